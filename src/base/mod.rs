@@ -1,0 +1,8 @@
+//! What knows nothing of Redis's commands or of sockets: numbers as Redis prints and parses them, glob patterns, the clock, the
+//! random source, the keyed hash, the log.
+
+pub mod clock;
+pub mod glob;
+pub mod hash;
+pub mod number;
+pub mod random;

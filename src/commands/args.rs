@@ -1,0 +1,95 @@
+//! The arguments of one request, as a command sees them: bytes by index, the name at 0.
+//!
+//! Most lie in the connection's read ring and are borrowed from there. A large one has a buffer of its own, which a command
+//! may take over ([`Args::take`]) so that a 512 MB value is moved into the keyspace, not copied.
+
+use crate::base::number;
+use crate::commands::CommandError;
+use crate::keyspace::Key;
+use crate::resp::request::ArgRef;
+
+/// Borrowed arguments of the request being executed.
+pub struct Args<'a> {
+    frame: &'a [u8],
+    refs: &'a [ArgRef],
+    owned: &'a mut [Vec<u8>],
+    /// Hash of the first key, computed (and its memory prefetched) before the turn's commands run; 0 where there is none.
+    key_hash: u64,
+}
+
+impl<'a> Args<'a> {
+    /// `refs` are relative to `frame`; those with buffers of their own index into `owned`.
+    #[inline]
+    pub fn new(frame: &'a [u8], refs: &'a [ArgRef], owned: &'a mut [Vec<u8>], key_hash: u64) -> Args<'a> {
+        Args { frame, refs, owned, key_hash }
+    }
+
+    /// Number of arguments, with the command's name.
+    #[inline]
+    #[expect(clippy::len_without_is_empty, reason = "a request has at least its name")]
+    pub fn len(&self) -> usize {
+        self.refs.len()
+    }
+
+    /// The argument at `index`; panics when there is none, so check the length first.
+    #[inline]
+    pub fn get(&self, index: usize) -> &[u8] {
+        let arg = self.refs[index];
+        match arg.owned_index() {
+            None => arg.of(self.frame),
+            Some(index) => &self.owned[index],
+        }
+    }
+
+    /// The argument at `index`, if there is one.
+    pub fn try_get(&self, index: usize) -> Option<&[u8]> {
+        (index < self.len()).then(|| self.get(index))
+    }
+
+    /// The arguments from `start` on.
+    pub fn from(&self, start: usize) -> impl ExactSizeIterator<Item = &[u8]> {
+        (start.min(self.len())..self.len()).map(|index| self.get(index))
+    }
+
+    /// The first key, at `index`, with the hash that was computed when its memory was prefetched.
+    #[inline]
+    pub fn key(&self, index: usize) -> Key<'_> {
+        Key::with_hash(self.get(index), self.key_hash)
+    }
+
+    /// Whether the argument at `index` is `word`, in any case.
+    #[inline]
+    pub fn is(&self, index: usize, word: &str) -> bool {
+        self.get(index).eq_ignore_ascii_case(word.as_bytes())
+    }
+
+    /// The bytes of an argument as a value to keep: moved if it has a buffer of its own, else copied. The argument is empty
+    /// afterwards in the first case.
+    pub fn take(&mut self, index: usize) -> Vec<u8> {
+        match self.refs[index].owned_index() {
+            Some(index) => std::mem::take(&mut self.owned[index]),
+            None => self.get(index).to_vec(),
+        }
+    }
+
+    /// Whether [`Args::take`] would move rather than copy.
+    pub fn is_owned(&self, index: usize) -> bool {
+        self.refs[index].owned_index().is_some()
+    }
+
+    /// # Errors
+    /// `ERR value is not an integer or out of range`
+    pub fn int(&self, index: usize) -> Result<i64, CommandError> {
+        number::parse_i64(self.get(index)).ok_or(CommandError::NOT_AN_INTEGER)
+    }
+
+    /// A copy that outlives the request.
+    pub fn to_owned(&self) -> Vec<Vec<u8>> {
+        self.from(0).map(<[u8]>::to_vec).collect()
+    }
+
+    /// The first key's hash as computed with the batch.
+    pub fn key_hash(&self) -> u64 {
+        self.key_hash
+    }
+}

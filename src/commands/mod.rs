@@ -1,0 +1,21 @@
+//! The commands: one folder per Redis group, in it a file per family of verbs, in it each command's record directly above its
+//! function. [`GROUPS`] lists every group's table; everything else (lookup, `COMMAND`, ACL, statistics) derives from it.
+//!
+//! Data groups (string, generic, ...) see arguments, a view or a writer of the keyspace, and the reply; they never name
+//! `server`. What a command may touch is in the type of its function: [`Run`].
+
+mod args;
+mod command;
+mod error;
+
+pub use args::Args;
+pub use command::{
+    Acl, Arg, ArgFlags, ArgKind, BeginSearch, Command, FindKeys, Flags, Group, KeyFlags, KeySpec, Run,
+};
+pub use error::{CommandError, CommandResult};
+
+/// Where a command writes its reply: the client's output, in the client's protocol version.
+pub type Reply<'a> = crate::resp::reply::Encoder<'a, crate::reactor::Output>;
+
+/// Every group's commands.
+pub static GROUPS: &[&[&Command]] = &[];

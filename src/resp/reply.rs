@@ -1,0 +1,274 @@
+//! The reply encoder: RESP2 and RESP3 text into whatever the caller gives it. Pure: it owns no bytes and does no I/O.
+//!
+//! Every method appends one reply (or the header of an aggregate, whose elements follow). Which protocol version to speak
+//! is the caller's: a null is `$-1` to one client and `_` to another.
+//!
+//! Cost: a short bulk is one bounds check and two copies.
+//!
+//! The protocol: <https://redis.io/docs/latest/develop/reference/protocol-spec/>.
+
+use std::sync::Arc;
+
+use crate::base::number;
+
+/// Where encoded bytes go.
+pub trait Sink {
+    /// At least `len` contiguous writable bytes, if they can be had cheaply; [`Sink::commit`] says how many were used.
+    fn window(&mut self, len: usize) -> Option<&mut [u8]>;
+    /// The first `len` bytes of the last window have been written.
+    fn commit(&mut self, len: usize);
+    /// Appends a copy of `bytes`.
+    fn put(&mut self, bytes: &[u8]);
+    /// Appends `bytes` without copying them, if the sink can.
+    fn put_shared(&mut self, bytes: &Arc<Vec<u8>>) {
+        self.put(bytes);
+    }
+}
+
+impl Sink for Vec<u8> {
+    fn window(&mut self, _len: usize) -> Option<&mut [u8]> {
+        None
+    }
+
+    fn commit(&mut self, _len: usize) {}
+
+    fn put(&mut self, bytes: &[u8]) {
+        self.extend_from_slice(bytes);
+    }
+}
+
+/// RESP version of a client; HELLO changes it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Version {
+    #[default]
+    Resp2,
+    Resp3,
+}
+
+/// From this size a value that is already shared is sent from where it is.
+const SHARE_MIN: usize = 16 * 1024;
+/// Type byte, 20 digits, CR LF; and the CR LF behind a bulk.
+const HEADER_MAX: usize = 1 + 20 + 2 + 2;
+
+/// Appends replies in one protocol version to a sink.
+pub struct Encoder<'a, S: Sink> {
+    out: &'a mut S,
+    version: Version,
+}
+
+impl<'a, S: Sink> Encoder<'a, S> {
+    #[inline]
+    pub fn new(out: &'a mut S, version: Version) -> Self {
+        Encoder { out, version }
+    }
+
+    #[inline]
+    pub fn version(&self) -> Version {
+        self.version
+    }
+
+    #[inline]
+    pub fn is_resp3(&self) -> bool {
+        self.version == Version::Resp3
+    }
+
+    /// Bytes that are RESP already.
+    #[inline]
+    pub fn raw(&mut self, bytes: &[u8]) {
+        self.out.put(bytes);
+    }
+
+    #[inline]
+    pub fn ok(&mut self) {
+        self.out.put(b"+OK\r\n");
+    }
+
+    /// A simple string; `text` has no line ends.
+    pub fn simple(&mut self, text: &str) {
+        debug_assert!(!text.contains(['\r', '\n']));
+        self.out.put(b"+");
+        self.out.put(text.as_bytes());
+        self.out.put(b"\r\n");
+    }
+
+    /// An error; `text` begins with its code (`ERR`, `WRONGTYPE`). Line ends in it become spaces, as in Redis.
+    #[cold]
+    pub fn error(&mut self, text: &[u8]) {
+        self.out.put(b"-");
+        if text.iter().any(|b| matches!(b, b'\r' | b'\n')) {
+            let line: Vec<u8> = text.iter().map(|&b| if matches!(b, b'\r' | b'\n') { b' ' } else { b }).collect();
+            self.out.put(&line);
+        } else {
+            self.out.put(text);
+        }
+        self.out.put(b"\r\n");
+    }
+
+    #[inline]
+    pub fn int(&mut self, value: i64) {
+        if (0..10).contains(&value) {
+            self.out.put(&[b':', b'0' + value as u8, b'\r', b'\n']);
+        } else {
+            self.header(b':', value);
+        }
+    }
+
+    /// A count: lengths of collections always fit an i64.
+    #[inline]
+    pub fn len(&mut self, value: usize) {
+        self.int(value as i64);
+    }
+
+    #[inline]
+    pub fn bulk(&mut self, bytes: &[u8]) {
+        let Some(window) = self.out.window(bytes.len() + HEADER_MAX) else {
+            return self.bulk_in_pieces(bytes);
+        };
+        let mut at;
+        if bytes.len() < 10 {
+            window[..4].copy_from_slice(&[b'$', b'0' + bytes.len() as u8, b'\r', b'\n']);
+            at = 4;
+        } else {
+            window[0] = b'$';
+            at = 1 + number::write_u64(&mut window[1..], bytes.len() as u64);
+            window[at..at + 2].copy_from_slice(b"\r\n");
+            at += 2;
+        }
+        window[at..at + bytes.len()].copy_from_slice(bytes);
+        at += bytes.len();
+        window[at..at + 2].copy_from_slice(b"\r\n");
+        self.out.commit(at + 2);
+    }
+
+    #[cold]
+    fn bulk_in_pieces(&mut self, bytes: &[u8]) {
+        self.header(b'$', bytes.len() as i64);
+        self.out.put(bytes);
+        self.out.put(b"\r\n");
+    }
+
+    /// A bulk whose bytes stay alive in the keyspace: large ones are sent without a copy.
+    pub fn bulk_shared(&mut self, bytes: &Arc<Vec<u8>>) {
+        if bytes.len() < SHARE_MIN {
+            return self.bulk(bytes);
+        }
+        self.header(b'$', bytes.len() as i64);
+        self.out.put_shared(bytes);
+        self.out.put(b"\r\n");
+    }
+
+    pub fn bulk_str(&mut self, text: &str) {
+        self.bulk(text.as_bytes());
+    }
+
+    /// An integer as a bulk: GET of a counter.
+    #[inline]
+    pub fn bulk_int(&mut self, value: i64) {
+        let mut digits = itoa::Buffer::new();
+        self.bulk(digits.format(value).as_bytes());
+    }
+
+    /// No value: `$-1` or `_`.
+    #[inline]
+    pub fn null(&mut self) {
+        match self.version {
+            Version::Resp2 => self.out.put(b"$-1\r\n"),
+            Version::Resp3 => self.out.put(b"_\r\n"),
+        }
+    }
+
+    /// No array: `*-1` or `_`.
+    pub fn null_array(&mut self) {
+        match self.version {
+            Version::Resp2 => self.out.put(b"*-1\r\n"),
+            Version::Resp3 => self.out.put(b"_\r\n"),
+        }
+    }
+
+    /// Header of an array; `len` replies follow.
+    #[inline]
+    pub fn array(&mut self, len: usize) {
+        self.header(b'*', len as i64);
+    }
+
+    /// Header of a map; `len` pairs follow. An array of twice the length in RESP2.
+    pub fn map(&mut self, len: usize) {
+        match self.version {
+            Version::Resp2 => self.header(b'*', 2 * len as i64),
+            Version::Resp3 => self.header(b'%', len as i64),
+        }
+    }
+
+    /// Header of a set; `len` replies follow. An array in RESP2.
+    pub fn set(&mut self, len: usize) {
+        match self.version {
+            Version::Resp2 => self.header(b'*', len as i64),
+            Version::Resp3 => self.header(b'~', len as i64),
+        }
+    }
+
+    /// Header of an out-of-band message; `len` replies follow. An array in RESP2.
+    pub fn push(&mut self, len: usize) {
+        match self.version {
+            Version::Resp2 => self.header(b'*', len as i64),
+            Version::Resp3 => self.header(b'>', len as i64),
+        }
+    }
+
+    /// A floating-point number: a bulk in RESP2, `,` in RESP3; printed as Redis prints it.
+    pub fn double(&mut self, value: f64) {
+        let text = number::format_double(value);
+        match self.version {
+            Version::Resp2 => self.bulk(text.as_bytes()),
+            Version::Resp3 => {
+                self.out.put(b",");
+                self.out.put(text.as_bytes());
+                self.out.put(b"\r\n");
+            }
+        }
+    }
+
+    /// `#t` / `#f`, or 1 / 0.
+    pub fn bool(&mut self, value: bool) {
+        match (self.version, value) {
+            (Version::Resp2, true) => self.out.put(b":1\r\n"),
+            (Version::Resp2, false) => self.out.put(b":0\r\n"),
+            (Version::Resp3, true) => self.out.put(b"#t\r\n"),
+            (Version::Resp3, false) => self.out.put(b"#f\r\n"),
+        }
+    }
+
+    /// Text for people, with a three-letter format (`txt`, `mkd`): a bulk in RESP2.
+    pub fn verbatim(&mut self, format: &str, text: &[u8]) {
+        debug_assert_eq!(format.len(), 3);
+        match self.version {
+            Version::Resp2 => self.bulk(text),
+            Version::Resp3 => {
+                self.header(b'=', text.len() as i64 + 4);
+                self.out.put(format.as_bytes());
+                self.out.put(b":");
+                self.out.put(text);
+                self.out.put(b"\r\n");
+            }
+        }
+    }
+
+    /// An array of bulks.
+    pub fn bulks<B: AsRef<[u8]>>(&mut self, items: &[B]) {
+        self.array(items.len());
+        for item in items {
+            self.bulk(item.as_ref());
+        }
+    }
+
+    #[inline]
+    fn header(&mut self, kind: u8, value: i64) {
+        let mut digits = itoa::Buffer::new();
+        let digits = digits.format(value).as_bytes();
+        let mut line = [0; HEADER_MAX];
+        line[0] = kind;
+        line[1..=digits.len()].copy_from_slice(digits);
+        line[digits.len() + 1..][..2].copy_from_slice(b"\r\n");
+        self.out.put(&line[..digits.len() + 3]);
+    }
+}

@@ -1,0 +1,443 @@
+//! The request parser: bytes in, offsets out. Pure: it owns no bytes, does no I/O, allocates only in the caller's vectors.
+//!
+//! A frame is one request, multibulk (`*2\r\n$3\r\nGET\r\n$1\r\nk\r\n`) or inline (`GET k\r\n`). The caller shows the bytes of the
+//! frame received so far, always from the frame's first byte; the parser remembers how far it has come, so a frame that
+//! arrives in pieces is never scanned twice. Arguments come out as offsets from the frame's first byte, so the caller may
+//! move the frame between calls.
+//!
+//! ```text
+//!   *2\r\n$3\r\nGET\r\n$1\r\nk\r\n
+//!              ^at=8 len=3   ^at=17 len=1       pos: first byte not yet examined
+//! ```
+//!
+//! Invariants: `pos <= frame.len()` on return; `missing > 0` exactly while inside a multibulk frame.
+//! Cost: about one branch per header byte; values are never looked at.
+//!
+//! The protocol: <https://redis.io/docs/latest/develop/reference/protocol-spec/>. Where Redis is lenient (it does not check the line
+//! feed after a header's carriage return, nor the two bytes behind a bulk), so is this parser.
+
+use memchr::memchr;
+
+/// Longest inline request and longest header line without a line end, in bytes.
+pub const INLINE_MAX: usize = 64 * 1024;
+/// A bulk of at least this many bytes is handed to the caller to receive into a buffer of its own.
+pub const BIG_BULK: usize = 32 * 1024;
+/// Before authentication: most arguments of a request and most bytes of an argument.
+pub const UNAUTHENTICATED_ARGS_MAX: i64 = 10;
+pub const UNAUTHENTICATED_BULK_MAX: i64 = 16 * 1024;
+
+/// Where an argument is: in the frame's bytes, or (high bit of `at`) in the list of arguments with buffers of their own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ArgRef {
+    at: u32,
+    len: u32,
+}
+
+const OWNED: u32 = 1 << 31;
+
+const _: () = assert!(size_of::<ArgRef>() == 8);
+
+impl ArgRef {
+    /// `len` bytes from offset `at` of the frame.
+    #[inline]
+    pub fn in_frame(at: usize, len: usize) -> ArgRef {
+        debug_assert!(at < OWNED as usize && len <= u32::MAX as usize);
+        ArgRef { at: at as u32, len: len as u32 }
+    }
+
+    /// Number `index` of the arguments with buffers of their own.
+    #[inline]
+    pub fn owned(index: usize) -> ArgRef {
+        ArgRef { at: OWNED | index as u32, len: 0 }
+    }
+
+    /// The index into the owned arguments, if it is one.
+    #[inline]
+    pub fn owned_index(self) -> Option<usize> {
+        (self.at & OWNED != 0).then_some((self.at & !OWNED) as usize)
+    }
+
+    /// The bytes of an argument that lies in the frame.
+    #[inline]
+    pub fn of(self, frame: &[u8]) -> &[u8] {
+        &frame[self.at as usize..][..self.len as usize]
+    }
+}
+
+/// What the configuration and the session allow.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// `proto-max-bulk-len`, bytes.
+    pub bulk_max: i64,
+    pub authenticated: bool,
+}
+
+/// A violation of the protocol: the connection gets `-ERR Protocol error: <this>` and is closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProtocolError {
+    InlineTooBig,
+    UnbalancedQuotes,
+    CountTooBig,
+    InvalidCount,
+    UnauthenticatedCount,
+    BulkHeaderTooBig,
+    ExpectedBulk(u8),
+    InvalidBulkLength,
+    UnauthenticatedBulkLength,
+}
+
+impl ProtocolError {
+    /// The error reply's text without the leading `-`.
+    pub fn text(self) -> Vec<u8> {
+        let detail: &[u8] = match self {
+            ProtocolError::InlineTooBig => b"too big inline request",
+            ProtocolError::UnbalancedQuotes => b"unbalanced quotes in request",
+            ProtocolError::CountTooBig => b"too big mbulk count string",
+            ProtocolError::InvalidCount => b"invalid multibulk length",
+            ProtocolError::UnauthenticatedCount => b"unauthenticated multibulk length",
+            ProtocolError::BulkHeaderTooBig => b"too big bulk count string",
+            ProtocolError::ExpectedBulk(got) => {
+                return [b"ERR Protocol error: expected '$', got '".as_slice(), &[got], b"'"].concat();
+            }
+            ProtocolError::InvalidBulkLength => b"invalid bulk length",
+            ProtocolError::UnauthenticatedBulkLength => b"unauthenticated bulk length",
+        };
+        [b"ERR Protocol error: ".as_slice(), detail].concat()
+    }
+}
+
+/// How far a call came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// A whole request: its arguments have been pushed (none for an empty line or `*0`); it took [`Parser::pos`] bytes.
+    /// The caller calls [`Parser::reset`] before the next frame.
+    Complete,
+    /// More bytes are needed.
+    Incomplete,
+    /// At `pos` begins a bulk of `len >= BIG_BULK` bytes that is not all there: the caller receives it into a buffer of its
+    /// own, pushes the argument, and calls [`Parser::bulk_received`].
+    BigBulk { len: usize },
+}
+
+/// The position inside one connection's current frame.
+#[derive(Clone, Debug, Default)]
+pub struct Parser {
+    pos: usize,
+    /// Arguments of the multibulk frame still to come.
+    missing: u32,
+    /// Length of the bulk whose header has been read and whose bytes are awaited.
+    bulk_len: Option<u32>,
+    /// Bytes of a header or inline request searched for their line end in vain.
+    searched: usize,
+}
+
+impl Parser {
+    /// First byte of the frame not yet examined; after [`Progress::Complete`] the length of the frame.
+    #[inline]
+    pub fn pos(&self) -> usize {
+        self.pos
+    }
+
+    /// Ready for a new frame.
+    #[inline]
+    pub fn reset(&mut self) {
+        *self = Parser::default();
+    }
+
+    /// Whether it stands between two frames.
+    #[inline]
+    pub fn is_idle(&self) -> bool {
+        self.pos == 0 && self.missing == 0 && self.searched == 0
+    }
+
+    /// Arguments announced and not yet seen.
+    pub fn missing(&self) -> usize {
+        self.missing as usize
+    }
+
+    /// The caller took the big bulk at `pos` out of the frame: its bytes and the line end behind it are not part of what
+    /// the parser will be shown.
+    pub fn bulk_received(&mut self) {
+        debug_assert!(self.bulk_len.is_some() && self.missing > 0);
+        self.bulk_len = None;
+        self.missing -= 1;
+    }
+
+    /// Continues on `frame`, all bytes of the current frame received so far (and whatever follows it). Pushes the arguments
+    /// found onto `args`; words of an inline request that had quotes go to `owned`.
+    ///
+    /// # Errors
+    /// A protocol violation; the connection can't go on after it.
+    #[inline]
+    pub fn parse(
+        &mut self,
+        frame: &[u8],
+        args: &mut Vec<ArgRef>,
+        owned: &mut Vec<Vec<u8>>,
+        limits: &Limits,
+    ) -> Result<Progress, ProtocolError> {
+        let mut pos = self.pos;
+        if self.missing == 0 && self.bulk_len.is_none() {
+            match frame.first() {
+                None => return Ok(Progress::Incomplete),
+                Some(b'*') => {}
+                Some(_) => return self.parse_inline(frame, args, owned),
+            }
+            // After a big bulk was the last argument, nothing is missing and the frame is not new.
+            if pos > 0 {
+                return Ok(Progress::Complete);
+            }
+            let (count, next) = match header(frame, 0, self.searched) {
+                Header::Value(count, next) => (count, next),
+                Header::Incomplete => {
+                    self.searched = frame.len();
+                    if frame.len() > INLINE_MAX {
+                        return Err(ProtocolError::CountTooBig);
+                    }
+                    return Ok(Progress::Incomplete);
+                }
+                Header::Invalid => return Err(ProtocolError::InvalidCount),
+            };
+            if count > i64::from(i32::MAX) {
+                return Err(ProtocolError::InvalidCount);
+            }
+            if count > UNAUTHENTICATED_ARGS_MAX && !limits.authenticated {
+                return Err(ProtocolError::UnauthenticatedCount);
+            }
+            self.searched = 0;
+            pos = next;
+            if count <= 0 {
+                self.pos = pos;
+                return Ok(Progress::Complete);
+            }
+            self.missing = count as u32;
+        }
+        loop {
+            let len = match self.bulk_len {
+                Some(len) => len as usize,
+                None => {
+                    let Some(&first) = frame.get(pos) else {
+                        self.pos = pos;
+                        return Ok(Progress::Incomplete);
+                    };
+                    let (len, next) = match header(frame, pos, self.searched) {
+                        Header::Value(len, next) if first == b'$' => (len, next),
+                        Header::Incomplete => {
+                            self.pos = pos;
+                            self.searched = frame.len();
+                            if frame.len() - pos > INLINE_MAX {
+                                return Err(ProtocolError::BulkHeaderTooBig);
+                            }
+                            return Ok(Progress::Incomplete);
+                        }
+                        _ if first != b'$' => return Err(ProtocolError::ExpectedBulk(first)),
+                        _ => return Err(ProtocolError::InvalidBulkLength),
+                    };
+                    if len < 0 || len > limits.bulk_max {
+                        return Err(ProtocolError::InvalidBulkLength);
+                    }
+                    if len > UNAUTHENTICATED_BULK_MAX && !limits.authenticated {
+                        return Err(ProtocolError::UnauthenticatedBulkLength);
+                    }
+                    self.searched = 0;
+                    pos = next;
+                    len as usize
+                }
+            };
+            if frame.len() - pos < len + 2 {
+                self.pos = pos;
+                self.bulk_len = Some(len as u32);
+                if len >= BIG_BULK {
+                    return Ok(Progress::BigBulk { len });
+                }
+                return Ok(Progress::Incomplete);
+            }
+            self.bulk_len = None;
+            args.push(ArgRef::in_frame(pos, len));
+            pos += len + 2;
+            self.missing -= 1;
+            if self.missing == 0 {
+                self.pos = pos;
+                return Ok(Progress::Complete);
+            }
+        }
+    }
+
+    #[cold]
+    fn parse_inline(
+        &mut self,
+        frame: &[u8],
+        args: &mut Vec<ArgRef>,
+        owned: &mut Vec<Vec<u8>>,
+    ) -> Result<Progress, ProtocolError> {
+        let Some(found) = memchr(b'\n', &frame[self.searched..]) else {
+            if frame.len() > INLINE_MAX {
+                return Err(ProtocolError::InlineTooBig);
+            }
+            self.searched = frame.len();
+            return Ok(Progress::Incomplete);
+        };
+        let newline = self.searched + found;
+        let line = &frame[..newline];
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        self.pos = newline + 1;
+        if memchr::memchr2(b'"', b'\'', line).is_none() {
+            // No quotes: the words lie in the frame as they are.
+            let mut at = 0;
+            while at < line.len() {
+                if is_space(line[at]) {
+                    at += 1;
+                    continue;
+                }
+                let end = line[at..].iter().position(|&b| is_space(b)).map_or(line.len(), |n| at + n);
+                args.push(ArgRef::in_frame(at, end - at));
+                at = end;
+            }
+        } else {
+            for word in split_words(line).ok_or(ProtocolError::UnbalancedQuotes)? {
+                args.push(ArgRef::owned(owned.len()));
+                owned.push(word);
+            }
+        }
+        Ok(Progress::Complete)
+    }
+}
+
+enum Header {
+    /// The number, and the offset behind the line end.
+    Value(i64, usize),
+    Incomplete,
+    Invalid,
+}
+
+/// Reads the number of a header line that begins (with its type byte) at `start`. `searched` bytes of the frame are known
+/// to hold no line end.
+#[inline]
+fn header(frame: &[u8], start: usize, searched: usize) -> Header {
+    // One to four digits and then CR, with LF and one byte more in view, is nearly every header there is.
+    if let Some(window) = frame[start..].first_chunk::<7>() {
+        let mut value = 0i64;
+        let mut digits = 0;
+        while digits < 5 {
+            let digit = window[1 + digits].wrapping_sub(b'0');
+            if digit > 9 {
+                break;
+            }
+            value = value * 10 + i64::from(digit);
+            digits += 1;
+        }
+        if digits > 0 && digits < 5 && window[1 + digits] == b'\r' && (window[1] != b'0' || digits == 1) {
+            return Header::Value(value, start + digits + 3);
+        }
+    }
+    header_slow(frame, start, searched)
+}
+
+#[cold]
+fn header_slow(frame: &[u8], start: usize, searched: usize) -> Header {
+    let from = searched.saturating_sub(1).max(start);
+    let Some(cr) = memchr(b'\r', &frame[from..]).map(|n| from + n) else {
+        return Header::Incomplete;
+    };
+    if cr + 1 >= frame.len() {
+        return Header::Incomplete;
+    }
+    match crate::base::number::parse_i64(&frame[start + 1..cr]) {
+        Some(value) => Header::Value(value, cr + 2),
+        None => Header::Invalid,
+    }
+}
+
+fn is_space(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | 0x0b | 0x0c)
+}
+
+/// Splits a line into words as a shell would, with `"..."` (escapes `\n \r \t \b \a \xHH`) and `'...'` (escape `\'`): the
+/// syntax of inline requests and of redis.conf. None: a quote is not closed, or something other than a space follows one.
+pub fn split_words(line: &[u8]) -> Option<Vec<Vec<u8>>> {
+    let mut words = Vec::new();
+    let mut rest = line;
+    loop {
+        while let [first, tail @ ..] = rest
+            && is_space(*first)
+        {
+            rest = tail;
+        }
+        if rest.is_empty() {
+            return Some(words);
+        }
+        let mut word = Vec::new();
+        loop {
+            match rest {
+                [b'"', tail @ ..] => rest = double_quoted(tail, &mut word)?,
+                [b'\'', tail @ ..] => rest = single_quoted(tail, &mut word)?,
+                [] => break,
+                // A C string ends at its NUL byte, so Redis ends the line there.
+                [0, ..] => {
+                    words.push(word);
+                    return Some(words);
+                }
+                [first, tail @ ..] if !is_space(*first) => {
+                    word.push(*first);
+                    rest = tail;
+                    continue;
+                }
+                _ => break,
+            }
+            // A closing quote ends the word.
+            break;
+        }
+        words.push(word);
+    }
+}
+
+fn double_quoted<'a>(mut rest: &'a [u8], word: &mut Vec<u8>) -> Option<&'a [u8]> {
+    loop {
+        match rest {
+            [] => return None,
+            [b'\\', b'x', high, low, tail @ ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => {
+                let digit = |b: u8| (b as char).to_digit(16).map_or(0, |d| d as u8);
+                word.push(digit(*high) << 4 | digit(*low));
+                rest = tail;
+            }
+            [b'\\', escaped, tail @ ..] => {
+                word.push(match escaped {
+                    b'n' => b'\n',
+                    b'r' => b'\r',
+                    b't' => b'\t',
+                    b'b' => 8,
+                    b'a' => 7,
+                    other => *other,
+                });
+                rest = tail;
+            }
+            [b'"', tail @ ..] => return closed(tail),
+            [byte, tail @ ..] => {
+                word.push(*byte);
+                rest = tail;
+            }
+        }
+    }
+}
+
+fn single_quoted<'a>(mut rest: &'a [u8], word: &mut Vec<u8>) -> Option<&'a [u8]> {
+    loop {
+        match rest {
+            [] => return None,
+            [b'\\', b'\'', tail @ ..] => {
+                word.push(b'\'');
+                rest = tail;
+            }
+            [b'\'', tail @ ..] => return closed(tail),
+            [byte, tail @ ..] => {
+                word.push(*byte);
+                rest = tail;
+            }
+        }
+    }
+}
+
+/// Behind a closing quote must come a space or the end.
+fn closed(rest: &[u8]) -> Option<&[u8]> {
+    rest.first().is_none_or(|&b| is_space(b) || b == 0).then_some(rest)
+}
