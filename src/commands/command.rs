@@ -202,6 +202,14 @@ pub struct KeySpec {
 }
 
 impl KeySpec {
+    /// Where its first key is, if that is the same argument in every call; 0 otherwise.
+    pub fn first_index(&self) -> u16 {
+        match (&self.begin, &self.find) {
+            (BeginSearch::Index(index), FindKeys::Range { .. }) => *index,
+            _ => 0,
+        }
+    }
+
     /// One key at argument `index`.
     pub const fn one(index: u16, flags: KeyFlags) -> KeySpec {
         KeySpec::range(index, 0, 1, flags)

@@ -4,18 +4,23 @@
 //! Data groups (string, generic, ...) see arguments, a view or a writer of the keyspace, and the reply; they never name
 //! `server`. What a command may touch is in the type of its function: [`Run`].
 
+pub mod connection;
+pub mod string;
+
 mod args;
 mod command;
 mod error;
+mod registry;
 
 pub use args::Args;
 pub use command::{
     Acl, Arg, ArgFlags, ArgKind, BeginSearch, Command, FindKeys, Flags, Group, KeyFlags, KeySpec, Run,
 };
 pub use error::{CommandError, CommandResult};
+pub use registry::{CommandId, CommandStats, Registered, Registry};
 
 /// Where a command writes its reply: the client's output, in the client's protocol version.
 pub type Reply<'a> = crate::resp::reply::Encoder<'a, crate::reactor::Output>;
 
 /// Every group's commands.
-pub static GROUPS: &[&[&Command]] = &[];
+pub static GROUPS: &[&[&Command]] = &[connection::COMMANDS, string::COMMANDS];

@@ -1,0 +1,391 @@
+//! The segmented hash table: the keyspace, and every large collection.
+//!
+//! ```text
+//!   hash:  |  prefix (directory index)  | ........ | h2 | ....... | h1 |
+//!             top bits, `depth` of them              (as hashbrown sees the hash rotated by 32)
+//!
+//!   directory         segments
+//!   000 --------+
+//!   001 --------+---> [ depth 1, up to 896 entries, one hashbrown::HashTable ]
+//!   010 ------------> [ depth 3 ]
+//!   011 ------------> [ depth 3 ]
+//! ```
+//!
+//! A full segment splits in two by the next bit of the prefix; the directory doubles when a segment as deep as itself splits
+//! (extendible hashing: Fagin, Nievergelt, Pippenger, Strong, 1979). So growth moves at most 896 entries at a time at any size
+//! and memory never doubles. Segments split at different sizes, 448 to 896 entries, so that splits are spread out in time and the
+//! load of the whole stays near two thirds instead of swinging between 7/16 and 7/8. Two halves that have become nearly empty
+//! merge again.
+//!
+//! Invariants: every directory slot of a segment's prefix range points to it; `depth <= directory_depth`; a segment holds at most
+//! [`SEGMENT_MAX`] entries unless it is [`DEPTH_MAX`] deep.
+//!
+//! The table knows neither keys nor hash function: callers bring the hash, an equality test, and for inserting a way to hash an
+//! entry already inside.
+//!
+//! Scanning walks segments in hash order and buckets inside a segment. Nothing inside a segment moves unless it is rehashed,
+//! split or merged; each of these gives it a new version, and a cursor that carries an old version begins the segment again. So
+//! an element present throughout a scan is returned at least once.
+//!
+//! Cost: find is two dependent loads (directory, segment) more than a flat table; both are small enough to stay in the cache.
+
+use hashbrown::HashTable;
+
+/// Most entries of a segment: 1,024 buckets at hashbrown's load of 7/8.
+pub const SEGMENT_MAX: usize = 896;
+/// Fewest entries at which a segment splits; two halves of 512 buckets hold them.
+const SPLIT_MIN: usize = SEGMENT_MAX / 2;
+/// A segment with fewer entries merges with its sibling if both together have fewer than twice as many.
+const MERGE_BELOW: usize = SPLIT_MIN / 4;
+/// Most bits of prefix: a directory of 4 M slots, some 2.5 G entries.
+const DEPTH_MAX: u32 = 22;
+/// Segments are kept in blocks of this many, so that adding one never moves the others.
+const BLOCK: usize = 1024;
+/// Bits of a cursor: prefix, bucket, version; 63 in all, so that a client may keep it in a signed integer.
+const BUCKET_BITS: u32 = 20;
+const VERSION_BITS: u32 = 21;
+const _: () = assert!(DEPTH_MAX + BUCKET_BITS + VERSION_BITS == 63);
+/// The inner hash takes its h1 from hash bits 32.. upward and its h2 from bits 25..32; neither may reach the prefix.
+const _: () = assert!(SEGMENT_MAX * 8 / 7 <= 1 << (64 - DEPTH_MAX - 32));
+
+struct Segment<T> {
+    entries: HashTable<T>,
+    /// Prefix bits that all hashes inside share; [`VACANT`] in a free slot.
+    depth: u8,
+    /// Splits when it has this many entries.
+    split_at: u16,
+    version: u32,
+}
+
+const VACANT: u8 = u8::MAX;
+const _: () = assert!(size_of::<Segment<u64>>() == 40);
+
+/// A hash table of `T` that grows a segment at a time.
+pub struct SegmentedTable<T> {
+    /// Which segment holds the hashes with this prefix.
+    directory: Vec<u32>,
+    /// Prefix bits that index the directory.
+    depth: u32,
+    blocks: Vec<Vec<Segment<T>>>,
+    /// Vacant segments.
+    free: Vec<u32>,
+    segments: usize,
+    len: usize,
+    /// Number of versions given out.
+    versions: u32,
+}
+
+/// What hashbrown sees: its h1 (low bits) and h2 (top seven) must not be prefix bits, which all entries of a segment share.
+#[inline]
+fn inner(hash: u64) -> u64 {
+    hash.rotate_left(32)
+}
+
+impl<T> Default for SegmentedTable<T> {
+    fn default() -> Self {
+        SegmentedTable::new()
+    }
+}
+
+impl<T> SegmentedTable<T> {
+    pub const fn new() -> Self {
+        SegmentedTable {
+            directory: Vec::new(),
+            depth: 0,
+            blocks: Vec::new(),
+            free: Vec::new(),
+            segments: 0,
+            len: 0,
+            versions: 0,
+        }
+    }
+
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Number of segments.
+    pub fn segments(&self) -> usize {
+        self.segments
+    }
+
+    /// Buckets of all segments. A walk over the segments' headers.
+    pub fn buckets(&self) -> usize {
+        self.blocks.iter().flatten().map(|segment| segment.entries.num_buckets()).sum()
+    }
+
+    /// Memory of the table itself, without what entries point to, bytes. A walk over the segments' headers.
+    pub fn memory_bytes(&self) -> usize {
+        let tables: usize = self.blocks.iter().flatten().map(|segment| segment.entries.allocation_size()).sum();
+        tables + self.blocks.len() * BLOCK * size_of::<Segment<T>>() + self.directory.capacity() * size_of::<u32>()
+    }
+
+    #[inline]
+    fn slot(&self, hash: u64) -> usize {
+        // In two steps, because a shift by 64 (one slot, depth 0) is not defined.
+        (hash >> 1 >> (63 - self.depth)) as usize
+    }
+
+    #[inline]
+    fn at(&self, index: u32) -> &Segment<T> {
+        &self.blocks[index as usize / BLOCK][index as usize % BLOCK]
+    }
+
+    #[inline]
+    fn at_mut(&mut self, index: u32) -> &mut Segment<T> {
+        &mut self.blocks[index as usize / BLOCK][index as usize % BLOCK]
+    }
+
+    #[inline]
+    fn segment(&self, hash: u64) -> Option<&Segment<T>> {
+        self.directory.get(self.slot(hash)).map(|&index| self.at(index))
+    }
+
+    #[inline]
+    fn segment_mut(&mut self, hash: u64) -> Option<&mut Segment<T>> {
+        let index = *self.directory.get(self.slot(hash))?;
+        Some(self.at_mut(index))
+    }
+
+    /// The entry with this hash that `eq` accepts.
+    #[inline]
+    pub fn find(&self, hash: u64, eq: impl FnMut(&T) -> bool) -> Option<&T> {
+        self.segment(hash)?.entries.find(inner(hash), eq)
+    }
+
+    /// The entry with this hash that `eq` accepts.
+    #[inline]
+    pub fn find_mut(&mut self, hash: u64, eq: impl FnMut(&T) -> bool) -> Option<&mut T> {
+        self.segment_mut(hash)?.entries.find_mut(inner(hash), eq)
+    }
+
+    /// The first entry that probably has this hash (seven bits of it agree): to touch its memory ahead of use.
+    #[inline]
+    pub fn guess(&self, hash: u64) -> Option<&T> {
+        self.find(hash, |_| true)
+    }
+
+    /// Every entry that has this hash, and some that only nearly do.
+    pub fn candidates(&self, hash: u64) -> impl Iterator<Item = &T> {
+        self.segment(hash).into_iter().flat_map(move |segment| segment.entries.iter_hash(inner(hash)))
+    }
+
+    /// Inserts an entry that is known to be absent. `rehash` gives the hash of an entry already inside.
+    pub fn insert_unique(&mut self, hash: u64, entry: T, rehash: impl Fn(&T) -> u64) -> &mut T {
+        if self.directory.is_empty() {
+            let first = self.add_segment(HashTable::new(), 0);
+            self.directory.push(first);
+        }
+        loop {
+            let slot = self.slot(hash);
+            let index = self.directory[slot];
+            let segment = &mut self.blocks[index as usize / BLOCK][index as usize % BLOCK];
+            let len = segment.entries.len();
+            if len >= usize::from(segment.split_at) && u32::from(segment.depth) < DEPTH_MAX {
+                self.split(slot, &rehash);
+                continue;
+            }
+            // hashbrown's capacity is what fits without moving anything.
+            if len == segment.entries.capacity() {
+                self.versions = self.versions.wrapping_add(1);
+                segment.version = self.versions;
+            }
+            self.len += 1;
+            return self
+                .at_mut(index)
+                .entries
+                .insert_unique(inner(hash), entry, |entry| inner(rehash(entry)))
+                .into_mut();
+        }
+    }
+
+    /// Removes the entry with this hash that `eq` accepts.
+    pub fn remove(&mut self, hash: u64, eq: impl FnMut(&T) -> bool, rehash: impl Fn(&T) -> u64) -> Option<T> {
+        let slot = self.slot(hash);
+        let index = *self.directory.get(slot)?;
+        let segment = self.at_mut(index);
+        let (entry, _) = segment.entries.find_entry(inner(hash), eq).ok()?.remove();
+        let sparse = segment.entries.len() < MERGE_BELOW && segment.depth > 0;
+        self.len -= 1;
+        if sparse {
+            self.merge(slot, rehash);
+        }
+        Some(entry)
+    }
+
+    /// Every entry, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = &T> {
+        self.blocks.iter().flatten().flat_map(|segment| segment.entries.iter())
+    }
+
+    /// Segments, vacant ones among them.
+    fn segment_slots(&self) -> usize {
+        self.segments + self.free.len()
+    }
+
+    /// Visits about `count` entries from `cursor` on and returns where to go on; 0 is the beginning and the end. An entry
+    /// present from the first call of a scan to the last is visited at least once, whatever happens in between.
+    pub fn scan<'a>(&'a self, cursor: u64, count: usize, mut visit: impl FnMut(&'a T)) -> u64 {
+        if self.directory.is_empty() {
+            return 0;
+        }
+        let mut prefix = (cursor >> (BUCKET_BITS + VERSION_BITS)) & ((1 << DEPTH_MAX) - 1);
+        let mut bucket = ((cursor >> VERSION_BITS) & ((1 << BUCKET_BITS) - 1)) as usize;
+        let version = (cursor & ((1 << VERSION_BITS) - 1)) as u32;
+        let mut visited = 0;
+        let mut steps = count.saturating_mul(10);
+        let first = self.at(self.directory[(prefix >> (DEPTH_MAX - self.depth)) as usize]);
+        if first.version & ((1 << VERSION_BITS) - 1) != version {
+            bucket = 0;
+        }
+        loop {
+            let segment = self.at(self.directory[(prefix >> (DEPTH_MAX - self.depth)) as usize]);
+            let span = DEPTH_MAX - u32::from(segment.depth);
+            prefix = prefix >> span << span;
+            let buckets = segment.entries.num_buckets();
+            while bucket < buckets {
+                if visited >= count || steps == 0 {
+                    let version = u64::from(segment.version) & ((1 << VERSION_BITS) - 1);
+                    return prefix << (BUCKET_BITS + VERSION_BITS) | (bucket as u64) << VERSION_BITS | version;
+                }
+                if let Some(entry) = segment.entries.get_bucket(bucket) {
+                    visit(entry);
+                    visited += 1;
+                }
+                steps -= 1;
+                bucket += 1;
+            }
+            bucket = 0;
+            prefix += 1 << span;
+            if prefix == 1 << DEPTH_MAX {
+                return 0;
+            }
+            if visited >= count || steps == 0 {
+                return prefix << (BUCKET_BITS + VERSION_BITS);
+            }
+        }
+    }
+
+    /// An entry, each with the same probability. `below(n)` is a random number below `n`.
+    pub fn random(&self, mut below: impl FnMut(usize) -> usize) -> Option<&T> {
+        if self.len == 0 {
+            return None;
+        }
+        let slots = self.segment_slots();
+        // A bucket number is drawn from the same range for every segment, so that each bucket of the table is as likely.
+        let buckets = if slots == 1 { self.at(0).entries.num_buckets() } else { self.buckets_max() };
+        // A miss is as likely as a bucket is empty; a table of nearly empty segments is the exception.
+        for _ in 0..RANDOM_TRIES {
+            let segment = self.at(below(slots) as u32);
+            if let Some(entry) = segment.entries.get_bucket(below(buckets)) {
+                return Some(entry);
+            }
+        }
+        self.iter().nth(below(self.len))
+    }
+
+    fn buckets_max(&self) -> usize {
+        // Only hashes that agree in DEPTH_MAX bits make a segment larger than this.
+        if self.depth < DEPTH_MAX {
+            return (SEGMENT_MAX * 8 / 7).next_power_of_two();
+        }
+        self.blocks.iter().flatten().map(|segment| segment.entries.num_buckets()).max().unwrap_or(0)
+    }
+
+    fn add_segment(&mut self, entries: HashTable<T>, depth: u8) -> u32 {
+        self.versions = self.versions.wrapping_add(1);
+        let version = self.versions;
+        // A multiplicative hash of the version spreads the sizes at which segments split.
+        let spread = (version.wrapping_mul(0x9E37_79B1) >> 16) as usize % (SEGMENT_MAX - SPLIT_MIN + 1);
+        let segment = Segment { entries, depth, split_at: (SPLIT_MIN + spread) as u16, version };
+        self.segments += 1;
+        if let Some(index) = self.free.pop() {
+            *self.at_mut(index) = segment;
+            return index;
+        }
+        if self.blocks.last().is_none_or(|block| block.len() == BLOCK) {
+            // The first block grows as needed, for small tables; the others are allocated whole.
+            let capacity = if self.blocks.is_empty() { 1 } else { BLOCK };
+            self.blocks.push(Vec::with_capacity(capacity));
+        }
+        let block = self.blocks.len() - 1;
+        self.blocks[block].push(segment);
+        (block * BLOCK + self.blocks[block].len() - 1) as u32
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn split(&mut self, slot: usize, rehash: impl Fn(&T) -> u64) {
+        let index = self.directory[slot];
+        let depth = u32::from(self.at(index).depth);
+        let mut slot = slot;
+        if depth == self.depth {
+            self.directory = self.directory.iter().flat_map(|&index| [index, index]).collect();
+            self.depth += 1;
+            slot *= 2;
+        }
+        let full = std::mem::take(&mut self.at_mut(index).entries);
+        let in_upper = |hash: u64| hash >> (63 - depth) & 1 == 1;
+        let hashes: Vec<u64> = full.iter().map(&rehash).collect();
+        let upper_len = hashes.iter().filter(|&&hash| in_upper(hash)).count();
+        let mut lower = HashTable::with_capacity(hashes.len() - upper_len);
+        let mut upper = HashTable::with_capacity(upper_len);
+        for (entry, hash) in full.into_iter().zip(hashes) {
+            let half = if in_upper(hash) { &mut upper } else { &mut lower };
+            half.insert_unique(inner(hash), entry, |entry| inner(rehash(entry)));
+        }
+        // The lower half keeps the slot, the upper half gets one.
+        self.versions = self.versions.wrapping_add(1);
+        let version = self.versions;
+        let segment = self.at_mut(index);
+        segment.entries = lower;
+        segment.depth += 1;
+        segment.version = version;
+        let upper = self.add_segment(upper, depth as u8 + 1);
+        let span = 1 << (self.depth - depth);
+        let start = slot / span * span;
+        self.directory[start + span / 2..start + span].fill(upper);
+    }
+
+    /// Merges the segment of `slot` with its sibling, if that has the same depth and they fit.
+    #[cold]
+    #[inline(never)]
+    fn merge(&mut self, slot: usize, rehash: impl Fn(&T) -> u64) {
+        let depth = u32::from(self.at(self.directory[slot]).depth);
+        let half = 1 << (self.depth - depth);
+        let start = slot / (2 * half) * (2 * half);
+        let (lower, upper) = (self.directory[start], self.directory[start + half]);
+        if u32::from(self.at(lower).depth) != depth || u32::from(self.at(upper).depth) != depth {
+            return;
+        }
+        if self.at(lower).entries.len() + self.at(upper).entries.len() >= 2 * MERGE_BELOW {
+            return;
+        }
+        let vacated = self.at_mut(upper);
+        vacated.depth = VACANT;
+        let moved = std::mem::take(&mut vacated.entries);
+        let kept = std::mem::take(&mut self.at_mut(lower).entries);
+        let mut both = HashTable::with_capacity(kept.len() + moved.len());
+        for entry in kept.into_iter().chain(moved) {
+            both.insert_unique(inner(rehash(&entry)), entry, |entry| inner(rehash(entry)));
+        }
+        self.versions = self.versions.wrapping_add(1);
+        let version = self.versions;
+        let segment = self.at_mut(lower);
+        segment.entries = both;
+        segment.depth -= 1;
+        segment.version = version;
+        self.directory[start..start + 2 * half].fill(lower);
+        self.free.push(upper);
+        self.segments -= 1;
+    }
+}
+
+/// Draws before a random entry is looked for in order.
+const RANDOM_TRIES: usize = 10_000;

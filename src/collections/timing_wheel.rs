@@ -1,0 +1,206 @@
+//! A hierarchical timing wheel (Varghese and Lauck, 1987): which records are due at which tick, in 8 bytes a record.
+//!
+//! ```text
+//!   level 0: 256 slots of     1 tick     the slot of `now` is behind us, the ones after it hold the next 255 ticks
+//!   level 1: 256 slots of   256 ticks    when `now` enters a slot, its records are filed again, one level down or lower
+//!   ...
+//!   level 5: 256 slots of 2^40 ticks     later ticks than that wait in the last slot
+//! ```
+//!
+//! A record is a number that means something to the caller (the keyspace files hashes of keys) and is filed without its tick: when a
+//! slot is reached the caller is asked what each record is due at *now*, so a deadline that moved later costs nothing until the old
+//! one comes. A record whose key is gone is dropped then. A caller that makes many stale records calls [`TimingWheel::sweep`],
+//! which asks for every record, in slices.
+//!
+//! Invariants: a record at level `l` agrees with `now` in all digits (base 256) above `l` and is greater in digit `l`; so the
+//! lowest level with records has the next ones due. Slots are lists of chunks: filing never copies old records.
+//!
+//! Cost: filing is a shift, a push and a bit; a record is asked for once per level that it comes through.
+
+const LEVELS: usize = 6;
+const SLOTS: usize = 256;
+const SLOT_BITS: u32 = SLOTS.ilog2();
+/// Last tick that the levels can tell from others.
+const TICK_MAX: u64 = (1 << (SLOT_BITS * LEVELS as u32)) - 1;
+/// Records in a full chunk; a slot's first chunk grows up to it.
+const CHUNK: usize = 512;
+
+type Chunks = Vec<Vec<u64>>;
+
+/// Records by the tick at which they are due.
+pub struct TimingWheel {
+    now: u64,
+    /// `LEVELS * SLOTS` lists; empty until the first record is filed.
+    slots: Vec<Chunks>,
+    occupied: [[u64; SLOTS / 64]; LEVELS],
+    /// Reached, and not yet asked for.
+    due: Chunks,
+    /// Being swept.
+    swept: Chunks,
+    len: usize,
+}
+
+impl TimingWheel {
+    /// A wheel that has passed tick `now`.
+    pub fn new(now: u64) -> TimingWheel {
+        TimingWheel {
+            now,
+            slots: Vec::new(),
+            occupied: Default::default(),
+            due: Vec::new(),
+            swept: Vec::new(),
+            len: 0,
+        }
+    }
+
+    /// Records filed, stale ones among them.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Memory held, bytes.
+    pub fn memory_bytes(&self) -> usize {
+        self.slots.capacity() * size_of::<Chunks>() + self.len * size_of::<u64>()
+    }
+
+    /// Files `record` to be asked for at `tick`, at the next [`TimingWheel::advance`] if that has passed.
+    pub fn file(&mut self, tick: u64, record: u64) {
+        self.len += 1;
+        let tick = tick.min(TICK_MAX);
+        if tick <= self.now {
+            push(&mut self.due, record);
+            return;
+        }
+        if self.slots.is_empty() {
+            self.slots.resize_with(LEVELS * SLOTS, Vec::new);
+        }
+        let level = ((tick ^ self.now).ilog2() / SLOT_BITS) as usize;
+        let slot = (tick >> (SLOT_BITS * level as u32)) as usize % SLOTS;
+        push(&mut self.slots[level * SLOTS + slot], record);
+        self.occupied[level][slot / 64] |= 1 << (slot % 64);
+    }
+
+    /// The first tick at which [`TimingWheel::advance`] has something to do; None: nothing is filed.
+    pub fn next_tick(&self) -> Option<u64> {
+        if !self.due.is_empty() {
+            return Some(self.now);
+        }
+        self.next_slot().map(|(_, _, tick)| tick)
+    }
+
+    /// The first occupied slot: level, index, first tick.
+    fn next_slot(&self) -> Option<(usize, usize, u64)> {
+        (0..LEVELS).find_map(|level| {
+            let shift = SLOT_BITS * level as u32;
+            let digit = (self.now >> shift) as usize % SLOTS;
+            let slot = next_bit(&self.occupied[level], digit + 1)?;
+            let above = self.now >> shift >> SLOT_BITS << SLOT_BITS;
+            Some((level, slot, (above | slot as u64) << shift))
+        })
+    }
+
+    /// Moves time to `tick` and asks `due` for up to `budget` records on the way, in the order of their ticks: the tick at
+    /// which the record is really due (to be filed again if that has not come) or None to drop it. Returns the part of the budget that is left;
+    /// 0 means that time has not come to `tick` yet and the call should be repeated.
+    pub fn advance(&mut self, tick: u64, mut budget: usize, mut due: impl FnMut(u64) -> Option<u64>) -> usize {
+        loop {
+            while let Some(chunk) = self.due.last_mut() {
+                while let Some(record) = chunk.pop() {
+                    if budget == 0 {
+                        chunk.push(record);
+                        return 0;
+                    }
+                    budget -= 1;
+                    self.len -= 1;
+                    if let Some(again) = due(record) {
+                        // Never at once: what is due now has been told so and was not dropped.
+                        self.file_later(again, record);
+                        // Filing touches the slots, not the list of what is due.
+                        break;
+                    }
+                }
+                if self.due.last().is_some_and(Vec::is_empty) {
+                    self.due.pop();
+                }
+            }
+            match self.next_slot() {
+                Some((level, slot, first)) if first <= tick => {
+                    self.now = first;
+                    self.occupied[level][slot / 64] &= !(1 << (slot % 64));
+                    self.due = std::mem::take(&mut self.slots[level * SLOTS + slot]);
+                }
+                _ => {
+                    self.now = self.now.max(tick);
+                    return budget;
+                }
+            }
+        }
+    }
+
+    fn file_later(&mut self, tick: u64, record: u64) {
+        self.file(tick.max(self.now + 1), record);
+    }
+
+    /// Begins to ask for every record, so that stale ones go; [`TimingWheel::sweep`] does the work.
+    pub fn begin_sweep(&mut self) {
+        for slot in &mut self.slots {
+            self.swept.append(slot);
+        }
+        self.occupied = Default::default();
+        // Popped from the end: the next ones due first.
+        self.swept.reverse();
+    }
+
+    pub fn is_sweeping(&self) -> bool {
+        !self.swept.is_empty()
+    }
+
+    /// Asks for up to `budget` records of the sweep: the tick at which to file it again, or None to drop it.
+    pub fn sweep(&mut self, mut budget: usize, mut keep: impl FnMut(u64) -> Option<u64>) {
+        while let Some(mut chunk) = self.swept.pop() {
+            while let Some(record) = chunk.pop() {
+                if budget == 0 {
+                    chunk.push(record);
+                    self.swept.push(chunk);
+                    return;
+                }
+                budget -= 1;
+                self.len -= 1;
+                if let Some(tick) = keep(record) {
+                    self.file_later(tick, record);
+                }
+            }
+        }
+    }
+}
+
+fn push(chunks: &mut Chunks, record: u64) {
+    match chunks.last_mut() {
+        Some(chunk) if chunk.len() < CHUNK => chunk.push(record),
+        None => chunks.push(vec![record]),
+        Some(_) => {
+            let mut chunk = Vec::with_capacity(CHUNK);
+            chunk.push(record);
+            chunks.push(chunk);
+        }
+    }
+}
+
+/// The first set bit at or after `from`.
+fn next_bit(bits: &[u64; SLOTS / 64], from: usize) -> Option<usize> {
+    let mut word = from / 64;
+    let mut mask = u64::MAX << (from % 64);
+    while word < bits.len() {
+        let found = bits[word] & mask;
+        if found != 0 {
+            return Some(word * 64 + found.trailing_zeros() as usize);
+        }
+        word += 1;
+        mask = u64::MAX;
+    }
+    None
+}

@@ -1,0 +1,181 @@
+//! Looking a command up by name, and what is counted of each.
+//!
+//! A name of up to eight bytes (nearly all) is one u64; the table is open-addressed on it, small enough to stay in the cache.
+
+use std::collections::BTreeMap;
+
+use super::{Command, Flags};
+
+/// Number of a command or subcommand in this process.
+pub type CommandId = u16;
+
+/// What INFO commandstats shows of a command.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct CommandStats {
+    pub calls: u64,
+    pub run_ns: u64,
+    /// Refused before it ran: arity, gates.
+    pub rejected: u64,
+    /// Answered with an error.
+    pub failed: u64,
+}
+
+/// Every command and subcommand.
+pub struct Registry {
+    commands: Vec<Registered>,
+    /// Short names, folded to lower case; 0 where free.
+    slots: Vec<Slot>,
+    long_names: BTreeMap<&'static str, CommandId>,
+    pub stats: Vec<CommandStats>,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Slot {
+    folded: u64,
+    len: u8,
+    id: CommandId,
+}
+
+/// A command with its number's worth of derived facts.
+pub struct Registered {
+    pub command: &'static Command,
+    /// `config|get`.
+    pub full_name: String,
+    /// Argument with the first key, 0: none. What the prefetch phase hashes.
+    pub first_key: u16,
+    pub parent: Option<CommandId>,
+}
+
+/// A name of one to eight bytes as a number, ASCII letters in lower case. Names of different lengths may agree (when they
+/// contain NUL bytes), so the length is compared too.
+#[inline]
+fn fold(name: &[u8]) -> Option<u64> {
+    let half = |at: usize| u64::from(u32::from_le_bytes([name[at], name[at + 1], name[at + 2], name[at + 3]]));
+    let word = match name.len() {
+        3 => u64::from(name[0]) | u64::from(name[1]) << 8 | u64::from(name[2]) << 16,
+        len @ 4..=8 => half(0) | half(len - 4) << (8 * (len - 4)),
+        1 => u64::from(name[0]),
+        2 => u64::from(name[0]) | u64::from(name[1]) << 8,
+        _ => return None,
+    };
+    // Eight bytes at once: the high bit of each becomes "is between A and Z", and moved to 0x20 makes it lower case.
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    let low = word & !HIGH;
+    let from_a = low + 0x0101_0101_0101_0101 * (0x80 - b'A' as u64);
+    let past_z = low + 0x0101_0101_0101_0101 * (0x7f - b'Z' as u64);
+    Some(word | (!word & HIGH & (from_a ^ past_z)) >> 2)
+}
+
+/// A power of two, several times the number of commands.
+const SLOTS: usize = 2048;
+
+#[inline]
+fn slot_of(folded: u64) -> usize {
+    (folded.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> (64 - SLOTS.ilog2())) as usize
+}
+
+impl Registry {
+    /// A registry of `groups`; names must be unique.
+    pub fn new(groups: &[&[&'static Command]]) -> Registry {
+        let mut registry = Registry {
+            commands: Vec::new(),
+            slots: vec![Slot::default(); SLOTS],
+            long_names: BTreeMap::new(),
+            stats: Vec::new(),
+        };
+        for &command in groups.iter().copied().flatten() {
+            let id = registry.add(command, None);
+            match fold(command.name.as_bytes()) {
+                Some(folded) => {
+                    let mut slot = slot_of(folded);
+                    while registry.slots[slot].len != 0 {
+                        assert_ne!(registry.slots[slot].folded, folded, "two commands are named {}", command.name);
+                        slot = (slot + 1) % SLOTS;
+                    }
+                    registry.slots[slot] = Slot { folded, len: command.name.len() as u8, id };
+                }
+                None => {
+                    let before = registry.long_names.insert(command.name, id);
+                    assert!(before.is_none(), "two commands are named {}", command.name);
+                }
+            }
+            for &subcommand in command.subcommands {
+                registry.add(subcommand, Some(id));
+            }
+        }
+        registry.stats = vec![CommandStats::default(); registry.commands.len()];
+        registry
+    }
+
+    fn add(&mut self, command: &'static Command, parent: Option<CommandId>) -> CommandId {
+        let id = CommandId::try_from(self.commands.len()).expect("there are a few hundred commands");
+        let full_name = match parent {
+            Some(parent) => format!("{}|{}", self.commands[usize::from(parent)].command.name, command.name),
+            None => command.name.to_string(),
+        };
+        let first_key = command.keys.first().map_or(0, super::KeySpec::first_index);
+        self.commands.push(Registered { command, full_name, first_key, parent });
+        id
+    }
+
+    /// The command of this name, in any case.
+    #[inline]
+    pub fn find(&self, name: &[u8]) -> Option<CommandId> {
+        let Some(folded) = fold(name) else { return self.find_long(name) };
+        let mut slot = slot_of(folded);
+        loop {
+            let found = self.slots[slot];
+            if found.folded == folded && usize::from(found.len) == name.len() {
+                return Some(found.id);
+            }
+            if found.len == 0 {
+                return None;
+            }
+            slot = (slot + 1) % SLOTS;
+        }
+    }
+
+    #[cold]
+    fn find_long(&self, name: &[u8]) -> Option<CommandId> {
+        let name = std::str::from_utf8(name).ok()?.to_ascii_lowercase();
+        self.long_names.get(name.as_str()).copied()
+    }
+
+    /// The subcommand of this name, in any case.
+    pub fn find_subcommand(&self, parent: CommandId, name: &[u8]) -> Option<CommandId> {
+        let command = self.command(parent);
+        let index = command.subcommands.iter().position(|sub| sub.name.as_bytes().eq_ignore_ascii_case(name))?;
+        // Subcommands are numbered right after their container.
+        Some(parent + 1 + index as CommandId)
+    }
+
+    #[inline]
+    pub fn command(&self, id: CommandId) -> &'static Command {
+        self.commands[usize::from(id)].command
+    }
+
+    #[inline]
+    pub fn get(&self, id: CommandId) -> &Registered {
+        &self.commands[usize::from(id)]
+    }
+
+    /// Every command and subcommand, with its number.
+    pub fn iter(&self) -> impl Iterator<Item = (CommandId, &Registered)> {
+        self.commands.iter().enumerate().map(|(id, registered)| (id as CommandId, registered))
+    }
+
+    /// Commands, without subcommands.
+    pub fn top_level(&self) -> impl Iterator<Item = (CommandId, &Registered)> {
+        self.iter().filter(|(_, registered)| registered.parent.is_none())
+    }
+
+    pub fn reset_stats(&mut self) {
+        self.stats.fill(CommandStats::default());
+    }
+
+    /// Whether runs of this command are timed together: it is too quick to be worth a clock reading of its own.
+    #[inline]
+    pub fn is_fast(&self, id: CommandId) -> bool {
+        self.command(id).flags.contains(Flags::FAST)
+    }
+}

@@ -1,0 +1,146 @@
+//! One database: the table of entries, and the wheel with the hashes of those that have deadlines.
+//!
+//! Invariants: `volatile` entries have a deadline, and `deadline_sum_ms` is the sum of them; each of them is filed, that is, a record
+//! with its hash is in the wheel at its deadline or earlier.
+
+use super::entry::Entry;
+use super::{Key, NewValue};
+use crate::base::hash::KeyHasher;
+use crate::collections::segmented_table::SegmentedTable;
+use crate::collections::timing_wheel::TimingWheel;
+
+/// Stale records tolerated in the wheel beyond one per volatile key, before a sweep.
+const STALE_MAX: usize = 64 * 1024;
+
+pub struct Db {
+    pub(super) table: SegmentedTable<Entry>,
+    pub(super) wheel: TimingWheel,
+    volatile: usize,
+    deadline_sum_ms: i128,
+    /// Parity of the current or last sweep of the wheel.
+    pub(super) sweep_parity: bool,
+}
+
+/// The tick at which a key with this deadline is gone: the first millisecond after it, as Redis counts.
+pub(super) fn tick_of(deadline_ms: i64) -> u64 {
+    (deadline_ms.max(0) as u64).saturating_add(1)
+}
+
+impl Db {
+    pub(super) fn new(now_ms: i64) -> Db {
+        Db {
+            table: SegmentedTable::new(),
+            wheel: TimingWheel::new(now_ms.max(0) as u64),
+            volatile: 0,
+            deadline_sum_ms: 0,
+            sweep_parity: false,
+        }
+    }
+
+    /// Keys, expired ones that have not been removed yet among them.
+    pub fn len(&self) -> usize {
+        self.table.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.table.is_empty()
+    }
+
+    /// Keys with a deadline.
+    pub fn volatile_len(&self) -> usize {
+        self.volatile
+    }
+
+    /// Mean time to live of the keys with a deadline, milliseconds.
+    pub fn ttl_mean_ms(&self, now_ms: i64) -> i64 {
+        if self.volatile == 0 {
+            return 0;
+        }
+        let mean = self.deadline_sum_ms / self.volatile as i128 - i128::from(now_ms);
+        i64::try_from(mean.max(0)).unwrap_or(i64::MAX)
+    }
+
+    /// Table and wheel, for DEBUG HTSTATS and INFO: segments, buckets, records in the wheel.
+    pub fn shape(&self) -> (usize, usize, usize) {
+        (self.table.segments(), self.table.buckets(), self.wheel.len())
+    }
+
+    /// Memory of table and wheel without the entries, bytes.
+    pub fn overhead_bytes(&self) -> usize {
+        self.table.memory_bytes() + self.wheel.memory_bytes()
+    }
+
+    #[inline]
+    pub(super) fn find(&self, key: Key<'_>) -> Option<&Entry> {
+        self.table.find(key.hash, |entry| entry.key() == key.bytes)
+    }
+
+    #[inline]
+    pub(super) fn find_mut(&mut self, key: Key<'_>) -> Option<&mut Entry> {
+        self.table.find_mut(key.hash, |entry| entry.key() == key.bytes)
+    }
+
+    /// Adds a key that is not there.
+    pub(super) fn insert(
+        &mut self,
+        key: Key<'_>,
+        value: NewValue<'_>,
+        deadline_ms: Option<i64>,
+        lru: u32,
+        hasher: &KeyHasher,
+    ) -> &mut Entry {
+        let mut entry = Entry::new(key.bytes, value, deadline_ms, lru);
+        if let Some(deadline_ms) = deadline_ms {
+            self.volatile += 1;
+            self.deadline_sum_ms += i128::from(deadline_ms);
+            self.wheel.file(tick_of(deadline_ms), key.hash);
+            entry.set_filed(true);
+            entry.set_swept(self.sweep_parity);
+        }
+        self.table.insert_unique(key.hash, entry, |entry| hasher.hash(entry.key()))
+    }
+
+    pub(super) fn remove(&mut self, key: Key<'_>, hasher: &KeyHasher) -> Option<Entry> {
+        let entry = self.table.remove(
+            key.hash,
+            |entry| entry.key() == key.bytes,
+            |entry| hasher.hash(entry.key()),
+        )?;
+        if let Some(deadline_ms) = entry.deadline_ms() {
+            self.volatile -= 1;
+            self.deadline_sum_ms -= i128::from(deadline_ms);
+        }
+        // Its record in the wheel, if any, is stale now and goes when its tick comes, or in a sweep.
+        Some(entry)
+    }
+
+    /// Sets or removes the deadline of a key that is there.
+    pub(super) fn set_deadline(&mut self, key: Key<'_>, deadline_ms: Option<i64>) {
+        let parity = self.sweep_parity;
+        let Some(entry) = self.table.find_mut(key.hash, |entry| entry.key() == key.bytes) else { return };
+        let old = entry.deadline_ms();
+        if old == deadline_ms {
+            return;
+        }
+        entry.set_deadline_ms(deadline_ms);
+        if let Some(old) = old {
+            self.volatile -= 1;
+            self.deadline_sum_ms -= i128::from(old);
+        }
+        let Some(new) = deadline_ms else { return };
+        self.volatile += 1;
+        self.deadline_sum_ms += i128::from(new);
+        // A record that fires too early is filed again then; one that would fire too late is of no use. Without a
+        // deadline before, it is not known when the old record fires.
+        if !entry.is_filed() || old.is_none_or(|old| new < old) {
+            entry.set_filed(true);
+            entry.set_swept(parity);
+            self.wheel.file(tick_of(new), key.hash);
+        }
+    }
+
+    /// Whether the wheel holds so many stale records that a sweep is due.
+    pub(super) fn wants_sweep(&self) -> bool {
+        !self.wheel.is_sweeping() && self.wheel.len() > 2 * self.volatile + STALE_MAX
+    }
+}

@@ -1,0 +1,81 @@
+//! The 24 bits that say how recently, or how often, a key was used (<https://redis.io/docs/latest/develop/reference/eviction/>).
+//!
+//! With an LFU policy they are 16 bits of minutes (when the counter was last lowered) and an 8-bit logarithmic counter; with any other
+//! a clock of seconds.
+
+use super::{Entry, Keyspace};
+
+pub const CLOCK_MAX: u32 = (1 << 24) - 1;
+/// The counter of a new key, so that it survives until it had a chance to be used.
+const LFU_INIT: u32 = 5;
+
+/// `maxmemory-policy`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum EvictionPolicy {
+    NoEviction,
+    AllKeysLru,
+    AllKeysLfu,
+    AllKeysRandom,
+    VolatileLru,
+    VolatileLfu,
+    VolatileRandom,
+    VolatileTtl,
+}
+
+impl EvictionPolicy {
+    #[inline]
+    pub fn is_lfu(self) -> bool {
+        matches!(self, EvictionPolicy::AllKeysLfu | EvictionPolicy::VolatileLfu)
+    }
+}
+
+impl Keyspace {
+    /// The bits of a key that is made now.
+    #[inline]
+    pub(super) fn new_lru(&self) -> u32 {
+        if self.settings.policy.is_lfu() { self.minutes() << 8 | LFU_INIT } else { self.lru_clock }
+    }
+
+    /// A key was used.
+    #[inline]
+    pub(super) fn touch(&self, entry: &Entry) {
+        if self.settings.policy.is_lfu() {
+            self.touch_lfu(entry);
+        } else {
+            entry.set_lru(self.lru_clock);
+        }
+    }
+
+    #[cold]
+    fn touch_lfu(&self, entry: &Entry) {
+        let counter = self.lfu_counter(entry);
+        let counter = if counter == 255 {
+            counter
+        } else {
+            let base = counter.saturating_sub(LFU_INIT);
+            let one_in = u64::from(base) * u64::from(self.settings.lfu_log_factor) + 1;
+            counter + u32::from(self.random.borrow_mut().below(one_in) == 0)
+        };
+        entry.set_lru(self.minutes() << 8 | counter);
+    }
+
+    /// The logarithmic counter, lowered by one for each `lfu-decay-time` minutes since it was last touched.
+    pub fn lfu_counter(&self, entry: &Entry) -> u32 {
+        let bits = entry.lru();
+        let (since, counter) = (bits >> 8, bits & 0xff);
+        if self.settings.lfu_decay_time == 0 {
+            return counter;
+        }
+        let minutes = (self.minutes().wrapping_sub(since)) & 0xffff;
+        counter.saturating_sub(minutes / self.settings.lfu_decay_time)
+    }
+
+    /// Seconds since the key was last used.
+    pub fn idle_s(&self, entry: &Entry) -> u32 {
+        self.lru_clock.wrapping_sub(entry.lru()) & CLOCK_MAX
+    }
+
+    fn minutes(&self) -> u32 {
+        (self.now_ms / 60_000) as u32 & 0xffff
+    }
+}

@@ -1,0 +1,187 @@
+//! The keyspace: databases of keys with values and deadlines.
+//!
+//! Reading goes through a [`View`], changing through a [`Writer`], and nothing else has access: the writer is where every change is
+//! counted and, as they come to exist, told to those who want to know of it. Time is handed in ([`Keyspace::now_ms`], once a turn).
+//! The keyspace knows no command, no protocol and no connection.
+//!
+//! Deadlines are kept twice: in the entry, which decides, and as a hash of the key in a timing wheel, which sees to it that the key goes at its
+//! millisecond whether or not anybody asks for it.
+
+mod db;
+mod entry;
+mod expiry;
+mod lru;
+mod object;
+mod reclaim;
+mod view;
+mod writer;
+
+use std::cell::{Cell, RefCell};
+
+use crate::base::hash::KeyHasher;
+use crate::base::random::Random;
+
+pub use db::Db;
+pub use entry::{EMBEDDED_MAX, Entry, NewValue, Value, ValueRef};
+pub use lru::EvictionPolicy;
+pub use object::{Kind, Object};
+pub use reclaim::Reclaimer;
+pub use view::{StringBytes, View};
+pub use writer::{Ttl, Writer};
+
+/// A key's bytes and their hash.
+#[derive(Clone, Copy)]
+pub struct Key<'a> {
+    pub bytes: &'a [u8],
+    pub hash: u64,
+}
+
+impl<'a> Key<'a> {
+    #[inline]
+    pub fn with_hash(bytes: &'a [u8], hash: u64) -> Key<'a> {
+        Key { bytes, hash }
+    }
+}
+
+/// What the configuration says to the keyspace.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// `proto-max-bulk-len`: no string grows beyond it, bytes.
+    pub bulk_max: usize,
+    /// `maxmemory-policy`: whether the 24 bits are a clock or a counter.
+    pub policy: EvictionPolicy,
+    /// `lfu-log-factor`, `lfu-decay-time` (minutes).
+    pub lfu_log_factor: u32,
+    pub lfu_decay_time: u32,
+    /// `lazyfree-lazy-user-flush`: FLUSHALL without an argument means ASYNC. Freeing is off the loop either way.
+    pub lazy_user_flush: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            bulk_max: 512 * 1024 * 1024,
+            policy: EvictionPolicy::NoEviction,
+            lfu_log_factor: 10,
+            lfu_decay_time: 1,
+            lazy_user_flush: false,
+        }
+    }
+}
+
+/// Counters that INFO shows; reset by CONFIG RESETSTAT.
+#[derive(Default, Debug)]
+pub struct KeyspaceStats {
+    pub hits: Cell<u64>,
+    pub misses: Cell<u64>,
+    pub expired_keys: u64,
+    /// Longest delay between a key's deadline and its removal by the wheel, milliseconds.
+    pub expire_lag_max_ms: u64,
+}
+
+/// All databases and what they share.
+pub struct Keyspace {
+    dbs: Vec<Db>,
+    hasher: KeyHasher,
+    random: RefCell<Random>,
+    reclaimer: Reclaimer,
+    /// Keys found expired by readers, which can't remove them: database and hash.
+    expired_seen: RefCell<Vec<(usize, u64)>>,
+    now_ms: i64,
+    lru_clock: u32,
+    /// Whether the wheel removes keys by itself (`DEBUG SET-ACTIVE-EXPIRE`).
+    pub active_expire: bool,
+    pub settings: Settings,
+    pub stats: KeyspaceStats,
+    /// Changes since start; INFO's `rdb_changes_since_last_save` counts from some value of it.
+    pub dirty: u64,
+}
+
+impl Keyspace {
+    /// `databases` empty databases. The hash function and every random choice derive from `random`.
+    pub fn new(databases: usize, mut random: Random, now_ms: i64) -> Keyspace {
+        let hasher = KeyHasher::new(random.next_u64(), random.next_u64());
+        let mut keyspace = Keyspace {
+            dbs: (0..databases).map(|_| Db::new(now_ms)).collect(),
+            hasher,
+            random: RefCell::new(random),
+            reclaimer: Reclaimer::default(),
+            expired_seen: RefCell::default(),
+            now_ms,
+            lru_clock: 0,
+            active_expire: true,
+            settings: Settings::default(),
+            stats: KeyspaceStats::default(),
+            dirty: 0,
+        };
+        keyspace.set_now_ms(now_ms);
+        keyspace
+    }
+
+    /// The time that commands see, Unix milliseconds.
+    #[inline]
+    pub fn now_ms(&self) -> i64 {
+        self.now_ms
+    }
+
+    pub fn set_now_ms(&mut self, now_ms: i64) {
+        self.now_ms = now_ms;
+        self.lru_clock = (now_ms / 1000) as u32 & lru::CLOCK_MAX;
+    }
+
+    /// Seconds, 24 bits of them: what idle times are measured with.
+    pub fn lru_clock(&self) -> u32 {
+        self.lru_clock
+    }
+
+    #[inline]
+    pub fn hash(&self, key: &[u8]) -> u64 {
+        self.hasher.hash(key)
+    }
+
+    /// Brings what a lookup of this hash will touch into the cache.
+    #[inline]
+    pub fn prefetch(&self, db: usize, hash: u64) {
+        if let Some(entry) = self.dbs[db].table.guess(hash) {
+            entry.prefetch();
+        }
+    }
+
+    #[inline]
+    pub fn view(&self, db: usize) -> View<'_> {
+        View::new(self, db)
+    }
+
+    #[inline]
+    pub fn writer(&mut self, db: usize) -> Writer<'_> {
+        Writer::new(self, db)
+    }
+
+    pub fn databases(&self) -> usize {
+        self.dbs.len()
+    }
+
+    pub fn db(&self, db: usize) -> &Db {
+        &self.dbs[db]
+    }
+
+    /// Keys in all databases.
+    pub fn keys(&self) -> usize {
+        self.dbs.iter().map(Db::len).sum()
+    }
+
+    pub fn reclaimer(&self) -> &Reclaimer {
+        &self.reclaimer
+    }
+
+    /// Hands what the turn's commands let go of to the thread that frees it.
+    #[inline]
+    pub fn flush_garbage(&mut self) {
+        self.reclaimer.flush();
+    }
+
+    /// A number below `n`, which is not 0.
+    pub fn random_below(&self, n: usize) -> usize {
+        self.random.borrow_mut().below(n as u64) as usize
+    }
+}

@@ -1,0 +1,171 @@
+//! Reading: a shared look at one database. An expired key is not there, though its removal waits for the end of the turn.
+
+use std::sync::Arc;
+
+use super::entry::{Entry, ValueRef};
+use super::{Db, Key, Keyspace, Kind};
+
+/// A look at one database, with the keyspace's time.
+#[derive(Clone, Copy)]
+pub struct View<'a> {
+    keyspace: &'a Keyspace,
+    db: usize,
+    /// Whether reading a key counts as a use of it (CLIENT NO-TOUCH).
+    touch: bool,
+}
+
+/// The bytes of a string value, whatever its encoding.
+pub enum StringBytes<'a> {
+    Int(itoa::Buffer, i64),
+    Bytes(&'a [u8]),
+    Shared(&'a Arc<Vec<u8>>),
+}
+
+impl StringBytes<'_> {
+    /// The bytes; an integer's digits are written into the value's own buffer.
+    pub fn as_bytes(&mut self) -> &[u8] {
+        match self {
+            StringBytes::Int(digits, int) => digits.format(*int).as_bytes(),
+            StringBytes::Bytes(bytes) => bytes,
+            StringBytes::Shared(bytes) => bytes,
+        }
+    }
+}
+
+/// None: not a string.
+#[inline]
+pub(super) fn string_bytes(entry: &Entry) -> Option<StringBytes<'_>> {
+    match entry.value() {
+        ValueRef::Int(int) => Some(StringBytes::Int(itoa::Buffer::new(), int)),
+        ValueRef::Embedded(bytes) => Some(StringBytes::Bytes(bytes)),
+        ValueRef::Raw(bytes) => Some(StringBytes::Shared(bytes)),
+        ValueRef::Object(_) => None,
+    }
+}
+
+impl<'a> View<'a> {
+    #[inline]
+    pub(super) fn new(keyspace: &'a Keyspace, db: usize) -> View<'a> {
+        View { keyspace, db, touch: true }
+    }
+
+    /// Reading through it is no use of a key.
+    pub fn without_touch(mut self, untouched: bool) -> View<'a> {
+        self.touch = !untouched;
+        self
+    }
+
+    pub fn keyspace(&self) -> &'a Keyspace {
+        self.keyspace
+    }
+
+    pub fn db(&self) -> &'a Db {
+        &self.keyspace.dbs[self.db]
+    }
+
+    /// Number of the database.
+    pub fn db_index(&self) -> usize {
+        self.db
+    }
+
+    /// The same look at another database.
+    pub fn of_db(mut self, db: usize) -> View<'a> {
+        self.db = db;
+        self
+    }
+
+    pub fn now_ms(&self) -> i64 {
+        self.keyspace.now_ms
+    }
+
+    /// A key with its hash.
+    pub fn key<'k>(&self, bytes: &'k [u8]) -> Key<'k> {
+        Key { bytes, hash: self.keyspace.hash(bytes) }
+    }
+
+    /// The entry, as a use of the key that counts in INFO's hits and misses.
+    #[inline]
+    pub fn find(&self, key: Key<'_>) -> Option<&'a Entry> {
+        match self.peek(key) {
+            Some(entry) => {
+                let hits = &self.keyspace.stats.hits;
+                hits.set(hits.get() + 1);
+                if self.touch {
+                    self.keyspace.touch(entry);
+                }
+                Some(entry)
+            }
+            None => {
+                let misses = &self.keyspace.stats.misses;
+                misses.set(misses.get() + 1);
+                None
+            }
+        }
+    }
+
+    /// The entry, without a trace: OBJECT, TYPE and the like.
+    #[inline]
+    pub fn peek(&self, key: Key<'_>) -> Option<&'a Entry> {
+        let entry = self.db().find(key)?;
+        if let Some(deadline_ms) = entry.deadline_ms()
+            && deadline_ms < self.keyspace.now_ms
+        {
+            self.keyspace.expired_seen.borrow_mut().push((self.db, key.hash));
+            return None;
+        }
+        Some(entry)
+    }
+
+    /// Whether the entry has outlived its deadline.
+    pub fn is_expired(&self, entry: &Entry) -> bool {
+        entry.deadline_ms().is_some_and(|deadline_ms| deadline_ms < self.keyspace.now_ms)
+    }
+
+    /// The value of a string key. Err: another type.
+    #[inline]
+    pub fn string(&self, key: Key<'_>) -> Result<Option<StringBytes<'a>>, Kind> {
+        match self.find(key) {
+            None => Ok(None),
+            Some(entry) => string_bytes(entry).map(Some).ok_or_else(|| entry.kind()),
+        }
+    }
+
+    /// Visits about `count` living keys from `cursor` on; the cursor to go on from, 0 at the end. See
+    /// [`crate::collections::segmented_table::SegmentedTable::scan`] for what is guaranteed.
+    pub fn scan(&self, cursor: u64, count: usize, mut visit: impl FnMut(&'a Entry)) -> u64 {
+        self.db().table.scan(cursor, count, |entry| {
+            if self.is_expired(entry) {
+                let hash = self.keyspace.hash(entry.key());
+                self.keyspace.expired_seen.borrow_mut().push((self.db, hash));
+            } else {
+                visit(entry);
+            }
+        })
+    }
+
+    /// Every living key of the database, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = &'a Entry> {
+        let view = *self;
+        self.db().table.iter().filter(move |entry| !view.is_expired(entry))
+    }
+
+    /// A living key, each with the same probability.
+    pub fn random(&self) -> Option<&'a Entry> {
+        // Few keys are past their deadline at any time; should all be, the last draw is answered after so many.
+        for _ in 0..100 {
+            let entry = self.db().table.random(|n| self.keyspace.random_below(n))?;
+            if !self.is_expired(entry) {
+                return Some(entry);
+            }
+        }
+        self.iter().next()
+    }
+
+    pub fn idle_s(&self, entry: &Entry) -> u32 {
+        self.keyspace.idle_s(entry)
+    }
+
+    pub fn lfu_counter(&self, entry: &Entry) -> u32 {
+        self.keyspace.lfu_counter(entry)
+    }
+}

@@ -1,0 +1,17 @@
+//! Sockets, rings, slabs and readiness: bytes in, bytes out. Nobody else touches a socket. Knows no command and no RESP.
+//!
+//! Every socket is registered once, edge-triggered, for both directions; there is no `epoll_ctl` after accept. A `recv` that fills less
+//! than the space offered has drained the socket, and the next edge will come; one that fills it all has not, and the caller keeps the
+//! connection on a list of its own instead of asking the kernel again.
+
+mod buffer;
+mod input;
+mod listener;
+mod output;
+mod socket;
+
+pub use buffer::{BufferPool, RING_CAPACITY};
+pub use input::Input;
+pub use listener::{Address, Listener};
+pub use output::Output;
+pub use socket::{Flushed, Received, Stream, flush, receive};

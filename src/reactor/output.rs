@@ -1,0 +1,251 @@
+//! What a connection is to be sent: the write ring, and behind it a queue for what does not fit.
+//!
+//! Bytes go into the ring until it is full; from then until everything is sent they go to the queue, so the order is
+//! always ring first, then queue. The queue holds copies in chunks and, for large values, references to the value itself. Its
+//! size is what `client-output-buffer-limit` limits; nothing here enforces that, [`Output::queued_bytes`] tells it.
+//!
+//! `head` and `tail` count bytes and only grow; the place of a byte is its count modulo the capacity. An empty output holds
+//! no memory.
+
+use std::collections::VecDeque;
+use std::io::IoSlice;
+use std::sync::Arc;
+
+use super::buffer::{Buffer, BufferPool, RING_CAPACITY, new_buffer};
+use crate::base::sink::Sink;
+
+const MASK: u64 = RING_CAPACITY as u64 - 1;
+/// Size of the queue's chunks of copied bytes.
+const CHUNK_BYTES: usize = 64 * 1024;
+/// Most pieces given to one `writev`.
+pub const IOV_MAX: usize = 64;
+
+#[derive(Default)]
+pub struct Output {
+    ring: Option<Buffer>,
+    head: u64,
+    tail: u64,
+    overflow: Option<Box<Overflow>>,
+    /// CLIENT REPLY OFF/SKIP, or the connection is closing: what is written is dropped.
+    pub muted: bool,
+}
+
+#[derive(Default)]
+struct Overflow {
+    chunks: VecDeque<Chunk>,
+    /// Bytes of the first chunk already sent.
+    sent: usize,
+    /// Bytes in the chunks not yet sent.
+    len: usize,
+}
+
+enum Chunk {
+    Copied(Vec<u8>),
+    Shared(Arc<Vec<u8>>),
+}
+
+impl Chunk {
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Chunk::Copied(bytes) => bytes,
+            Chunk::Shared(bytes) => bytes,
+        }
+    }
+}
+
+impl Output {
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.head == self.tail && self.overflow.is_none()
+    }
+
+    /// Bytes waiting to be sent.
+    #[inline]
+    pub fn queued_bytes(&self) -> usize {
+        (self.tail - self.head) as usize + self.overflow.as_ref().map_or(0, |overflow| overflow.len)
+    }
+
+    /// Bytes waiting behind the ring, in `(bytes, chunks)`.
+    pub fn overflow(&self) -> (usize, usize) {
+        self.overflow.as_ref().map_or((0, 0), |overflow| (overflow.len, overflow.chunks.len()))
+    }
+
+    /// Memory held, bytes.
+    pub fn memory_bytes(&self) -> usize {
+        let ring = if self.ring.is_some() { RING_CAPACITY } else { 0 };
+        ring + self.overflow.as_ref().map_or(0, |overflow| {
+            overflow.chunks.iter().map(|chunk| chunk.bytes().len() + size_of::<Chunk>()).sum::<usize>()
+        })
+    }
+
+    /// Makes sure that a ring from the pool is there before replies are written.
+    #[inline]
+    pub fn attach(&mut self, pool: &mut BufferPool) {
+        if self.ring.is_none() {
+            self.ring = Some(pool.take());
+        }
+    }
+
+    /// Gives the ring back if nothing is in it.
+    #[inline]
+    pub fn settle(&mut self, pool: &mut BufferPool) {
+        if self.head == self.tail
+            && let Some(ring) = self.ring.take()
+        {
+            self.tail = 0;
+            self.head = 0;
+            pool.give(ring);
+        }
+    }
+
+    /// Drops everything; the connection is closing.
+    pub fn close(&mut self, pool: &mut BufferPool) {
+        self.head = self.tail;
+        self.overflow = None;
+        self.muted = true;
+        self.settle(pool);
+    }
+
+    /// The bytes to send next, in order, at most [`IOV_MAX`] pieces; the number of pieces filled in.
+    pub fn pieces<'a>(&'a self, pieces: &mut [IoSlice<'a>; IOV_MAX]) -> usize {
+        let mut count = 0;
+        if let Some(ring) = &self.ring
+            && self.head != self.tail
+        {
+            let start = (self.head & MASK) as usize;
+            let len = (self.tail - self.head) as usize;
+            let first = len.min(RING_CAPACITY - start);
+            pieces[0] = IoSlice::new(&ring[start..start + first]);
+            count = 1;
+            if first < len {
+                pieces[1] = IoSlice::new(&ring[..len - first]);
+                count = 2;
+            }
+        }
+        if let Some(overflow) = &self.overflow {
+            let mut skip = overflow.sent;
+            for chunk in overflow.chunks.iter().take(IOV_MAX - count) {
+                pieces[count] = IoSlice::new(&chunk.bytes()[skip..]);
+                skip = 0;
+                count += 1;
+            }
+        }
+        count
+    }
+
+    /// If everything to send is one piece, that piece.
+    #[inline]
+    pub fn single_piece(&self) -> Option<&[u8]> {
+        if self.overflow.is_some() {
+            return None;
+        }
+        let ring = self.ring.as_ref()?;
+        let start = (self.head & MASK) as usize;
+        let len = (self.tail - self.head) as usize;
+        (start + len <= RING_CAPACITY).then(|| &ring[start..start + len])
+    }
+
+    /// The first `len` bytes have been sent.
+    #[inline]
+    pub fn sent(&mut self, len: usize) {
+        let from_ring = ((self.tail - self.head) as usize).min(len);
+        self.head += from_ring as u64;
+        if from_ring < len {
+            self.sent_overflow(len - from_ring);
+        }
+    }
+
+    #[cold]
+    fn sent_overflow(&mut self, mut len: usize) {
+        let Some(overflow) = &mut self.overflow else { return };
+        overflow.len -= len;
+        while let Some(chunk) = overflow.chunks.front() {
+            let left = chunk.bytes().len() - overflow.sent;
+            if len < left {
+                overflow.sent += len;
+                break;
+            }
+            len -= left;
+            overflow.sent = 0;
+            // The last reference to a large value may be this one; the keyspace frees such values off the loop, but by
+            // then it had let go of it, and its pages are returned here.
+            overflow.chunks.pop_front();
+        }
+        if overflow.chunks.is_empty() {
+            self.overflow = None;
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn put_slow(&mut self, bytes: &[u8]) {
+        if self.muted {
+            return;
+        }
+        if self.overflow.is_none() {
+            let ring = self.ring.get_or_insert_with(new_buffer);
+            let len = (self.tail - self.head) as usize;
+            if bytes.len() <= RING_CAPACITY - len {
+                // It fits, but around the end.
+                let start = (self.tail & MASK) as usize;
+                let first = bytes.len().min(RING_CAPACITY - start);
+                ring[start..start + first].copy_from_slice(&bytes[..first]);
+                ring[..bytes.len() - first].copy_from_slice(&bytes[first..]);
+                self.tail += bytes.len() as u64;
+                return;
+            }
+        }
+        let overflow = self.overflow.get_or_insert_default();
+        overflow.len += bytes.len();
+        if let Some(Chunk::Copied(last)) = overflow.chunks.back_mut()
+            && last.capacity() - last.len() >= bytes.len()
+        {
+            last.extend_from_slice(bytes);
+            return;
+        }
+        let mut chunk = Vec::with_capacity(bytes.len().max(CHUNK_BYTES));
+        chunk.extend_from_slice(bytes);
+        overflow.chunks.push_back(Chunk::Copied(chunk));
+    }
+}
+
+impl Sink for Output {
+    #[inline]
+    fn window(&mut self, len: usize) -> Option<&mut [u8]> {
+        if self.muted || self.overflow.is_some() {
+            return None;
+        }
+        let start = (self.tail & MASK) as usize;
+        let used = (self.tail - self.head) as usize;
+        if start + len > RING_CAPACITY || used + len > RING_CAPACITY {
+            return None;
+        }
+        self.ring.as_mut().map(|ring| &mut ring[start..start + len])
+    }
+
+    #[inline]
+    fn commit(&mut self, len: usize) {
+        self.tail += len as u64;
+        debug_assert!(self.tail - self.head <= RING_CAPACITY as u64);
+    }
+
+    #[inline]
+    fn put(&mut self, bytes: &[u8]) {
+        match self.window(bytes.len()) {
+            Some(window) => {
+                window.copy_from_slice(bytes);
+                self.commit(bytes.len());
+            }
+            None => self.put_slow(bytes),
+        }
+    }
+
+    fn put_shared(&mut self, bytes: &Arc<Vec<u8>>) {
+        if self.muted {
+            return;
+        }
+        let overflow = self.overflow.get_or_insert_default();
+        overflow.len += bytes.len();
+        overflow.chunks.push_back(Chunk::Shared(Arc::clone(bytes)));
+    }
+}

@@ -1,0 +1,179 @@
+//! A connected socket, and the two system calls of a turn.
+
+use std::io::{self, ErrorKind, IoSlice, Read, Write};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use mio::event::Source;
+use mio::net::{TcpStream, UnixStream};
+use mio::{Interest, Registry, Token};
+use socket2::{SockRef, TcpKeepalive};
+
+use super::buffer::BufferPool;
+use super::input::Input;
+use super::output::{IOV_MAX, Output};
+
+/// A connected socket, or none: a client fed by a test.
+pub enum Stream {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+    Detached,
+}
+
+/// What a `recv` brought.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Received {
+    /// Everything there was; the next edge tells of more.
+    Drained,
+    /// As much as there was room for.
+    More,
+    /// The peer has closed its side, or the connection is broken.
+    Closed,
+}
+
+/// What a `send` achieved.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Flushed {
+    All,
+    /// The socket is full; the next edge tells of room.
+    Partly,
+    Closed,
+}
+
+impl Stream {
+    fn source(&mut self) -> Option<&mut dyn Source> {
+        match self {
+            Stream::Tcp(stream) => Some(stream),
+            Stream::Unix(stream) => Some(stream),
+            Stream::Detached => None,
+        }
+    }
+
+    /// Registers it for good, for both directions.
+    pub fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
+        match self.source() {
+            Some(source) => source.register(registry, token, Interest::READABLE | Interest::WRITABLE),
+            None => Ok(()),
+        }
+    }
+
+    /// TCP_NODELAY, and keepalive probes as `tcp-keepalive` (seconds; 0: none) says. Errors don't matter: the peer may be gone.
+    pub fn configure(&self, keepalive_s: u32) {
+        let Stream::Tcp(stream) = self else { return };
+        drop(stream.set_nodelay(true));
+        if keepalive_s > 0 {
+            // As in Redis: after this time of silence, then three probes in the same time again.
+            let interval = Duration::from_secs(u64::from(keepalive_s / 3).max(1));
+            let keepalive = TcpKeepalive::new()
+                .with_time(Duration::from_secs(u64::from(keepalive_s)))
+                .with_interval(interval)
+                .with_retries(3);
+            drop(SockRef::from(stream).set_tcp_keepalive(&keepalive));
+        }
+    }
+
+    /// Remote and local address as CLIENT LIST prints them; a Unix socket's is its path with `:0`.
+    pub fn addresses(&self, unix_path: &str) -> (String, String) {
+        match self {
+            Stream::Tcp(stream) => {
+                let text = |address: io::Result<SocketAddr>| {
+                    address.map_or_else(|_| "?:0".to_string(), |address| address_text(&address))
+                };
+                (text(stream.peer_addr()), text(stream.local_addr()))
+            }
+            Stream::Unix(_) => (format!("{unix_path}:0"), format!("{unix_path}:0")),
+            Stream::Detached => (String::new(), String::new()),
+        }
+    }
+
+    /// File descriptor number for CLIENT LIST; -1: none.
+    pub fn fd(&self) -> i32 {
+        use std::os::fd::AsRawFd;
+        match self {
+            Stream::Tcp(stream) => stream.as_raw_fd(),
+            Stream::Unix(stream) => stream.as_raw_fd(),
+            Stream::Detached => -1,
+        }
+    }
+
+    #[inline]
+    fn recv(&mut self, space: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Stream::Tcp(stream) => stream.read(space),
+            Stream::Unix(stream) => stream.read(space),
+            Stream::Detached => Err(ErrorKind::WouldBlock.into()),
+        }
+    }
+
+    #[inline]
+    fn send(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Stream::Tcp(stream) => stream.write(bytes),
+            Stream::Unix(stream) => stream.write(bytes),
+            Stream::Detached => Err(ErrorKind::WouldBlock.into()),
+        }
+    }
+
+    fn send_pieces(&mut self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
+        match self {
+            Stream::Tcp(stream) => stream.write_vectored(pieces),
+            Stream::Unix(stream) => stream.write_vectored(pieces),
+            Stream::Detached => Err(ErrorKind::WouldBlock.into()),
+        }
+    }
+}
+
+/// `1.2.3.4:5` or `[::1]:5`; an IPv4 address mapped into IPv6 is printed as what it is.
+fn address_text(address: &SocketAddr) -> String {
+    match address {
+        SocketAddr::V6(v6) => match v6.ip().to_ipv4_mapped() {
+            Some(v4) => format!("{v4}:{}", v6.port()),
+            None => format!("[{}]:{}", v6.ip(), v6.port()),
+        },
+        SocketAddr::V4(v4) => v4.to_string(),
+    }
+}
+
+/// One `recv` into the input.
+#[inline]
+pub fn receive(stream: &mut Stream, input: &mut Input, pool: &mut BufferPool) -> Received {
+    let space = input.space(pool);
+    let room = space.len();
+    debug_assert!(room > 0, "a full ring is spilled before the next recv");
+    loop {
+        return match stream.recv(space) {
+            Ok(0) => Received::Closed,
+            Ok(len) => {
+                input.received(len);
+                if len < room { Received::Drained } else { Received::More }
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Received::Drained,
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            Err(_) => Received::Closed,
+        };
+    }
+}
+
+/// One `send` (or `writev`, if the output is in pieces) of what is waiting.
+#[inline]
+pub fn flush(stream: &mut Stream, output: &mut Output) -> Flushed {
+    loop {
+        let sent = match output.single_piece() {
+            Some(bytes) => stream.send(bytes),
+            None => {
+                let mut pieces = [IoSlice::new(&[]); IOV_MAX];
+                let count = output.pieces(&mut pieces);
+                stream.send_pieces(&pieces[..count])
+            }
+        };
+        return match sent {
+            Ok(len) => {
+                output.sent(len);
+                if output.is_empty() { Flushed::All } else { Flushed::Partly }
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Flushed::Partly,
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            Err(_) => Flushed::Closed,
+        };
+    }
+}

@@ -1,0 +1,353 @@
+//! The engine: everything between bytes in and bytes out. It owns the clients, the keyspace and the statistics, and runs without
+//! a socket: a test feeds a client's input, calls [`Engine::run`], and reads its output, on a virtual clock.
+//!
+//! ```text
+//!   gather (per client)        run (once a turn)
+//!   parse ---> batch --------> prefetch ---> execute ---> settle
+//! ```
+
+use slab::Slab;
+
+use crate::base::clock::Clock;
+use crate::base::random::Random;
+use crate::commands::{self, CommandId, Registry, Reply};
+use crate::keyspace::Keyspace;
+use crate::reactor::{BufferPool, Stream};
+use crate::resp::request::{ArgRef, Limits, Progress, ProtocolError};
+use crate::server::session::{Client, Session, gate};
+use crate::server::stats::Stats;
+
+/// Requests gathered before they are run; the rest wait for the next turn, so that no turn is long.
+pub const BATCH_MAX: usize = 1024;
+
+/// A request parsed and not yet executed. Half a cache line.
+#[derive(Clone, Copy)]
+pub(super) struct Request {
+    /// First of its arguments in the batch.
+    pub args_at: u32,
+    pub argc: u32,
+    /// Where its frame begins and ends, in bytes from the client's first unconsumed byte.
+    pub start: u32,
+    pub end: u32,
+    /// Of the first key; 0: none.
+    pub hash: u64,
+    /// [`UNKNOWN`] or a registry number.
+    pub command: CommandId,
+    /// Its frame is the client's spilled one.
+    pub spilled: bool,
+}
+
+/// The command of a request whose name nobody knows.
+pub(super) const UNKNOWN: CommandId = CommandId::MAX;
+
+/// What has been gathered in this turn.
+#[derive(Default)]
+pub(super) struct Batch {
+    pub args: Vec<ArgRef>,
+    pub requests: Vec<Request>,
+    /// Clients with requests, each with the number of its first.
+    pub clients: Vec<(u32, u32)>,
+}
+
+/// The server without its sockets.
+pub struct Engine {
+    pub clients: Slab<Client>,
+    pub keyspace: Keyspace,
+    pub registry: Registry,
+    pub clock: Clock,
+    pub stats: Stats,
+    pub limits: Limits,
+    pub(super) batch: Batch,
+    pub(super) pool: BufferPool,
+    /// Clients with replies to send.
+    pub(super) dirty: Vec<usize>,
+    /// Clients whose socket or input has more to give without another event.
+    pub(super) ready: Vec<usize>,
+    /// Clients to close at the end of the turn.
+    pub(super) closing: Vec<usize>,
+    /// Gates that are closed for everybody.
+    pub gates: u32,
+    next_client_id: u64,
+}
+
+impl Engine {
+    pub fn new(clock: Clock, seed: u64) -> Engine {
+        let now_ms = (clock.unix_us() / 1000) as i64;
+        Engine {
+            clients: Slab::new(),
+            keyspace: Keyspace::new(16, Random::new(seed), now_ms),
+            registry: Registry::new(commands::GROUPS),
+            clock,
+            stats: Stats::default(),
+            limits: Limits { bulk_max: 512 * 1024 * 1024, authenticated: true },
+            batch: Batch::default(),
+            pool: BufferPool::default(),
+            dirty: Vec::new(),
+            ready: Vec::new(),
+            closing: Vec::new(),
+            gates: 0,
+            next_client_id: 1,
+        }
+    }
+
+    /// A new client on `stream`; its key.
+    pub fn connect(&mut self, stream: Stream) -> usize {
+        let id = self.next_client_id;
+        self.next_client_id += 1;
+        let session = Session::new(id, self.clock.unix_us() / 1000);
+        self.clients.insert(Client::new(stream, session))
+    }
+
+    /// Where the client's replies go.
+    #[inline]
+    pub fn reply(&mut self, key: usize) -> Reply<'_> {
+        let client = &mut self.clients[key];
+        Reply::new(&mut client.output, client.session.version)
+    }
+
+    /// Parses what the client has sent into the batch. Returns whether requests that are already here had to be left for later.
+    #[inline]
+    pub(super) fn gather(&mut self, key: usize) -> bool {
+        let client = &mut self.clients[key];
+        if client.session.gates & (gate::CLOSING | gate::PAUSED) != 0 || client.session.close_after_reply {
+            return false;
+        }
+        if client.input.is_spilled() || !client.parser.is_idle() {
+            return self.gather_slowly(key);
+        }
+        let first = self.batch.requests.len();
+        let mut limits = self.limits;
+        limits.authenticated = client.session.gates & gate::UNAUTHENTICATED == 0;
+        let mut at = 0;
+        let mut more = false;
+        let (bytes, owned) = client.input.parts();
+        loop {
+            let frame = &bytes[at..];
+            if frame.is_empty() {
+                break;
+            }
+            if self.batch.requests.len() - first >= BATCH_MAX || (!limits.authenticated && at > 0) {
+                more = true;
+                break;
+            }
+            let args_at = self.batch.args.len();
+            match client.parser.parse(frame, &mut self.batch.args, owned, &limits) {
+                Ok(Progress::Complete) => {
+                    let used = client.parser.pos();
+                    client.parser.reset();
+                    let args = &self.batch.args[args_at..];
+                    let mut request = Request {
+                        args_at: args_at as u32,
+                        argc: args.len() as u32,
+                        start: at as u32,
+                        end: (at + used) as u32,
+                        hash: 0,
+                        command: UNKNOWN,
+                        spilled: false,
+                    };
+                    at += used;
+                    if let Some(&name) = args.first() {
+                        let text = |arg: ArgRef| match arg.owned_index() {
+                            None => arg.of(frame),
+                            Some(index) => &owned[index],
+                        };
+                        if let Some(command) = self.registry.find(text(name)) {
+                            request.command = command;
+                            let first_key = usize::from(self.registry.get(command).first_key);
+                            if first_key != 0 && first_key < args.len() {
+                                request.hash = self.keyspace.hash(text(args[first_key]));
+                            }
+                        }
+                    }
+                    self.batch.requests.push(request);
+                }
+                Ok(Progress::Incomplete) | Ok(Progress::BigBulk { .. }) => {
+                    // What was found of the frame's arguments waits for the rest of them.
+                    client.partial.extend(self.batch.args.drain(args_at..));
+                    break;
+                }
+                Err(error) => {
+                    self.batch.args.truncate(args_at);
+                    if self.batch.requests.len() > first {
+                        // The requests before it are answered first; then it is found again.
+                        client.parser.reset();
+                        more = true;
+                    } else {
+                        self.protocol_error(key, error);
+                        return false;
+                    }
+                    break;
+                }
+            }
+        }
+        if self.batch.requests.len() > first {
+            self.batch.clients.push((key as u32, first as u32));
+        }
+        more
+    }
+
+    /// The same for a frame of which a part has come before: it may be spilled, it may hold a bulk with a buffer of its own.
+    #[cold]
+    #[inline(never)]
+    fn gather_slowly(&mut self, key: usize) -> bool {
+            let client = &mut self.clients[key];
+            let mut limits = self.limits;
+            limits.authenticated = client.session.gates & gate::UNAUTHENTICATED == 0;
+            if client.input.is_spilled() {
+                client.input.spill();
+                if client.input.awaits_bulk() {
+                    let Some(index) = client.input.bulk_arrived() else { return false };
+                    client.partial.push(ArgRef::owned(index));
+                    client.parser.bulk_received();
+                    // Bytes behind it wait in the ring.
+                    client.input.spill();
+                }
+            }
+            let args_at = self.batch.args.len();
+            self.batch.args.append(&mut client.partial);
+            let spilled = client.input.is_spilled();
+            let progress = if let Some((frame, owned)) = client.input.spilled_parts() {
+                client.parser.parse(frame, &mut self.batch.args, owned, &limits)
+            } else {
+                let (frame, owned) = client.input.parts();
+                client.parser.parse(frame, &mut self.batch.args, owned, &limits)
+            };
+            match progress {
+                Ok(Progress::Complete) => {
+                    let used = client.parser.pos();
+                    client.parser.reset();
+                    if spilled {
+                        client.spilled = client.input.take_spilled(used, &mut self.pool);
+                    }
+                    self.push_resumed(key, args_at, used, spilled);
+                    // What lies behind it is gathered in the next turn.
+                    return true;
+                }
+                Ok(Progress::Incomplete) => {
+                    client.partial.extend(self.batch.args.drain(args_at..));
+                    return false;
+                }
+                Ok(Progress::BigBulk { len }) => {
+                    client.partial.extend(self.batch.args.drain(args_at..));
+                    client.input.spill();
+                    client.input.begin_bulk(client.parser.pos(), len);
+                    return false;
+                }
+                Err(error) => {
+                    self.batch.args.truncate(args_at);
+                    self.protocol_error(key, error);
+                    return false;
+                }
+            }
+    }
+
+    fn push_resumed(&mut self, key: usize, args_at: usize, used: usize, spilled: bool) {
+        let client = &mut self.clients[key];
+        let args = &self.batch.args[args_at..];
+        let mut request = Request {
+            args_at: args_at as u32,
+            argc: args.len() as u32,
+            start: 0,
+            end: if spilled { 0 } else { used as u32 },
+            hash: 0,
+            command: UNKNOWN,
+            spilled,
+        };
+        let (bytes, owned) = client.input.parts();
+        let frame = if spilled { &client.spilled } else { bytes };
+        let text = |arg: ArgRef| match arg.owned_index() {
+            None => arg.of(frame),
+            Some(index) => &owned[index],
+        };
+        if let Some(&name) = args.first()
+            && let Some(command) = self.registry.find(text(name))
+        {
+            request.command = command;
+            let first_key = usize::from(self.registry.get(command).first_key);
+            if first_key != 0 && first_key < args.len() {
+                request.hash = self.keyspace.hash(text(args[first_key]));
+            }
+        }
+        self.batch.clients.push((key as u32, self.batch.requests.len() as u32));
+        self.batch.requests.push(request);
+    }
+
+    /// Answers a violation of the protocol and closes.
+    #[cold]
+    fn protocol_error(&mut self, key: usize, error: ProtocolError) {
+        let text = error.text();
+        let client = &mut self.clients[key];
+        client.output.attach(&mut self.pool);
+        self.reply(key).error(&text);
+        self.stats.protocol_errors += 1;
+        self.mark_dirty(key);
+        self.clients[key].session.close_after_reply = true;
+    }
+
+    /// Puts the client on the list of those with replies to send.
+    #[inline]
+    pub(super) fn mark_dirty(&mut self, key: usize) {
+        let client = &mut self.clients[key];
+        if !client.dirty {
+            client.dirty = true;
+            self.dirty.push(key);
+        }
+    }
+
+    /// Puts the client on the list of those to look at in the next turn without an event.
+    pub(super) fn mark_ready(&mut self, key: usize) {
+        let client = &mut self.clients[key];
+        if !client.ready {
+            client.ready = true;
+            self.ready.push(key);
+        }
+    }
+
+    /// The arguments of a gathered request, copied.
+    pub(super) fn request_args(&mut self, key: usize, request: Request) -> Vec<Vec<u8>> {
+        let client = &mut self.clients[key];
+        let (bytes, owned) = client.input.parts();
+        let frame = if request.spilled { &client.spilled[..] } else { &bytes[request.start as usize..] };
+        let refs = &self.batch.args[request.args_at as usize..][..request.argc as usize];
+        crate::commands::Args::new(frame, refs, owned, 0).to_owned()
+    }
+
+    /// Closes the client at the end of the turn, without waiting for its replies to be sent.
+    pub fn close(&mut self, key: usize) {
+        let client = &mut self.clients[key];
+        if !client.closing {
+            client.closing = true;
+            client.session.gates |= gate::CLOSING;
+            self.closing.push(key);
+        }
+    }
+
+    /// Runs the batch: prefetch, execute, settle.
+    pub fn run(&mut self) {
+        self.prefetch();
+        self.execute();
+        self.settle();
+    }
+
+    /// Touches what the requests' keys will need, so that cache misses overlap instead of queueing.
+    fn prefetch(&mut self) {
+        if self.batch.requests.len() < 2 {
+            return;
+        }
+        for (index, &(key, first)) in self.batch.clients.iter().enumerate() {
+            let end = self.batch.clients.get(index + 1).map_or(self.batch.requests.len(), |next| next.1 as usize);
+            let db = self.clients[key as usize].session.db;
+            for request in &self.batch.requests[first as usize..end] {
+                if request.hash != 0 {
+                    self.keyspace.prefetch(db, request.hash);
+                }
+            }
+        }
+    }
+
+    /// What the commands caused.
+    fn settle(&mut self) {
+        self.keyspace.reap_seen();
+        self.keyspace.flush_garbage();
+    }
+}

@@ -1,0 +1,12 @@
+//! The composition: sockets, engine, time.
+mod dispatch;
+mod engine;
+mod gates;
+mod session;
+mod stats;
+mod turn;
+
+pub use engine::Engine;
+pub use session::{Client, Session, gate};
+pub use stats::Stats;
+pub use turn::Server;

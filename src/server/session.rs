@@ -1,0 +1,113 @@
+//! One client: what it is, what it may, what it is in the middle of.
+
+use crate::commands::CommandId;
+use crate::reactor::{Input, Output, Stream};
+use crate::resp::reply::Version;
+use crate::resp::request::{ArgRef, Parser};
+
+/// A connected client: its socket, what it has sent, what it is to be sent, and its session.
+pub struct Client {
+    pub stream: Stream,
+    pub input: Input,
+    pub output: Output,
+    pub parser: Parser,
+    /// Arguments of the frame that is not complete yet.
+    pub partial: Vec<ArgRef>,
+    /// The frame that outgrew the ring, complete and waiting to be executed.
+    pub spilled: Vec<u8>,
+    pub session: Session,
+    /// Is on the list of clients with replies to send.
+    pub dirty: bool,
+    /// Is on the list of clients whose socket or input has more to give.
+    pub ready: bool,
+    /// Is to be closed, and why, when what is being done with it is done.
+    pub closing: bool,
+    /// Since when the output has been over its soft limit, monotonic milliseconds.
+    pub over_soft_since_ms: Option<u64>,
+}
+
+/// What must be looked at before a command may run; all zero on the hot path. [`crate::server::gates`] says what each means.
+pub mod gate {
+    pub const UNAUTHENTICATED: u32 = 1;
+    pub const REPLY_SKIP_NEXT: u32 = 1 << 1;
+    pub const PAUSED: u32 = 1 << 2;
+    pub const CLOSING: u32 = 1 << 3;
+}
+
+/// The state of a client that commands see and change.
+pub struct Session {
+    pub id: u64,
+    pub addr: String,
+    pub laddr: String,
+    pub name: Vec<u8>,
+    pub lib_name: Vec<u8>,
+    pub lib_ver: Vec<u8>,
+    pub db: usize,
+    pub version: Version,
+    /// Bits of [`gate`].
+    pub gates: u32,
+    pub reply_off: bool,
+    pub no_touch: bool,
+    pub no_evict: bool,
+    /// Close when the replies so far are sent.
+    pub close_after_reply: bool,
+    /// A request was put off because of CLIENT PAUSE.
+    pub postponed: bool,
+    pub unix_socket: bool,
+    pub fd: i32,
+    pub created_ms: u64,
+    pub last_interaction_ms: u64,
+    pub last_command: Option<CommandId>,
+    pub commands: u64,
+    pub sent_bytes: u64,
+}
+
+impl Session {
+    pub fn new(id: u64, now_ms: u64) -> Session {
+        Session {
+            id,
+            addr: String::new(),
+            laddr: String::new(),
+            name: Vec::new(),
+            lib_name: Vec::new(),
+            lib_ver: Vec::new(),
+            db: 0,
+            version: Version::Resp2,
+            gates: 0,
+            reply_off: false,
+            no_touch: false,
+            no_evict: false,
+            close_after_reply: false,
+            postponed: false,
+            unix_socket: false,
+            fd: -1,
+            created_ms: now_ms,
+            last_interaction_ms: now_ms,
+            last_command: None,
+            commands: 0,
+            sent_bytes: 0,
+        }
+    }
+
+    pub fn is_authenticated(&self) -> bool {
+        self.gates & gate::UNAUTHENTICATED == 0
+    }
+}
+
+impl Client {
+    pub fn new(stream: Stream, session: Session) -> Client {
+        Client {
+            stream,
+            input: Input::default(),
+            output: Output::default(),
+            parser: Parser::default(),
+            partial: Vec::new(),
+            spilled: Vec::new(),
+            session,
+            dirty: false,
+            ready: false,
+            closing: false,
+            over_soft_since_ms: None,
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! What INFO shows of the server's work, and which turn was the longest and why.
+
+use std::collections::BTreeMap;
+
+use crate::commands::CommandId;
+
+/// Distinct error codes counted; more than that is a script's doing, and they are counted together.
+const ERROR_CODES_MAX: usize = 128;
+
+#[derive(Default)]
+pub struct Stats {
+    pub connections_received: u64,
+    pub rejected_connections: u64,
+    pub net_input_bytes: u64,
+    pub net_output_bytes: u64,
+    pub protocol_errors: u64,
+    pub error_replies: u64,
+    /// Replies per error code: `ERR`, `WRONGTYPE`.
+    pub errors: BTreeMap<Vec<u8>, u64>,
+    /// The longest run of equal commands in this turn.
+    pub turn: TurnStats,
+    pub longest_turn: LongestTurn,
+    pub turns: u64,
+}
+
+/// What happened in the current turn.
+#[derive(Default, Clone, Copy)]
+pub struct TurnStats {
+    pub longest_run_ns: u64,
+    pub longest_run_command: CommandId,
+    pub longest_run_calls: u32,
+}
+
+/// The longest turn since the statistics were reset.
+#[derive(Default, Clone)]
+pub struct LongestTurn {
+    pub ns: u64,
+    pub cause: String,
+}
+
+impl Stats {
+    /// Counts an error reply by its first word.
+    pub fn count_error(&mut self, text: &[u8]) {
+        self.error_replies += 1;
+        let code = text.split(|&byte| byte == b' ').next().unwrap_or(text);
+        if let Some(count) = self.errors.get_mut(code) {
+            *count += 1;
+        } else if self.errors.len() < ERROR_CODES_MAX {
+            self.errors.insert(code.to_vec(), 1);
+        }
+    }
+
+    /// A run of equal commands took this long.
+    #[inline]
+    pub fn note_run(&mut self, command: CommandId, calls: u32, elapsed_ns: u64) {
+        if elapsed_ns > self.turn.longest_run_ns {
+            self.turn = TurnStats {
+                longest_run_ns: elapsed_ns,
+                longest_run_command: command,
+                longest_run_calls: calls,
+            };
+        }
+    }
+}
