@@ -37,7 +37,9 @@ pub enum ScanError {
 impl std::fmt::Display for ScanError {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            ScanError::UnknownType(byte) => write!(out, "unknown reply type '{}'", byte.escape_ascii()),
+            ScanError::UnknownType(byte) => {
+                write!(out, "unknown reply type '{}'", byte.escape_ascii())
+            }
             ScanError::InvalidLength => out.write_str("invalid length"),
             ScanError::TooLong => out.write_str("length over the limit"),
             ScanError::TooDeep => out.write_str("replies nested too deep"),
@@ -69,13 +71,27 @@ enum State {
     #[default]
     Type,
     /// Inside a line that is one value; `len` bytes of it have been seen, `cr` if the last of them was a CR.
-    Line { len: u32, cr: bool },
+    Line {
+        len: u32,
+        cr: bool,
+    },
     /// Inside the number of a header line.
-    Length { kind: u8, value: u64, digits: u8, negative: bool },
+    Length {
+        kind: u8,
+        value: u64,
+        digits: u8,
+        negative: bool,
+    },
     /// Before the LF of a header line.
-    LengthEnd { kind: u8, value: u64, null: bool },
+    LengthEnd {
+        kind: u8,
+        value: u64,
+        null: bool,
+    },
     /// `left` bytes of a bulk to come.
-    Bulk { left: u64 },
+    Bulk {
+        left: u64,
+    },
     /// Before the CR, then the LF, behind a bulk.
     BulkCr,
     BulkLf,
@@ -162,8 +178,7 @@ impl Scanner {
             State::Bulk { left } => {
                 let take = left.min(rest.len() as u64) as usize;
                 self.keep_error_text(&rest[..take]);
-                self.state =
-                    if take as u64 == left { State::BulkCr } else { State::Bulk { left: left - take as u64 } };
+                self.state = if take as u64 == left { State::BulkCr } else { State::Bulk { left: left - take as u64 } };
                 Ok((at + take, false))
             }
             State::BulkCr if rest[0] == b'\r' => {
