@@ -1,6 +1,7 @@
 //! What knows nothing of Redis's commands or of sockets: numbers as Redis prints and parses them, glob patterns, the clock, the
 //! random source, the keyed hash, the log, and the sink of encoded bytes.
 
+pub mod allocator;
 pub mod clock;
 pub mod glob;
 pub mod hash;

@@ -1,0 +1,150 @@
+//! The allocator: jemalloc with size classes every 8 bytes, and its statistics.
+//!
+//! Our own binding, because the common one assumes that every allocation is 16-byte aligned, which the 8-byte classes are not:
+//! alignment above 8 is asked for explicitly here. Memory freed off the loop and pages given back to the kernel are the business of
+//! jemalloc's background thread, so that no turn pays for them.
+
+use std::alloc::{GlobalAlloc, Layout};
+use std::ffi::{CStr, c_int, c_void};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use tikv_jemalloc_sys as je;
+
+/// The global allocator of the program and of its tests.
+pub struct Jemalloc;
+
+/// Alignment that every allocation has by itself.
+const ALIGN_MIN: usize = 8;
+
+/// Whether allocations are counted: only in the test that holds the hot path to its promise.
+static COUNTING: AtomicBool = AtomicBool::new(false);
+static COUNTED: AtomicU64 = AtomicU64::new(0);
+
+#[inline]
+fn flags(layout: Layout) -> c_int {
+    // Sizes below the alignment would get a smaller class than the alignment needs.
+    if layout.align() <= ALIGN_MIN && layout.align() <= layout.size() {
+        0
+    } else {
+        je::MALLOCX_ALIGN(layout.align())
+    }
+}
+
+#[inline]
+fn count() {
+    if COUNTING.load(Ordering::Relaxed) {
+        COUNTED.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+// SAFETY: mallocx and its kin are a malloc; sizes are not zero (the trait says so), alignments are powers of two and asked for, and
+// a block is freed and resized with the flags and size it was allocated with.
+unsafe impl GlobalAlloc for Jemalloc {
+    #[inline]
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count();
+        // SAFETY: as above.
+        unsafe { je::mallocx(layout.size(), flags(layout)).cast() }
+    }
+
+    #[inline]
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        count();
+        // SAFETY: as above.
+        unsafe { je::mallocx(layout.size(), flags(layout) | je::MALLOCX_ZERO).cast() }
+    }
+
+    #[inline]
+    unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
+        // SAFETY: as above.
+        unsafe { je::sdallocx(ptr.cast(), layout.size(), flags(layout)) }
+    }
+
+    #[inline]
+    unsafe fn realloc(&self, ptr: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        count();
+        let flags = flags(Layout::from_size_align(size, layout.align()).unwrap_or(layout));
+        // SAFETY: as above.
+        unsafe { je::rallocx(ptr.cast(), size, flags).cast() }
+    }
+}
+
+/// Counts the allocations (and reallocations) of all threads from here on.
+pub fn start_counting() {
+    COUNTED.store(0, Ordering::Relaxed);
+    COUNTING.store(true, Ordering::Relaxed);
+}
+
+/// The number of allocations since [`start_counting`]; ends the counting.
+pub fn stop_counting() -> u64 {
+    COUNTING.store(false, Ordering::Relaxed);
+    COUNTED.load(Ordering::Relaxed)
+}
+
+/// What INFO memory shows of the allocator, bytes.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct AllocatorStats {
+    /// In use by the program.
+    pub allocated: usize,
+    /// In pages that hold any of that.
+    pub active: usize,
+    /// Mapped and not given back to the kernel.
+    pub resident: usize,
+    pub mapped: usize,
+    /// Given back, address space kept.
+    pub retained: usize,
+    /// The allocator's own book-keeping.
+    pub metadata: usize,
+}
+
+/// Reads the statistics, after refreshing them.
+pub fn stats() -> AllocatorStats {
+    write_u64(c"epoch", 1);
+    AllocatorStats {
+        allocated: read_usize(c"stats.allocated"),
+        active: read_usize(c"stats.active"),
+        resident: read_usize(c"stats.resident"),
+        mapped: read_usize(c"stats.mapped"),
+        retained: read_usize(c"stats.retained"),
+        metadata: read_usize(c"stats.metadata"),
+    }
+}
+
+/// Lets a thread of jemalloc's own give unused pages back, so that the loop never does.
+pub fn start_background_thread() {
+    let on = true;
+    // SAFETY: the name is a valid option whose new value is a bool of the given size; a failure changes nothing.
+    unsafe {
+        je::mallctl(
+            c"background_thread".as_ptr(),
+            std::ptr::null_mut(),
+            std::ptr::null_mut(),
+            (&raw const on).cast_mut().cast::<c_void>(),
+            size_of::<bool>(),
+        );
+    }
+}
+
+/// 0 if there is no such statistic.
+fn read_usize(name: &CStr) -> usize {
+    let mut value = 0usize;
+    let mut len = size_of::<usize>();
+    // SAFETY: the statistics named here are size_t; `value` and `len` outlive the call.
+    let failed = unsafe {
+        je::mallctl(name.as_ptr(), (&raw mut value).cast::<c_void>(), &raw mut len, std::ptr::null_mut(), 0)
+    };
+    if failed == 0 { value } else { 0 }
+}
+
+fn write_u64(name: &CStr, value: u64) {
+    // SAFETY: the control named here takes a u64, which outlives the call.
+    unsafe {
+        je::mallctl(
+            name.as_ptr(),
+            std::ptr::null_mut(),
+            std::ptr::null_mut(),
+            (&raw const value).cast_mut().cast::<c_void>(),
+            size_of::<u64>(),
+        );
+    }
+}
