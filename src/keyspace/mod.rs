@@ -79,6 +79,9 @@ pub struct KeyspaceStats {
     pub expire_lag_max_ms: u64,
 }
 
+/// So many small keys, with their table, fit into a core's own cache of a megabyte.
+const CACHED_KEYS: usize = 4096;
+
 /// All databases and what they share.
 pub struct Keyspace {
     dbs: Vec<Db>,
@@ -137,6 +140,12 @@ impl Keyspace {
     #[inline]
     pub fn hash(&self, key: &[u8]) -> u64 {
         self.hasher.hash(key)
+    }
+
+    /// Whether the first database, the one that nearly everybody uses, is so small that touching its keys ahead of use is wasted.
+    #[inline]
+    pub fn fits_in_cache(&self) -> bool {
+        self.dbs[0].len() < CACHED_KEYS
     }
 
     /// Brings what a lookup of this hash will touch into the cache.

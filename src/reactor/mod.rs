@@ -13,5 +13,5 @@ mod socket;
 pub use buffer::{BufferPool, RING_CAPACITY};
 pub use input::Input;
 pub use listener::{Address, Listener};
-pub use output::Output;
+pub use output::{IOV_MAX, Output};
 pub use socket::{Flushed, Received, Stream, flush, receive};

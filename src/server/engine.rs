@@ -312,6 +312,59 @@ impl Engine {
         crate::commands::Args::new(frame, refs, owned, 0).to_owned()
     }
 
+    /// Feeds a client without a socket: what a `recv` would have brought, in as many as the ring needs.
+    pub fn feed(&mut self, key: usize, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            let client = &mut self.clients[key];
+            if client.input.is_full() {
+                client.input.spill();
+            }
+            let space = client.input.space(&mut self.pool);
+            let len = space.len().min(bytes.len());
+            space[..len].copy_from_slice(&bytes[..len]);
+            client.input.received(len);
+            bytes = &bytes[len..];
+            let mut more = self.gather(key);
+            // Whatever had to wait for the batch to be run is run before more is fed.
+            while more || (!bytes.is_empty() && !self.batch.requests.is_empty()) {
+                self.run();
+                more = self.gather(key);
+                if self.batch.requests.is_empty() {
+                    break;
+                }
+            }
+            if self.batch.requests.is_empty() {
+                self.clients[key].input.settle(&mut self.pool);
+            }
+        }
+    }
+
+    /// Takes what a client without a socket is to be sent.
+    pub fn take_output(&mut self, key: usize) -> Vec<u8> {
+        let client = &mut self.clients[key];
+        let mut sent = Vec::new();
+        while !client.output.is_empty() {
+            let mut pieces = [std::io::IoSlice::new(&[]); crate::reactor::IOV_MAX];
+            let count = client.output.pieces(&mut pieces);
+            let before = sent.len();
+            for piece in &pieces[..count] {
+                sent.extend_from_slice(piece);
+            }
+            client.output.sent(sent.len() - before);
+        }
+        self.drop_output(key);
+        sent
+    }
+
+    /// Drops what a client without a socket is to be sent.
+    pub fn drop_output(&mut self, key: usize) {
+        let client = &mut self.clients[key];
+        client.output.sent(client.output.queued_bytes());
+        client.output.settle(&mut self.pool);
+        client.dirty = false;
+        self.dirty.retain(|&dirty| dirty != key);
+    }
+
     /// Closes the client at the end of the turn, without waiting for its replies to be sent.
     pub fn close(&mut self, key: usize) {
         let client = &mut self.clients[key];
@@ -331,7 +384,7 @@ impl Engine {
 
     /// Touches what the requests' keys will need, so that cache misses overlap instead of queueing.
     fn prefetch(&mut self) {
-        if self.batch.requests.len() < 2 {
+        if self.batch.requests.len() < 2 || self.keyspace.fits_in_cache() {
             return;
         }
         for (index, &(key, first)) in self.batch.clients.iter().enumerate() {

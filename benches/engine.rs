@@ -1,0 +1,59 @@
+//! What a request costs in the engine, without sockets: `cargo bench --bench engine`; under callgrind the counts repeat exactly.
+//! An argument runs one workload by name so many times (`engine get-1 100000`).
+
+use std::time::Instant;
+
+use zedis::base::clock::Clock;
+use zedis::reactor::Stream;
+use zedis::server::Engine;
+
+/// Requests fed at once.
+const PIPELINE: usize = 64;
+
+fn frame(args: &[&[u8]]) -> Vec<u8> {
+    let mut frame = format!("*{}\r\n", args.len()).into_bytes();
+    for arg in args {
+        frame.extend_from_slice(format!("${}\r\n", arg.len()).as_bytes());
+        frame.extend_from_slice(arg);
+        frame.extend_from_slice(b"\r\n");
+    }
+    frame
+}
+
+fn main() {
+    let args: Vec<String> = std::env::args().skip(1).filter(|arg| arg != "--bench").collect();
+    let only = args.first().cloned();
+    let requests: usize = args.get(1).and_then(|n| n.parse().ok()).unwrap_or(2_000_000);
+    let key = |n: usize| format!("key:{n:012}").into_bytes();
+    type Make = fn(&dyn Fn(usize) -> Vec<u8>, usize) -> Vec<u8>;
+    let workloads: [(&str, usize, Make); 5] = [
+        ("ping", 0, |_, _| frame(&[b"PING"])),
+        ("get-1", 1, |key, _| frame(&[b"GET", &key(0)])),
+        ("set-1", 1, |key, _| frame(&[b"SET", &key(0), b"xxx"])),
+        ("get-1m", 1_000_000, |key, n| frame(&[b"GET", &key(n.wrapping_mul(0x9E37_79B1) % 1_000_000)])),
+        ("set-1m", 1_000_000, |key, n| frame(&[b"SET", &key(n.wrapping_mul(0x9E37_79B1) % 1_000_000), b"xxx"])),
+    ];
+    for (name, keys, make) in workloads {
+        if only.as_deref().is_some_and(|only| only != name) {
+            continue;
+        }
+        let mut engine = Engine::new(Clock::real(), 1);
+        let client = engine.connect(Stream::Detached);
+        for n in 0..keys {
+            engine.feed(client, &frame(&[b"SET", &key(n), b"xxx"]));
+            engine.run();
+            engine.take_output(client);
+        }
+        let batches: Vec<Vec<u8>> = (0..2000)
+            .map(|batch| (0..PIPELINE).flat_map(|n| make(&key, batch * PIPELINE + n)).collect())
+            .collect();
+        let started = Instant::now();
+        for batch in batches.iter().cycle().take(requests / PIPELINE) {
+            engine.feed(client, batch);
+            engine.run();
+            engine.drop_output(client);
+        }
+        let ns = started.elapsed().as_nanos() as f64 / requests as f64;
+        println!("{name:8} {ns:7.1} ns a request");
+    }
+}
