@@ -44,7 +44,7 @@ fn main() {
             engine.run();
             engine.take_output(client);
         }
-        let batches: Vec<Vec<u8>> = (0..2000)
+        let batches: Vec<Vec<u8>> = (0..if keys > 1 { 2000 } else { 4 })
             .map(|batch| (0..PIPELINE).flat_map(|n| make(&key, batch * PIPELINE + n)).collect())
             .collect();
         let started = Instant::now();

@@ -58,12 +58,19 @@ impl Command {
     /// Whether `argc` arguments (with the name) satisfy the arity.
     #[inline]
     pub fn accepts(&self, argc: usize) -> bool {
-        let arity = i64::from(self.arity);
-        if arity >= 0 { argc as i64 == arity } else { argc as i64 >= -arity }
+        accepts(self.arity, argc)
     }
 }
 
+/// Whether `argc` arguments (with the name) satisfy an arity.
+#[inline]
+pub fn accepts(arity: i16, argc: usize) -> bool {
+    let arity = i64::from(arity);
+    if arity >= 0 { argc as i64 == arity } else { argc as i64 >= -arity }
+}
+
 /// The function of a command. Its type says what it may do, and the compiler holds it to that.
+#[derive(Clone, Copy)]
 pub enum Run {
     /// Arguments and reply only: PING, ECHO.
     Pure(fn(&mut Args<'_>, &mut Reply<'_>) -> CommandResult),

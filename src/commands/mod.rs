@@ -14,7 +14,7 @@ mod registry;
 
 pub use args::Args;
 pub use command::{
-    Acl, Arg, ArgFlags, ArgKind, BeginSearch, Command, FindKeys, Flags, Group, KeyFlags, KeySpec, Run,
+    Acl, Arg, ArgFlags, ArgKind, BeginSearch, Command, FindKeys, Flags, Group, KeyFlags, KeySpec, Run, accepts,
 };
 pub use error::{CommandError, CommandResult};
 pub use registry::{CommandId, CommandStats, Registered, Registry};

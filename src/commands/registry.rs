@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Command, Flags};
+use super::{Command, Flags, Run};
 
 /// Number of a command or subcommand in this process.
 pub type CommandId = u16;
@@ -23,6 +23,7 @@ pub struct CommandStats {
 /// Every command and subcommand.
 pub struct Registry {
     commands: Vec<Registered>,
+    hot: Vec<Hot>,
     /// Short names, folded to lower case; 0 where free.
     slots: Vec<Slot>,
     long_names: BTreeMap<&'static str, CommandId>,
@@ -41,9 +42,26 @@ pub struct Registered {
     pub command: &'static Command,
     /// `config|get`.
     pub full_name: String,
+    pub parent: Option<CommandId>,
+}
+
+/// What the hot path needs of a command, in half a cache line.
+#[derive(Clone, Copy)]
+pub struct Hot {
+    pub run: Run,
+    pub arity: i16,
     /// Argument with the first key, 0: none. What the prefetch phase hashes.
     pub first_key: u16,
-    pub parent: Option<CommandId>,
+}
+
+const _: () = assert!(size_of::<Hot>() <= 32);
+
+impl Hot {
+    /// Whether `argc` arguments (with the name) satisfy the arity.
+    #[inline]
+    pub fn accepts(&self, argc: usize) -> bool {
+        super::accepts(self.arity, argc)
+    }
 }
 
 /// A name of one to eight bytes as a number, ASCII letters in lower case. Names of different lengths may agree (when they
@@ -79,6 +97,7 @@ impl Registry {
     pub fn new(groups: &[&[&'static Command]]) -> Registry {
         let mut registry = Registry {
             commands: Vec::new(),
+            hot: Vec::new(),
             slots: vec![Slot::default(); SLOTS],
             long_names: BTreeMap::new(),
             stats: Vec::new(),
@@ -114,7 +133,8 @@ impl Registry {
             None => command.name.to_string(),
         };
         let first_key = command.keys.first().map_or(0, super::KeySpec::first_index);
-        self.commands.push(Registered { command, full_name, first_key, parent });
+        self.commands.push(Registered { command, full_name, parent });
+        self.hot.push(Hot { run: command.run, arity: command.arity, first_key });
         id
     }
 
@@ -152,6 +172,11 @@ impl Registry {
     #[inline]
     pub fn command(&self, id: CommandId) -> &'static Command {
         self.commands[usize::from(id)].command
+    }
+
+    #[inline]
+    pub fn hot(&self, id: CommandId) -> &Hot {
+        &self.hot[usize::from(id)]
     }
 
     #[inline]

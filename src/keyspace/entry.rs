@@ -145,12 +145,10 @@ fn size_class(size: usize) -> usize {
 
 #[inline]
 fn parts_of(flags: u64, key_len: usize, embedded_len: usize) -> Parts {
-    let mut at = 8;
-    at += if flags & DEADLINE != 0 { 8 } else { 0 };
-    let word = at;
-    at += if flags & ENCODING_BITS != EMBEDDED << ENCODING_SHIFT { 8 } else { 0 };
-    at += if flags & LONG_KEY != 0 { 8 } else { 0 };
-    Parts { word, key: at, key_len, size: at + key_len + embedded_len }
+    // Without branches: each field that is there adds its 8 bytes.
+    let word = 8 + 8 * usize::from(flags & DEADLINE != 0);
+    let key = word + 8 * (usize::from(flags & ENCODING_BITS != 0) + usize::from(flags & LONG_KEY != 0));
+    Parts { word, key, key_len, size: key + key_len + embedded_len }
 }
 
 impl Entry {
@@ -231,17 +229,32 @@ impl Entry {
     fn parts(&self) -> Parts {
         let header = self.header().get();
         let embedded_len = (header >> EMBEDDED_LEN_SHIFT) as usize & EMBEDDED_MAX;
-        if header & LONG_KEY != 0 {
-            let parts = parts_of(header, 0, 0);
-            // SAFETY: a long key's length is the 8-byte field before the key.
-            let key_len = unsafe { self.ptr.as_ptr().add(parts.key - 8).cast::<u64>().read() };
-            return parts_of(header, key_len as usize, embedded_len);
-        }
-        parts_of(header, (header >> KEY_LEN_SHIFT) as usize, embedded_len)
+        let key_len = if header & LONG_KEY != 0 { self.long_key_len() } else { (header >> KEY_LEN_SHIFT) as usize };
+        parts_of(header, key_len, embedded_len)
+    }
+
+    #[cold]
+    fn long_key_len(&self) -> usize {
+        let parts = parts_of(self.header().get(), 0, 0);
+        // SAFETY: a long key's length is the 8-byte field before the key.
+        unsafe { self.ptr.as_ptr().add(parts.key - 8).cast::<u64>().read() as usize }
     }
 
     #[inline]
     pub fn key(&self) -> &[u8] {
+        let header = self.header().get();
+        if header & LONG_KEY != 0 {
+            return self.long_key();
+        }
+        // SAFETY: invariant 2.
+        unsafe {
+            let at = parts_of(header, 0, 0).key;
+            std::slice::from_raw_parts(self.ptr.as_ptr().add(at), (header >> KEY_LEN_SHIFT) as usize)
+        }
+    }
+
+    #[cold]
+    fn long_key(&self) -> &[u8] {
         let parts = self.parts();
         // SAFETY: invariant 2.
         unsafe { std::slice::from_raw_parts(self.ptr.as_ptr().add(parts.key), parts.key_len) }

@@ -72,6 +72,31 @@ pub struct Limits {
     pub authenticated: bool,
 }
 
+impl Limits {
+    #[inline]
+    fn args_max(&self) -> i64 {
+        if self.authenticated { i64::from(i32::MAX) } else { UNAUTHENTICATED_ARGS_MAX }
+    }
+
+    /// Longest bulk accepted from this client, bytes.
+    #[inline]
+    fn bulk_max_now(&self) -> u64 {
+        let max = if self.authenticated { self.bulk_max } else { self.bulk_max.min(UNAUTHENTICATED_BULK_MAX) };
+        max.max(0) as u64
+    }
+
+    #[cold]
+    fn refused_count(&self, count: i64) -> ProtocolError {
+        if count > i64::from(i32::MAX) { ProtocolError::InvalidCount } else { ProtocolError::UnauthenticatedCount }
+    }
+
+    #[cold]
+    fn refused_bulk(&self, len: i64) -> ProtocolError {
+        let invalid = len < 0 || len > self.bulk_max;
+        if invalid { ProtocolError::InvalidBulkLength } else { ProtocolError::UnauthenticatedBulkLength }
+    }
+}
+
 /// A violation of the protocol: the connection gets `-ERR Protocol error: <this>` and is closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProtocolError {
@@ -198,11 +223,8 @@ impl Parser {
                 }
                 Header::Invalid => return Err(ProtocolError::InvalidCount),
             };
-            if count > i64::from(i32::MAX) {
-                return Err(ProtocolError::InvalidCount);
-            }
-            if count > UNAUTHENTICATED_ARGS_MAX && !limits.authenticated {
-                return Err(ProtocolError::UnauthenticatedCount);
+            if count > limits.args_max() {
+                return Err(limits.refused_count(count));
             }
             self.searched = 0;
             pos = next;
@@ -212,17 +234,22 @@ impl Parser {
             }
             self.missing = count as u32;
         }
+        let mut missing = self.missing;
+        let bulk_max = limits.bulk_max_now();
+        let mut searched = std::mem::take(&mut self.searched);
         loop {
-            let len = match self.bulk_len {
+            let len = match self.bulk_len.take() {
                 Some(len) => len as usize,
                 None => {
                     let Some(&first) = frame.get(pos) else {
+                        self.missing = missing;
                         self.pos = pos;
                         return Ok(Progress::Incomplete);
                     };
-                    let (len, next) = match header(frame, pos, self.searched) {
+                    let (len, next) = match header(frame, pos, searched) {
                         Header::Value(len, next) if first == b'$' => (len, next),
                         Header::Incomplete => {
+                            self.missing = missing;
                             self.pos = pos;
                             self.searched = frame.len();
                             if frame.len() - pos > INLINE_MAX {
@@ -233,18 +260,16 @@ impl Parser {
                         _ if first != b'$' => return Err(ProtocolError::ExpectedBulk(first)),
                         _ => return Err(ProtocolError::InvalidBulkLength),
                     };
-                    if len < 0 || len > limits.bulk_max {
-                        return Err(ProtocolError::InvalidBulkLength);
+                    if len as u64 > bulk_max {
+                        return Err(limits.refused_bulk(len));
                     }
-                    if len > UNAUTHENTICATED_BULK_MAX && !limits.authenticated {
-                        return Err(ProtocolError::UnauthenticatedBulkLength);
-                    }
-                    self.searched = 0;
+                    searched = 0;
                     pos = next;
                     len as usize
                 }
             };
             if frame.len() - pos < len + 2 {
+                self.missing = missing;
                 self.pos = pos;
                 self.bulk_len = Some(len as u32);
                 if len >= BIG_BULK {
@@ -252,11 +277,11 @@ impl Parser {
                 }
                 return Ok(Progress::Incomplete);
             }
-            self.bulk_len = None;
             args.push(ArgRef::in_frame(pos, len));
             pos += len + 2;
-            self.missing -= 1;
-            if self.missing == 0 {
+            missing -= 1;
+            if missing == 0 {
+                self.missing = 0;
                 self.pos = pos;
                 return Ok(Progress::Complete);
             }
@@ -312,25 +337,18 @@ enum Header {
 
 /// Reads the number of a header line that begins (with its type byte) at `start`. `searched` bytes of the frame are known
 /// to hold no line end.
-#[inline]
+#[inline(always)]
 fn header(frame: &[u8], start: usize, searched: usize) -> Header {
-    // One to four digits and then CR, with LF and one byte more in view, is nearly every header there is.
-    if let Some(window) = frame[start..].first_chunk::<7>() {
-        let mut value = 0i64;
-        let mut digits = 0;
-        while digits < 5 {
-            let digit = window[1 + digits].wrapping_sub(b'0');
-            if digit > 9 {
-                break;
-            }
-            value = value * 10 + i64::from(digit);
-            digits += 1;
+    let digit = |byte: u8| i64::from(byte - b'0');
+    // One, two or three digits is nearly every header there is.
+    match &frame[start..] {
+        [_, a @ b'0'..=b'9', b'\r', _, ..] => Header::Value(digit(*a), start + 4),
+        [_, a @ b'1'..=b'9', b @ b'0'..=b'9', b'\r', _, ..] => Header::Value(10 * digit(*a) + digit(*b), start + 5),
+        [_, a @ b'1'..=b'9', b @ b'0'..=b'9', c @ b'0'..=b'9', b'\r', _, ..] => {
+            Header::Value(100 * digit(*a) + 10 * digit(*b) + digit(*c), start + 6)
         }
-        if digits > 0 && digits < 5 && window[1 + digits] == b'\r' && (window[1] != b'0' || digits == 1) {
-            return Header::Value(value, start + digits + 3);
-        }
+        _ => header_slow(frame, start, searched),
     }
-    header_slow(frame, start, searched)
 }
 
 #[cold]

@@ -3,10 +3,12 @@
 //! Cost of a command besides its own work: one test of the gate bits, one of the arity, one indirect call, one counter. Time is measured
 //! per run of equal quick commands, not per command: a clock reading costs as much as a small GET.
 
-use crate::commands::{Args, Command, CommandError, CommandId, Reply, Run};
+use crate::base::clock::Clock;
+use crate::commands::{Args, Command, CommandError, CommandId, Registry, Reply, Run};
 use crate::server::engine::{Engine, Request, UNKNOWN};
 use crate::server::gates;
 use crate::server::session::gate;
+use crate::server::stats::Stats;
 
 /// Quick commands timed together; more, and a slow one among them could not be told.
 const TIMED_RUN_MAX: u32 = 64;
@@ -22,6 +24,24 @@ impl RunTimer {
     fn start(now_ns: u64) -> RunTimer {
         RunTimer { started_ns: now_ns, command: UNKNOWN, calls: 0 }
     }
+
+    /// Ends a run of equal commands and books its calls and its time.
+    #[inline]
+    fn close(&mut self, clock: &Clock, registry: &mut Registry, stats: &mut Stats) {
+        if self.calls == 0 {
+            return;
+        }
+        let now_ns = clock.monotonic_ns();
+        if self.command != UNKNOWN {
+            let elapsed_ns = now_ns - self.started_ns;
+            let counted = &mut registry.stats[usize::from(self.command)];
+            counted.calls += u64::from(self.calls);
+            counted.run_ns += elapsed_ns;
+            stats.note_run(self.command, self.calls, elapsed_ns);
+        }
+        self.started_ns = now_ns;
+        self.calls = 0;
+    }
 }
 
 impl Engine {
@@ -36,37 +56,34 @@ impl Engine {
             let end = self.batch.clients.get(index + 1).map_or(self.batch.requests.len(), |next| next.1 as usize);
             self.execute_client(key as usize, first as usize, end, &mut timer);
         }
-        self.close_run(&mut timer);
+        timer.close(&self.clock, &mut self.registry, &mut self.stats);
         self.batch.clients.clear();
         self.batch.requests.clear();
         self.batch.args.clear();
     }
 
     fn execute_client(&mut self, key: usize, first: usize, end: usize, timer: &mut RunTimer) {
-        let client = &mut self.clients[key];
-        client.output.attach(&mut self.pool);
-        let mut consumed = 0;
-        let mut last = UNKNOWN;
+        self.clients[key].output.attach(&mut self.pool);
         let mut index = first;
         while index < end {
-            let request = self.batch.requests[index];
-            if request.argc > 0 {
-                if !self.execute_request(key, request, timer) {
+            index = self.execute_data_commands(key, index, end, timer);
+            if index < end {
+                let request = self.batch.requests[index];
+                if request.argc > 0 && !self.execute_other(key, request, timer) {
                     break;
                 }
-                last = request.command;
+                index += 1;
             }
-            consumed = request.end;
-            index += 1;
         }
         let now_ms = self.keyspace.now_ms() as u64;
         let client = &mut self.clients[key];
-        client.input.consume(consumed as usize);
+        if index > first {
+            let last = self.batch.requests[index - 1];
+            client.input.consume(last.end as usize);
+            client.session.last_command = Some(last.command).filter(|&command| command != UNKNOWN);
+        }
         client.session.commands += (index - first) as u64;
         client.session.last_interaction_ms = now_ms;
-        if last != UNKNOWN {
-            client.session.last_command = Some(last);
-        }
         if index < end {
             // Stopped in the middle: the rest is parsed again when the client goes on.
             client.parser.reset();
@@ -85,51 +102,67 @@ impl Engine {
         }
     }
 
-    /// Executes one request. False: it was not executed, and neither may the client's later ones be.
-    #[inline]
-    fn execute_request(&mut self, key: usize, request: Request, timer: &mut RunTimer) -> bool {
-        let client = &mut self.clients[key];
-        if request.command == UNKNOWN || self.gates | client.session.gates != 0 {
-            return self.execute_gated(key, request, timer);
+    /// Executes requests from `index` on, as long as they are commands on data and nothing is in their way; the first that is not.
+    /// The loop that everything is about: what does not change between two such commands is read once.
+    fn execute_data_commands(&mut self, key: usize, mut index: usize, end: usize, timer: &mut RunTimer) -> usize {
+        let Engine { clients, keyspace, registry, batch, stats, clock, .. } = self;
+        let client = &mut clients[key];
+        if self.gates | client.session.gates != 0 {
+            return index;
         }
-        self.execute_admitted(key, request, timer);
-        true
+        let (bytes, owned) = client.input.parts();
+        let db = client.session.db;
+        let no_touch = client.session.no_touch;
+        let mut reply = Reply::new(&mut client.output, client.session.version);
+        while index < end {
+            let request = &batch.requests[index];
+            let id = request.command;
+            if id == UNKNOWN {
+                break;
+            }
+            let command = registry.hot(id);
+            if !command.accepts(request.argc as usize) || matches!(command.run, Run::Session(_) | Run::Server(_) | Run::Container)
+            {
+                break;
+            }
+            if id != timer.command || timer.calls >= TIMED_RUN_MAX {
+                timer.close(clock, registry, stats);
+                timer.command = id;
+            }
+            timer.calls += 1;
+            let command = registry.hot(id);
+            let frame = if request.spilled { &client.spilled[..] } else { &bytes[request.start as usize..] };
+            let refs = &batch.args[request.args_at as usize..][..request.argc as usize];
+            let mut args = Args::new(frame, refs, owned, request.hash);
+            let result = match command.run {
+                Run::Read(run) => run(&mut args, &keyspace.view(db).without_touch(no_touch), &mut reply),
+                Run::Write(run) => run(&mut args, &mut keyspace.writer(db), &mut reply),
+                Run::Pure(run) => run(&mut args, &mut reply),
+                Run::Session(_) | Run::Server(_) | Run::Container => Ok(()),
+            };
+            if let Err(error) = result {
+                registry.stats[usize::from(id)].failed += 1;
+                stats.count_error(error.text());
+                reply.error(error.text());
+            }
+            index += 1;
+        }
+        index
     }
 
-    /// Executes a request to which no gate is closed.
-    #[inline]
-    fn execute_admitted(&mut self, key: usize, request: Request, timer: &mut RunTimer) {
-        let id = request.command;
-        let registered = self.registry.get(id);
-        let command = registered.command;
-        if id != timer.command || timer.calls >= TIMED_RUN_MAX {
-            self.close_run(timer);
-            timer.command = id;
-        }
-        timer.calls += 1;
-        if !command.accepts(request.argc as usize) {
-            return self.reject(key, id, CommandError::wrong_arity(&self.registry.get(id).full_name));
-        }
-        let client = &mut self.clients[key];
-        let (bytes, owned) = client.input.parts();
-        let frame = if request.spilled { &client.spilled[..] } else { &bytes[request.start as usize..] };
-        let refs = &self.batch.args[request.args_at as usize..][..request.argc as usize];
-        let mut args = Args::new(frame, refs, owned, request.hash);
-        let mut reply = Reply::new(&mut client.output, client.session.version);
-        let result = match command.run {
-            Run::Read(run) => {
-                let view = self.keyspace.view(client.session.db).without_touch(client.session.no_touch);
-                run(&mut args, &view, &mut reply)
-            }
-            Run::Write(run) => run(&mut args, &mut self.keyspace.writer(client.session.db), &mut reply),
-            Run::Pure(run) => run(&mut args, &mut reply),
-            Run::Session(run) => run(&mut args, &mut client.session, &mut reply),
-            Run::Server(_) | Run::Container => return self.execute_detached(key, request),
+    /// Executes any one request. False: it was not executed, and neither may the client's later ones be.
+    #[inline(never)]
+    fn execute_other(&mut self, key: usize, request: Request, timer: &mut RunTimer) -> bool {
+        timer.close(&self.clock, &mut self.registry, &mut self.stats);
+        let executed = if request.command == UNKNOWN || self.gates | self.clients[key].session.gates != 0 {
+            self.execute_gated(key, request)
+        } else {
+            self.execute_detached(key, request);
+            true
         };
-        self.registry.stats[usize::from(id)].calls += 1;
-        if let Err(error) = result {
-            self.fail(key, id, error);
-        }
+        // It was timed by itself, in `call`.
+        timer.started_ns = self.clock.monotonic_ns();
+        executed
     }
 
     /// Executes a request whose function may touch the whole engine: the bytes of its arguments are taken out of the client while
@@ -157,6 +190,7 @@ impl Engine {
             Ok(resolved) => resolved,
             Err(error) => return self.reject(key, id, error),
         };
+        let started_ns = self.clock.monotonic_ns();
         let result = match command.run {
             Run::Server(run) => run(args, self, key),
             _ => {
@@ -174,7 +208,11 @@ impl Engine {
                 }
             }
         };
-        self.registry.stats[usize::from(id)].calls += 1;
+        let elapsed_ns = self.clock.monotonic_ns() - started_ns;
+        let counted = &mut self.registry.stats[usize::from(id)];
+        counted.calls += 1;
+        counted.run_ns += elapsed_ns;
+        self.stats.note_run(id, 1, elapsed_ns);
         if let Err(error) = result {
             self.fail(key, id, error);
         }
@@ -209,7 +247,7 @@ impl Engine {
     /// A request for which a gate is closed, or that nobody knows.
     #[cold]
     #[inline(never)]
-    fn execute_gated(&mut self, key: usize, request: Request, timer: &mut RunTimer) -> bool {
+    fn execute_gated(&mut self, key: usize, request: Request) -> bool {
         let session = &mut self.clients[key].session;
         if session.gates & gate::CLOSING != 0 || session.close_after_reply {
             return false;
@@ -221,7 +259,7 @@ impl Engine {
         }
         let admitted = match gates::admit(self, key, request) {
             gates::Verdict::Run => {
-                self.execute_admitted(key, request, timer);
+                self.execute_detached(key, request);
                 true
             }
             gates::Verdict::Refuse(error) => {
@@ -256,19 +294,5 @@ impl Engine {
     fn answer_error(&mut self, key: usize, error: &CommandError) {
         self.stats.count_error(error.text());
         self.reply(key).error(error.text());
-    }
-
-    /// Ends a run of equal commands and books its time.
-    #[inline]
-    fn close_run(&mut self, timer: &mut RunTimer) {
-        if timer.calls == 0 {
-            return;
-        }
-        let now_ns = self.clock.monotonic_ns();
-        let elapsed_ns = now_ns - timer.started_ns;
-        self.registry.stats[usize::from(timer.command)].run_ns += elapsed_ns;
-        self.stats.note_run(timer.command, timer.calls, elapsed_ns);
-        timer.started_ns = now_ns;
-        timer.calls = 0;
     }
 }

@@ -153,7 +153,7 @@ impl Engine {
                         };
                         if let Some(command) = self.registry.find(text(name)) {
                             request.command = command;
-                            let first_key = usize::from(self.registry.get(command).first_key);
+                            let first_key = usize::from(self.registry.hot(command).first_key);
                             if first_key != 0 && first_key < args.len() {
                                 request.hash = self.keyspace.hash(text(args[first_key]));
                             }
@@ -263,7 +263,7 @@ impl Engine {
             && let Some(command) = self.registry.find(text(name))
         {
             request.command = command;
-            let first_key = usize::from(self.registry.get(command).first_key);
+            let first_key = usize::from(self.registry.hot(command).first_key);
             if first_key != 0 && first_key < args.len() {
                 request.hash = self.keyspace.hash(text(args[first_key]));
             }
