@@ -3,6 +3,7 @@ pub mod base;
 pub mod benchmark;
 pub mod collections;
 pub mod commands;
+pub mod config;
 pub mod keyspace;
 pub mod reactor;
 pub mod resp;

@@ -1,11 +1,13 @@
-//! What knows nothing of Redis's commands or of sockets: numbers as Redis prints and parses them, glob patterns, the clock, the
-//! random source, the keyed hash, the log, and the sink of encoded bytes.
+//! What knows nothing of Redis's commands or of sockets: numbers as Redis prints and parses them, the 80-bit arithmetic of
+//! INCRBYFLOAT, glob patterns, the clock, the random source, the keyed hash, the log, the allocator, and the sink of encoded
+//! bytes.
 
 pub mod allocator;
 pub mod clock;
 pub mod glob;
 pub mod hash;
 pub mod log;
+pub mod long_double;
 pub mod number;
 pub mod random;
 pub mod sink;

@@ -20,7 +20,11 @@ pub fn parse_i64(text: &[u8]) -> Option<i64> {
         // 19 digits fit in a u64.
         value = value * 10 + u64::from(digit);
     }
-    if negative { 0i64.checked_sub_unsigned(value) } else { i64::try_from(value).ok() }
+    if negative {
+        0i64.checked_sub_unsigned(value)
+    } else {
+        i64::try_from(value).ok()
+    }
 }
 
 /// Writes `value` in decimal to the front of `out` and returns the number of digits. `out` holds at least 20 bytes.
@@ -41,8 +45,466 @@ pub fn write_u64(out: &mut [u8], value: u64) -> usize {
     digits.len()
 }
 
-/// Prints a double as Redis replies it: `%.17g`, integers without a point, `inf`, `-inf`, `nan`.
+/// Prints a double as Redis 7.2 and later reply it: the shortest digits that read back as the same number, `inf`, `-inf`,
+/// `nan`. (Redis 7.0 printed `%.17g`; the two differ in digits, never in value.)
+///
+/// Integers up to 2^62 are plain digits. Else the point or the exponent is placed as Redis's shortest printer does: up to
+/// seven zeros behind the digits and up to six in front are written out, beyond that it is `1.5e+30`.
 pub fn format_double(value: f64) -> String {
-    let _ = value;
-    String::new()
+    if value.is_nan() {
+        return "nan".to_owned();
+    }
+    if value.is_infinite() {
+        return if value > 0.0 { "inf" } else { "-inf" }.to_owned();
+    }
+    if value == 0.0 {
+        return if value.is_sign_negative() { "-0" } else { "0" }.to_owned();
+    }
+    const PLAIN_MAX: f64 = (i64::MAX / 2) as f64;
+    if value.abs() <= PLAIN_MAX && value.trunc() == value {
+        return itoa::Buffer::new().format(value as i64).to_owned();
+    }
+    // The standard library finds the shortest digits; only their layout is Redis's.
+    let scientific = format!("{value:e}");
+    let (sign, scientific) = match scientific.strip_prefix('-') {
+        Some(rest) => ("-", rest),
+        None => ("", scientific.as_str()),
+    };
+    let (mantissa, exponent) = scientific.split_once('e').unwrap_or((scientific, "0"));
+    let digits: String = mantissa.chars().filter(char::is_ascii_digit).collect();
+    let exponent: i32 = exponent.parse().unwrap_or(0);
+    let count = digits.len() as i32;
+    // The number is `digits` times ten to the `scale`.
+    let scale = exponent - (count - 1);
+    if scale >= 0 && exponent < count + 7 {
+        return format!("{sign}{digits}{}", "0".repeat(scale as usize));
+    }
+    if scale < 0 && (scale > -7 || exponent.abs() < 4) {
+        return if exponent < 0 {
+            format!("{sign}0.{}{digits}", "0".repeat((-exponent - 1) as usize))
+        } else {
+            let (whole, fraction) = digits.split_at((exponent + 1) as usize);
+            format!("{sign}{whole}.{fraction}")
+        };
+    }
+    let (first, rest) = digits.split_at(1);
+    let point = if rest.is_empty() { "" } else { "." };
+    let exponent_sign = if exponent < 0 { '-' } else { '+' };
+    format!(
+        "{sign}{first}{point}{rest}e{exponent_sign}{}",
+        exponent.abs()
+    )
+}
+
+/// The parts of a floating point number in C's syntax.
+pub(crate) enum Float<'a> {
+    Infinite {
+        negative: bool,
+    },
+    Decimal {
+        negative: bool,
+        whole: &'a [u8],
+        fraction: &'a [u8],
+        exponent: i32,
+    },
+    /// `mantissa * 2^exponent`, and a little more when `inexact`.
+    Hex {
+        negative: bool,
+        mantissa: u128,
+        exponent: i32,
+        inexact: bool,
+    },
+}
+
+/// Takes a number apart as C's `strtod` would if it had to use every byte. NaN is refused, as Redis does.
+pub(crate) fn scan_float(text: &[u8]) -> Option<Float<'_>> {
+    let (negative, rest) = match text {
+        [b'-', rest @ ..] => (true, rest),
+        [b'+', rest @ ..] => (false, rest),
+        rest => (false, rest),
+    };
+    if rest.eq_ignore_ascii_case(b"inf") || rest.eq_ignore_ascii_case(b"infinity") {
+        return Some(Float::Infinite { negative });
+    }
+    if let [b'0', b'x' | b'X', hex @ ..] = rest {
+        return scan_hex(negative, hex);
+    }
+    let (number, exponent) = match rest.iter().position(|b| matches!(b, b'e' | b'E')) {
+        Some(at) => (&rest[..at], scan_exponent(&rest[at + 1..])?),
+        None => (rest, 0),
+    };
+    let (whole, fraction) = match number.iter().position(|&b| b == b'.') {
+        Some(at) => (&number[..at], &number[at + 1..]),
+        None => (number, &number[number.len()..]),
+    };
+    let digits = |part: &[u8]| part.iter().all(u8::is_ascii_digit);
+    if whole.len() + fraction.len() == 0 || !digits(whole) || !digits(fraction) {
+        return None;
+    }
+    Some(Float::Decimal {
+        negative,
+        whole,
+        fraction,
+        exponent,
+    })
+}
+
+/// An exponent; beyond a million it is as good as a million, whose sign decides between zero and infinity.
+fn scan_exponent(text: &[u8]) -> Option<i32> {
+    const FAR: i32 = 1_000_000;
+    let (negative, digits) = match text {
+        [b'-', digits @ ..] => (true, digits),
+        [b'+', digits @ ..] => (false, digits),
+        digits => (false, digits),
+    };
+    if digits.is_empty() {
+        return None;
+    }
+    let mut value = 0i32;
+    for byte in digits {
+        if !byte.is_ascii_digit() {
+            return None;
+        }
+        value = (value * 10 + i32::from(byte - b'0')).min(FAR);
+    }
+    Some(if negative { -value } else { value })
+}
+
+fn scan_hex(negative: bool, text: &[u8]) -> Option<Float<'_>> {
+    let (number, mut exponent) = match text.iter().position(|b| matches!(b, b'p' | b'P')) {
+        Some(at) => (&text[..at], scan_exponent(&text[at + 1..])?),
+        None => (text, 0),
+    };
+    let (mut mantissa, mut inexact, mut digits, mut behind_point) = (0u128, false, 0usize, false);
+    for &byte in number {
+        if byte == b'.' && !behind_point {
+            behind_point = true;
+            continue;
+        }
+        let digit = (byte as char).to_digit(16)?;
+        digits += 1;
+        // 80 bits are more than either precision; what follows only says whether something was lost.
+        if mantissa >> 80 == 0 {
+            mantissa = mantissa << 4 | u128::from(digit);
+            exponent = exponent.saturating_sub(if behind_point { 4 } else { 0 });
+        } else {
+            inexact |= digit != 0;
+            exponent = exponent.saturating_add(if behind_point { 0 } else { 4 });
+        }
+    }
+    (digits > 0).then_some(Float::Hex {
+        negative,
+        mantissa,
+        exponent,
+        inexact,
+    })
+}
+
+/// A binary floating point format: numbers are `mantissa * 2^exponent`, the mantissa of at most `bits` bits.
+pub(crate) struct Format {
+    pub bits: u32,
+    pub exponent_min: i32,
+    pub exponent_max: i32,
+}
+
+const DOUBLE: Format = Format {
+    bits: 53,
+    exponent_min: -1074,
+    exponent_max: 971,
+};
+
+impl Format {
+    /// `mantissa * 2^exponent` (and a little more when `inexact`) to the nearest number of this format, ties to even.
+    /// None: too large. An inexact mantissa must have at least two bits more than the format.
+    pub fn round(&self, mantissa: u128, exponent: i32, inexact: bool) -> Option<(u64, i32)> {
+        if mantissa == 0 {
+            return Some((0, self.exponent_min));
+        }
+        let length = 128 - mantissa.leading_zeros();
+        let surplus =
+            (length as i32 - self.bits as i32).max(self.exponent_min.saturating_sub(exponent));
+        let (mut kept, mut scale);
+        if surplus <= 0 {
+            debug_assert!(!inexact);
+            kept = mantissa << -surplus;
+            scale = exponent + surplus;
+        } else {
+            scale = exponent.saturating_add(surplus);
+            if surplus > 128 {
+                // Less than half of the smallest number.
+                return Some((0, self.exponent_min));
+            }
+            let half = 1u128 << (surplus - 1);
+            let lost = mantissa & (half | (half - 1));
+            kept = mantissa.checked_shr(surplus as u32).unwrap_or(0);
+            if lost > half || (lost == half && (inexact || kept & 1 == 1)) {
+                kept += 1;
+            }
+            if kept >> self.bits != 0 {
+                kept >>= 1;
+                scale += 1;
+            }
+        }
+        (scale <= self.exponent_max).then_some((kept as u64, scale))
+    }
+}
+
+/// Reads a double as Redis reads scores and float arguments: C's syntax with `inf`, hexadecimal too, and not one byte more.
+/// Refused: the empty string, spaces, NaN, and finite texts that a double cannot hold (overflow, or underflow to zero).
+pub fn parse_f64(text: &[u8]) -> Option<f64> {
+    match scan_float(text)? {
+        Float::Infinite { negative } => Some(if negative {
+            f64::NEG_INFINITY
+        } else {
+            f64::INFINITY
+        }),
+        Float::Decimal {
+            whole, fraction, ..
+        } => {
+            let value: f64 = str::from_utf8(text).ok()?.parse().ok()?;
+            let is_zero = |part: &[u8]| part.iter().all(|&b| b == b'0');
+            let fits = value.is_finite() && (value != 0.0 || (is_zero(whole) && is_zero(fraction)));
+            fits.then_some(value)
+        }
+        Float::Hex {
+            negative,
+            mantissa,
+            exponent,
+            inexact,
+        } => {
+            let (kept, scale) = DOUBLE.round(mantissa, exponent, inexact)?;
+            if kept == 0 && mantissa != 0 {
+                return None;
+            }
+            let hidden = 1u64 << (DOUBLE.bits - 1);
+            // Below the hidden bit the number is subnormal, and its exponent field 0.
+            let field = if kept & hidden == 0 {
+                0
+            } else {
+                (scale - DOUBLE.exponent_min + 1) as u64
+            };
+            let sign = if negative { 1u64 << 63 } else { 0 };
+            Some(f64::from_bits(
+                sign | field << (DOUBLE.bits - 1) | (kept & (hidden - 1)),
+            ))
+        }
+    }
+}
+
+/// Reads a size as redis.conf writes it: `100`, `1k` (1000), `1kb` (1024), `m`, `mb`, `g`, `gb`, `b`, in any case. As in
+/// Redis no digits are 0, and too many saturate.
+pub fn parse_memory(text: &[u8]) -> Option<u64> {
+    let digits = text.iter().take_while(|b| b.is_ascii_digit()).count();
+    let (digits, unit) = text.split_at(digits);
+    let factor: u64 = match unit.to_ascii_lowercase().as_slice() {
+        b"" | b"b" => 1,
+        b"k" => 1000,
+        b"kb" => 1 << 10,
+        b"m" => 1_000_000,
+        b"mb" => 1 << 20,
+        b"g" => 1_000_000_000,
+        b"gb" => 1 << 30,
+        _ => return None,
+    };
+    let number = digits.iter().fold(0u64, |n, b| {
+        n.saturating_mul(10).saturating_add(u64::from(b - b'0'))
+    });
+    Some(number.saturating_mul(factor))
+}
+
+/// Reads `50%`: the number, which may be larger than 100.
+pub fn parse_percent(text: &[u8]) -> Option<i64> {
+    parse_i64(text.strip_suffix(b"%")?).filter(|percent| *percent >= 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{format_double, parse_f64, parse_i64, parse_memory, parse_percent, write_u64};
+    use crate::base::random::Random;
+
+    #[test]
+    fn integers_are_read_strictly() {
+        let good = [
+            ("0", 0),
+            ("-1", -1),
+            ("9223372036854775807", i64::MAX),
+            ("-9223372036854775808", i64::MIN),
+        ];
+        for (text, value) in good {
+            assert_eq!(parse_i64(text.as_bytes()), Some(value), "{text}");
+        }
+        let bad = [
+            "",
+            "-",
+            "+1",
+            "01",
+            "-0",
+            " 1",
+            "1 ",
+            "1a",
+            "9223372036854775808",
+            "-9223372036854775809",
+            "99999999999999999999",
+        ];
+        for text in bad {
+            assert_eq!(parse_i64(text.as_bytes()), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn unsigned_integers_are_written() {
+        for value in [0, 9, 10, 99, 100, 12345, u64::MAX] {
+            let mut out = [0u8; 20];
+            let length = write_u64(&mut out, value);
+            assert_eq!(out[..length], *value.to_string().as_bytes());
+        }
+    }
+
+    #[test]
+    fn doubles_are_printed_as_redis_prints_them() {
+        let cases = [
+            (0.0, "0"),
+            (-0.0, "-0"),
+            (3.0, "3"),
+            (-17.0, "-17"),
+            (0.1, "0.1"),
+            (0.1 + 0.2, "0.30000000000000004"),
+            (3.25, "3.25"),
+            (1e17, "100000000000000000"),
+            (4e18, "4000000000000000000"),
+            (1e19, "1e+19"),
+            (1.5e300, "1.5e+300"),
+            (1.25e-4, "0.000125"),
+            (1.25e-5, "1.25e-5"),
+            (1e-5, "0.00001"),
+            (1e-7, "1e-7"),
+            (1.0 / 3.0, "0.3333333333333333"),
+            (123456.789, "123456.789"),
+            (f64::INFINITY, "inf"),
+            (f64::NEG_INFINITY, "-inf"),
+            (f64::NAN, "nan"),
+            (f64::MIN_POSITIVE, "2.2250738585072014e-308"),
+            (12345678901234567890.0, "12345678901234567000"),
+        ];
+        for (value, text) in cases {
+            assert_eq!(format_double(value), text);
+        }
+    }
+
+    #[test]
+    fn doubles_survive_printing_and_reading() {
+        let mut random = Random::new(7);
+        for _ in 0..20_000 {
+            let value = f64::from_bits(random.next_u64());
+            if value.is_nan() {
+                continue;
+            }
+            let text = format_double(value);
+            let back = parse_f64(text.as_bytes());
+            assert_eq!(back.map(f64::to_bits), Some(value.to_bits()), "{text}");
+        }
+    }
+
+    #[test]
+    fn doubles_are_read_strictly() {
+        let good = [
+            ("1", 1.0),
+            ("+1", 1.0),
+            ("-1.5", -1.5),
+            ("1.", 1.0),
+            (".5", 0.5),
+            ("1e3", 1000.0),
+            ("1E-3", 0.001),
+            ("inf", f64::INFINITY),
+            ("+INF", f64::INFINITY),
+            ("-Infinity", f64::NEG_INFINITY),
+            ("0x10", 16.0),
+            ("0x1.8p1", 3.0),
+            ("-0X.8", -0.5),
+            ("0x1p-1074", 5e-324),
+            ("0x1.fffffffffffff8p0", 2.0),
+            (
+                "0x10000000000000000000000001",
+                1267650600228229401496703205376.0,
+            ),
+            ("0e999999999999", 0.0),
+            ("5e-324", 5e-324),
+        ];
+        for (text, value) in good {
+            assert_eq!(parse_f64(text.as_bytes()), Some(value), "{text}");
+        }
+        let bad = [
+            "",
+            " 1",
+            "1 ",
+            "nan",
+            "-NaN",
+            "nan(1)",
+            "1e",
+            "1e+",
+            "0x",
+            "0x.",
+            "0xg",
+            "1.2.3",
+            "1_0",
+            "e5",
+            ".",
+            "+-1",
+            "infi",
+            "1e400",
+            "-1e400",
+            "1e-400",
+            "0x1p-2000",
+            "0x1p2000",
+            "1\0",
+            "1,5",
+        ];
+        for text in bad {
+            assert_eq!(parse_f64(text.as_bytes()), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn hexadecimal_rounds_as_decimal_does() {
+        let mut random = Random::new(8);
+        for _ in 0..20_000 {
+            let mantissa = random.next_u64() >> random.below(64);
+            let shift = random.below(60) as i32;
+            let text = format!("0x{mantissa:x}p-{shift}");
+            assert_eq!(
+                parse_f64(text.as_bytes()),
+                Some(mantissa as f64 / (shift as f64).exp2()),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn memory_sizes() {
+        let cases = [
+            ("100", 100),
+            ("1b", 1),
+            ("1k", 1000),
+            ("1kB", 1024),
+            ("2m", 2_000_000),
+            ("2Mb", 2 << 20),
+            ("1g", 1_000_000_000),
+            ("1GB", 1 << 30),
+            ("", 0),
+            ("01", 1),
+            ("18446744073709551616", u64::MAX),
+            ("18446744073709551615gb", u64::MAX),
+        ];
+        for (text, value) in cases {
+            assert_eq!(parse_memory(text.as_bytes()), Some(value), "{text}");
+        }
+        for text in ["-1", "1tb", "1 gb", "1.5gb", "+1", "10%", "x", "1kbb"] {
+            assert_eq!(parse_memory(text.as_bytes()), None, "{text}");
+        }
+        assert_eq!(parse_percent(b"50%"), Some(50));
+        assert_eq!(parse_percent(b"150%"), Some(150));
+        for text in ["50", "%", "-5%", "5.5%", "5%%"] {
+            assert_eq!(parse_percent(text.as_bytes()), None, "{text}");
+        }
+    }
 }
