@@ -4,10 +4,7 @@ use divan::counter::{BytesCount, ItemsCount};
 use divan::{Bencher, black_box};
 use zedis::resp::request::{ArgRef, Limits, Parser, Progress};
 
-const LIMITS: Limits = Limits {
-    bulk_max: 512 * 1024 * 1024,
-    authenticated: true,
-};
+const LIMITS: Limits = Limits { bulk_max: 512 * 1024 * 1024, authenticated: true };
 const PIPELINE: usize = 64;
 
 fn main() {
@@ -41,14 +38,7 @@ fn multibulk(words: &[&str]) -> Vec<u8> {
     frame
 }
 
-const FRAMES: [&str; 6] = [
-    "get",
-    "set 3 B",
-    "set 1024 B",
-    "mset 10",
-    "inline",
-    "inline with quotes",
-];
+const FRAMES: [&str; 6] = ["get", "set 3 B", "set 1024 B", "mset 10", "inline", "inline with quotes"];
 
 /// The vectors that the caller owns and reuses.
 #[derive(Default)]
@@ -64,9 +54,7 @@ impl State {
         let mut at = 0;
         let mut count = 0;
         while at < bytes.len() {
-            let progress =
-                self.parser
-                    .parse(&bytes[at..], &mut self.args, &mut self.owned, &LIMITS);
+            let progress = self.parser.parse(&bytes[at..], &mut self.args, &mut self.owned, &LIMITS);
             assert_eq!(progress, Ok(Progress::Complete));
             at += self.parser.pos();
             count += self.args.len();
@@ -86,18 +74,14 @@ impl State {
 fn whole(bencher: Bencher, name: &str) {
     let frame = frame(name);
     let mut state = State::default();
-    bencher
-        .counter(BytesCount::of_slice(&frame))
-        .bench_local(|| state.parse_all(black_box(&frame)));
+    bencher.counter(BytesCount::of_slice(&frame)).bench_local(|| state.parse_all(black_box(&frame)));
 }
 
 #[divan::bench(args = FRAMES)]
 fn pipelined_64(bencher: Bencher, name: &str) {
     let frames = frame(name).repeat(PIPELINE);
     let mut state = State::default();
-    bencher
-        .counter(ItemsCount::new(PIPELINE))
-        .bench_local(|| state.parse_all(black_box(&frames)));
+    bencher.counter(ItemsCount::new(PIPELINE)).bench_local(|| state.parse_all(black_box(&frames)));
 }
 
 /// Every byte arrives alone: the parser is called once for each and must not begin anew.
@@ -105,23 +89,16 @@ fn pipelined_64(bencher: Bencher, name: &str) {
 fn byte_by_byte(bencher: Bencher, name: &str) {
     let frame = frame(name);
     let mut state = State::default();
-    bencher
-        .counter(BytesCount::of_slice(&frame))
-        .bench_local(|| {
-            let frame = black_box(&frame);
-            for end in 1..frame.len() {
-                let progress =
-                    state
-                        .parser
-                        .parse(&frame[..end], &mut state.args, &mut state.owned, &LIMITS);
-                assert_eq!(progress, Ok(Progress::Incomplete));
-            }
-            let progress = state
-                .parser
-                .parse(frame, &mut state.args, &mut state.owned, &LIMITS);
-            assert_eq!(progress, Ok(Progress::Complete));
-            let count = state.args.len();
-            state.clear();
-            count
-        });
+    bencher.counter(BytesCount::of_slice(&frame)).bench_local(|| {
+        let frame = black_box(&frame);
+        for end in 1..frame.len() {
+            let progress = state.parser.parse(&frame[..end], &mut state.args, &mut state.owned, &LIMITS);
+            assert_eq!(progress, Ok(Progress::Incomplete));
+        }
+        let progress = state.parser.parse(frame, &mut state.args, &mut state.owned, &LIMITS);
+        assert_eq!(progress, Ok(Progress::Complete));
+        let count = state.args.len();
+        state.clear();
+        count
+    });
 }

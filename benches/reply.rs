@@ -3,7 +3,8 @@
 
 use divan::counter::ItemsCount;
 use divan::{Bencher, black_box};
-use zedis::resp::reply::{Encoder, Sink, Version};
+use zedis::base::sink::Sink;
+use zedis::resp::reply::{Encoder, Version};
 
 /// Replies per measurement, as with a deep pipeline.
 const REPLIES: usize = 64;
@@ -38,10 +39,7 @@ impl Sink for Window {
 
 /// Encodes `REPLIES` replies again and again into a window.
 fn into_window(bencher: Bencher, mut encode: impl FnMut(&mut Encoder<'_, Window>)) {
-    let mut window = Window {
-        bytes: vec![0; 256 * 1024],
-        len: 0,
-    };
+    let mut window = Window { bytes: vec![0; 256 * 1024], len: 0 };
     bencher.counter(ItemsCount::new(REPLIES)).bench_local(|| {
         window.len = 0;
         for _ in 0..REPLIES {

@@ -46,11 +46,7 @@ pub fn run(server: &Server, selected: &[&'static Scenario]) -> io::Result<()> {
 
         let folded = stacks::fold(&perf, &data, &zedis_binary())?;
         let shares = Shares::of(&folded);
-        draw(
-            scenario,
-            &folded,
-            &directory.join(format!("{}.svg", scenario.name)),
-        )?;
+        draw(scenario, &folded, &directory.join(format!("{}.svg", scenario.name)))?;
         let section = section(scenario, &shares, server, seconds);
         print!("\n{section}");
         fs::write(scratch().join(format!("{}.md", scenario.name)), section)?;
@@ -61,19 +57,7 @@ pub fn run(server: &Server, selected: &[&'static Scenario]) -> io::Result<()> {
 fn record(perf: &Path, pid: u32, data: &Path, seconds: &str) -> io::Result<()> {
     let log = File::create(scratch().join("perf-record.txt"))?;
     let child = Command::new(perf)
-        .args([
-            "record",
-            "-F",
-            FREQUENCY,
-            "-g",
-            "--call-graph",
-            "fp",
-            "-e",
-            "cpu-clock",
-            "-p",
-            &pid.to_string(),
-            "-o",
-        ])
+        .args(["record", "-F", FREQUENCY, "-g", "--call-graph", "fp", "-e", "cpu-clock", "-p", &pid.to_string(), "-o"])
         .arg(data)
         .args(["--", "sleep", seconds])
         .stdin(Stdio::null())
@@ -94,33 +78,18 @@ fn record(perf: &Path, pid: u32, data: &Path, seconds: &str) -> io::Result<()> {
 fn draw(scenario: &Scenario, folded: &str, path: &Path) -> io::Result<()> {
     let mut options = Options::default();
     options.title = format!("{}: {}", scenario.name, load_text(scenario));
-    options.subtitle = Some(format!(
-        "{}, commit {}, {}",
-        machine::date(),
-        machine::commit(),
-        machine::machine()
-    ));
+    options.subtitle = Some(format!("{}, commit {}, {}", machine::date(), machine::commit(), machine::machine()));
     options.colors = Palette::Multi(MultiPalette::Perl);
     options.bgcolors = Some(BackgroundColor::Flat((255, 255, 255).into()));
     options.hash = true;
     options.min_width = 0.1;
-    inferno::flamegraph::from_lines(&mut options, folded.lines(), File::create(path)?)
-        .map_err(io::Error::other)
+    inferno::flamegraph::from_lines(&mut options, folded.lines(), File::create(path)?).map_err(io::Error::other)
 }
 
 fn load_text(scenario: &Scenario) -> String {
-    let keys = scenario
-        .keys
-        .map_or(String::new(), |keys| format!(" -r {keys}"));
-    let each = if scenario.test.contains(',') {
-        ", one process for each test"
-    } else {
-        ""
-    };
-    format!(
-        "redis-benchmark -t {} -c 50 -P {}{keys}{each}",
-        scenario.test, scenario.pipeline
-    )
+    let keys = scenario.keys.map_or(String::new(), |keys| format!(" -r {keys}"));
+    let each = if scenario.test.contains(',') { ", one process for each test" } else { "" };
+    format!("redis-benchmark -t {} -c 50 -P {}{keys}{each}", scenario.test, scenario.pipeline)
 }
 
 /// A section of the index page, without the notes.
@@ -137,27 +106,11 @@ fn section(scenario: &Scenario, shares: &Shares, server: &Server, seconds: &str)
         server.version,
         machine::commit()
     );
-    let _ = writeln!(
-        text,
-        "- when and where: {}; {}",
-        machine::date(),
-        machine::machine()
-    );
+    let _ = writeln!(text, "- when and where: {}; {}", machine::date(), machine::machine());
     let syscalls = shares.syscalls.iter().filter(|(_, share)| *share >= 0.005);
-    let syscalls: Vec<String> = syscalls
-        .map(|(name, share)| format!("{name} {}", percent(*share)))
-        .collect();
-    let _ = writeln!(
-        text,
-        "- kernel: {} of all time ({})",
-        percent(shares.kernel),
-        syscalls.join(", ")
-    );
-    let user: Vec<String> = shares
-        .user
-        .iter()
-        .map(|(name, share)| format!("{name} {}", percent(*share)))
-        .collect();
+    let syscalls: Vec<String> = syscalls.map(|(name, share)| format!("{name} {}", percent(*share))).collect();
+    let _ = writeln!(text, "- kernel: {} of all time ({})", percent(shares.kernel), syscalls.join(", "));
+    let user: Vec<String> = shares.user.iter().map(|(name, share)| format!("{name} {}", percent(*share))).collect();
     let _ = writeln!(text, "- user-space time: {}", user.join(", "));
     text
 }
@@ -172,21 +125,16 @@ fn write_index(directory: &Path) -> io::Result<()> {
          graph.\n\n",
     );
     for scenario in crate::SCENARIOS {
-        let Ok(section) = fs::read_to_string(scratch().join(format!("{}.md", scenario.name)))
-        else {
+        let Ok(section) = fs::read_to_string(scratch().join(format!("{}.md", scenario.name))) else {
             continue;
         };
         index.push_str(&section);
-        if let Ok(notes) = fs::read_to_string(directory.join(format!("notes/{}.md", scenario.name)))
-        {
+        if let Ok(notes) = fs::read_to_string(directory.join(format!("notes/{}.md", scenario.name))) {
             let _ = writeln!(index, "\nWhat it taught: {}", notes.trim());
         }
         index.push('\n');
     }
-    fs::write(
-        directory.join("README.md"),
-        index.trim_end().to_owned() + "\n",
-    )?;
+    fs::write(directory.join("README.md"), index.trim_end().to_owned() + "\n")?;
     println!("\nindex: {}", directory.join("README.md").display());
     Ok(())
 }

@@ -38,11 +38,7 @@ impl Shares {
             total += count;
             if stack.contains(KERNEL) {
                 kernel += count;
-                let name = stack
-                    .split(';')
-                    .find_map(syscall)
-                    .unwrap_or("interrupts and entry")
-                    .to_owned();
+                let name = stack.split(';').find_map(syscall).unwrap_or("interrupts and entry").to_owned();
                 match syscalls.iter_mut().find(|(known, _)| *known == name) {
                     Some((_, sum)) => *sum += count,
                     None => syscalls.push((name, count)),
@@ -58,33 +54,20 @@ impl Shares {
         Shares {
             samples: total,
             kernel: share(kernel, total),
-            user: names
-                .zip(parts)
-                .map(|(name, n)| (name, share(n, total - kernel)))
-                .collect(),
-            syscalls: syscalls
-                .into_iter()
-                .map(|(name, n)| (name, share(n, total)))
-                .collect(),
+            user: names.zip(parts).map(|(name, n)| (name, share(n, total - kernel))).collect(),
+            syscalls: syscalls.into_iter().map(|(name, n)| (name, share(n, total))).collect(),
         }
     }
 }
 
 fn part_of(frame: &str) -> Option<usize> {
     PARTS.iter().position(|(_, paths)| {
-        paths.iter().any(|path| {
-            frame
-                .strip_prefix("zedis::")
-                .unwrap_or(frame)
-                .starts_with(path)
-        })
+        paths.iter().any(|path| frame.strip_prefix("zedis::").unwrap_or(frame).starts_with(path))
     })
 }
 
 /// `__x64_sys_recvfrom_[k]` is `recvfrom`; `ksys_read_[k]` stands for an entry function that was inlined.
 fn syscall(frame: &str) -> Option<&str> {
     let name = frame.strip_suffix(KERNEL)?;
-    ["__x64_sys_", "__arm64_sys_", "ksys_", "__sys_"]
-        .into_iter()
-        .find_map(|prefix| name.strip_prefix(prefix))
+    ["__x64_sys_", "__arm64_sys_", "ksys_", "__sys_"].into_iter().find_map(|prefix| name.strip_prefix(prefix))
 }

@@ -29,54 +29,21 @@ pub struct Scenario {
 }
 
 static SCENARIOS: &[Scenario] = &[
-    Scenario {
-        name: "get-p1",
-        test: "get",
-        pipeline: 1,
-        keys: None,
-    },
-    Scenario {
-        name: "get-p16-1m",
-        test: "get",
-        pipeline: 16,
-        keys: Some(MILLION),
-    },
-    Scenario {
-        name: "set-p16-1m",
-        test: "set",
-        pipeline: 16,
-        keys: Some(MILLION),
-    },
-    Scenario {
-        name: "get-p64",
-        test: "get",
-        pipeline: 64,
-        keys: None,
-    },
-    Scenario {
-        name: "mixed",
-        test: "ping_mbulk,set,get,incr,mset",
-        pipeline: 16,
-        keys: Some(MILLION),
-    },
+    Scenario { name: "get-p1", test: "get", pipeline: 1, keys: None },
+    Scenario { name: "get-p16-1m", test: "get", pipeline: 16, keys: Some(MILLION) },
+    Scenario { name: "set-p16-1m", test: "set", pipeline: 16, keys: Some(MILLION) },
+    Scenario { name: "get-p64", test: "get", pipeline: 64, keys: None },
+    Scenario { name: "mixed", test: "ping_mbulk,set,get,incr,mset", pipeline: 16, keys: Some(MILLION) },
 ];
 
 impl Scenario {
     pub fn load(&self, requests: u64) -> Load<'static> {
-        Load {
-            test: self.test,
-            pipeline: self.pipeline,
-            keys: self.keys,
-            requests,
-        }
+        Load { test: self.test, pipeline: self.pipeline, keys: self.keys, requests }
     }
 
     /// Brings the server's keyspace into the state that the scenario reads.
     pub fn prepare(&self, server: &Server) -> io::Result<()> {
-        prepare(
-            server.port,
-            self.keys.map_or(Preparation::OneKey, Preparation::Keys),
-        )
+        prepare(server.port, self.keys.map_or(Preparation::OneKey, Preparation::Keys))
     }
 }
 
@@ -102,14 +69,8 @@ fn main() -> ExitCode {
 
 fn run(tool: fn(&Server, &[&'static Scenario]) -> io::Result<()>) -> io::Result<()> {
     rig::interrupt::install()?;
-    let selected: Vec<&Scenario> = SCENARIOS
-        .iter()
-        .filter(|scenario| rig::is_selected(scenario.name))
-        .collect();
-    let program = Program {
-        name: "zedis",
-        path: rig::zedis_binary(),
-    };
+    let selected: Vec<&Scenario> = SCENARIOS.iter().filter(|scenario| rig::is_selected(scenario.name)).collect();
+    let program = Program { name: "zedis", path: rig::zedis_binary() };
     let server = Server::start(&program, &scratch())?;
     println!(
         "{} {}\n{}, commit {}, {}",

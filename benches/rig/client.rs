@@ -31,18 +31,13 @@ impl Client {
         let stream = TcpStream::connect(("127.0.0.1", port))?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(TIMEOUT))?;
-        Ok(Client {
-            stream: BufReader::new(stream),
-        })
+        Ok(Client { stream: BufReader::new(stream) })
     }
 
     /// Sends a command and returns its reply: the text of a string, number or bulk. An error reply is an error.
     pub fn command(&mut self, arguments: &[&str]) -> io::Result<String> {
         let mut frame = Vec::new();
-        let arguments: Vec<&[u8]> = arguments
-            .iter()
-            .map(|argument| argument.as_bytes())
-            .collect();
+        let arguments: Vec<&[u8]> = arguments.iter().map(|argument| argument.as_bytes()).collect();
         encode(&mut frame, &arguments);
         self.stream.get_mut().write_all(&frame)?;
         let line = self.line()?;
@@ -61,18 +56,11 @@ impl Client {
     /// The value of one field of INFO.
     pub fn info(&mut self, field: &str) -> io::Result<Option<String>> {
         let text = self.command(&["INFO", "everything"])?;
-        Ok(text
-            .lines()
-            .find_map(|line| line.strip_prefix(field)?.strip_prefix(':'))
-            .map(str::to_owned))
+        Ok(text.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':')).map(str::to_owned))
     }
 
     /// Sends `count` commands, the `i`th encoded by `encode_one`, each with a reply of one line.
-    pub fn fill(
-        &mut self,
-        count: u64,
-        mut encode_one: impl FnMut(u64, &mut Vec<u8>),
-    ) -> io::Result<()> {
+    pub fn fill(&mut self, count: u64, mut encode_one: impl FnMut(u64, &mut Vec<u8>)) -> io::Result<()> {
         let mut batch = Vec::new();
         let mut next = 0;
         while next < count {
@@ -124,9 +112,7 @@ pub fn prepare(port: u16, preparation: Preparation) -> io::Result<()> {
             client.command(&["SET", "key:000000000000", "VXK"])?;
         }
         Preparation::Keys(count) => {
-            client.fill(count, |i, frame| {
-                encode(frame, &[b"SET", format!("key:{i:012}").as_bytes(), b"VXK"])
-            })?;
+            client.fill(count, |i, frame| encode(frame, &[b"SET", format!("key:{i:012}").as_bytes(), b"VXK"]))?;
         }
     }
     Ok(())

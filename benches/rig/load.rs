@@ -45,9 +45,7 @@ impl Load<'_> {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
-            .map_err(|error| {
-                io::Error::other(format!("{program}: {error} (Debian package redis-tools)"))
-            })?;
+            .map_err(|error| io::Error::other(format!("{program}: {error} (Debian package redis-tools)")))?;
         Ok(Guarded(child))
     }
 
@@ -59,10 +57,7 @@ impl Load<'_> {
         if let Some(mut stdout) = child.0.stdout.take() {
             stdout.read_to_string(&mut output)?;
         }
-        let rate = output
-            .lines()
-            .filter(|line| !line.starts_with("\"test\""))
-            .find_map(rate_of_row);
+        let rate = output.lines().filter(|line| !line.starts_with("\"test\"")).find_map(rate_of_row);
         match rate {
             Some(rate) if status.success() => Ok(rate),
             _ => {
@@ -71,10 +66,7 @@ impl Load<'_> {
                     stderr.read_to_string(&mut errors)?;
                 }
                 let flags = self.flags().join(" ");
-                Err(io::Error::other(format!(
-                    "{} {flags}: {status}: {output}{errors}",
-                    program()
-                )))
+                Err(io::Error::other(format!("{} {flags}: {status}: {output}{errors}", program())))
             }
         }
     }

@@ -11,11 +11,7 @@ pub fn machine() -> String {
         .map_or("unknown processor", |(_, model)| model.trim());
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let kernel = read("/proc/sys/kernel/osrelease");
-    let guest = if cpuinfo.contains(" hypervisor ") {
-        ", virtual machine"
-    } else {
-        ""
-    };
+    let guest = if cpuinfo.contains(" hypervisor ") { ", virtual machine" } else { "" };
     format!("{model}, {cores} cores{guest}, Linux {}", kernel.trim())
 }
 
@@ -28,11 +24,7 @@ pub fn date() -> String {
 pub fn commit() -> String {
     let tree = super::tree().to_string_lossy().into_owned();
     let commit = output("git", &["-C", &tree, "rev-parse", "--short", "HEAD"]);
-    let changed = !output(
-        "git",
-        &["-C", &tree, "status", "--porcelain", "--untracked-files=no"],
-    )
-    .is_empty();
+    let changed = !output("git", &["-C", &tree, "status", "--porcelain", "--untracked-files=no"]).is_empty();
     format!("{commit}{}", if changed { "+" } else { "" })
 }
 

@@ -21,8 +21,7 @@ pub const CLIENTS: u32 = 50;
 
 /// The Zedis binary to measure.
 pub fn zedis_binary() -> PathBuf {
-    std::env::var_os("ZEDIS_BIN")
-        .map_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_zedis")), PathBuf::from)
+    std::env::var_os("ZEDIS_BIN").map_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_zedis")), PathBuf::from)
 }
 
 /// Whether `BENCH_QUICK` asks for a short run.
@@ -38,18 +37,12 @@ pub fn is_selected(name: &str) -> bool {
 /// The program called `name` in `PATH`.
 pub fn find_program(name: &str) -> Option<PathBuf> {
     let path: OsString = std::env::var_os("PATH")?;
-    std::env::split_paths(&path)
-        .map(|dir| dir.join(name))
-        .find(|file| file.is_file())
+    std::env::split_paths(&path).map(|dir| dir.join(name)).find(|file| file.is_file())
 }
 
 /// The program called `name`, or an error that says which Debian package has it.
 pub fn need_program(name: &str, package: &str) -> io::Result<PathBuf> {
-    find_program(name).ok_or_else(|| {
-        io::Error::other(format!(
-            "{name} is not installed: apt-get install {package}"
-        ))
-    })
+    find_program(name).ok_or_else(|| io::Error::other(format!("{name} is not installed: apt-get install {package}")))
 }
 
 /// The top of the source tree.
@@ -60,8 +53,5 @@ pub fn tree() -> &'static Path {
 /// The first argument that is not a flag: `cargo bench` and `cargo test` start every bench target, mostly with flags of their own,
 /// but measuring takes minutes, so it must be asked for by name.
 pub fn asked_for(arguments: &[String]) -> Option<&str> {
-    arguments
-        .iter()
-        .map(String::as_str)
-        .find(|argument| !argument.starts_with('-'))
+    arguments.iter().map(String::as_str).find(|argument| !argument.starts_with('-'))
 }

@@ -12,16 +12,7 @@ use super::client::Client;
 use super::interrupt::{self, Guarded};
 
 /// Settings that every server gets, behind `--port N`.
-pub const ARGUMENTS: [&str; 8] = [
-    "--bind",
-    "127.0.0.1",
-    "--save",
-    "",
-    "--appendonly",
-    "no",
-    "--maxclients",
-    "10100",
-];
+pub const ARGUMENTS: [&str; 8] = ["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--maxclients", "10100"];
 const START_MAX: Duration = Duration::from_secs(10);
 /// Another process may take the free port between its choice and its use.
 const ATTEMPTS: u32 = 3;
@@ -53,17 +44,11 @@ impl Server {
             }
             interrupt::check()?;
         }
-        Err(io::Error::other(format!(
-            "{} does not start: {reason}; see {}",
-            program.path.display(),
-            log.display()
-        )))
+        Err(io::Error::other(format!("{} does not start: {reason}; see {}", program.path.display(), log.display())))
     }
 
     fn start_once(program: &Program, directory: &Path, log: &Path) -> io::Result<Server> {
-        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?
-            .local_addr()?
-            .port();
+        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
         let output = File::create(log)?;
         let child = Command::new(&program.path)
             .args(["--port", &port.to_string()])
@@ -80,16 +65,11 @@ impl Server {
             if let Some(status) = child.0.try_wait()? {
                 return Err(io::Error::other(format!("it ended: {status}")));
             }
-            let answer = Client::connect(port)
-                .and_then(|mut client| Ok((client.command(&["PING"])?, client)));
+            let answer = Client::connect(port).and_then(|mut client| Ok((client.command(&["PING"])?, client)));
             match answer {
                 Ok((_, mut client)) => {
                     let version = version(&mut client);
-                    return Ok(Server {
-                        child,
-                        port,
-                        version,
-                    });
+                    return Ok(Server { child, port, version });
                 }
                 Err(error) if Instant::now() > deadline => return Err(error),
                 Err(_) => {}

@@ -22,8 +22,7 @@ const LISTENER: Token = Token(usize::MAX);
 const RECV_LEN: usize = 16 * 1024;
 /// redis-benchmark asks for the configuration before it starts; both answers are empty.
 const CONFIG_REQUEST: &[u8] = b"*3\r\n$6\r\nCONFIG";
-const CONFIG_REPLIES: &[u8] =
-    b"*2\r\n$4\r\nsave\r\n$0\r\n\r\n*2\r\n$10\r\nappendonly\r\n$2\r\nno\r\n";
+const CONFIG_REPLIES: &[u8] = b"*2\r\n$4\r\nsave\r\n$0\r\n\r\n*2\r\n$10\r\nappendonly\r\n$2\r\nno\r\n";
 
 /// A running floor server, ended when dropped.
 pub struct Floor {
@@ -43,10 +42,7 @@ impl Floor {
         if let Some(stdout) = child.0.stdout.take() {
             BufReader::new(stdout).read_line(&mut line)?;
         }
-        let port = line
-            .trim()
-            .parse()
-            .map_err(|_| io::Error::other("the floor server does not start"))?;
+        let port = line.trim().parse().map_err(|_| io::Error::other("the floor server does not start"))?;
         Ok(Floor { child, port })
     }
 
@@ -82,19 +78,14 @@ pub fn main(arguments: &[String]) -> io::Result<()> {
     let mut poll = Poll::new()?;
     let mut events = Events::with_capacity(1024);
     let mut listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0).into())?;
-    poll.registry()
-        .register(&mut listener, LISTENER, Interest::READABLE)?;
+    poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
     println!("{}", listener.local_addr()?.port());
 
     let mut connections: Slab<Connection> = Slab::new();
     let mut buffer = vec![0; RECV_LEN];
     let mut turn: Vec<usize> = Vec::new();
     loop {
-        let timeout = if turn.is_empty() {
-            None
-        } else {
-            Some(Duration::ZERO)
-        };
+        let timeout = if turn.is_empty() { None } else { Some(Duration::ZERO) };
         match poll.poll(&mut events, timeout) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             result => result?,
@@ -120,9 +111,7 @@ pub fn main(arguments: &[String]) -> io::Result<()> {
                     connection.owed += (connection.partial + len) / request_len * reply_len;
                     connection.partial = (connection.partial + len) % request_len;
                 }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    connection.is_ready = false
-                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => connection.is_ready = false,
                 Err(_) => connection.is_closed = true,
             }
             connection.is_new = false;
@@ -158,21 +147,13 @@ impl Connection {
     }
 }
 
-fn accept(
-    listener: &TcpListener,
-    poll: &Poll,
-    connections: &mut Slab<Connection>,
-) -> io::Result<()> {
+fn accept(listener: &TcpListener, poll: &Poll, connections: &mut Slab<Connection>) -> io::Result<()> {
     loop {
         match listener.accept() {
             Ok((mut stream, _)) => {
                 stream.set_nodelay(true)?;
                 let entry = connections.vacant_entry();
-                poll.registry().register(
-                    &mut stream,
-                    Token(entry.key()),
-                    Interest::READABLE | Interest::WRITABLE,
-                )?;
+                poll.registry().register(&mut stream, Token(entry.key()), Interest::READABLE | Interest::WRITABLE)?;
                 entry.insert(Connection {
                     stream,
                     partial: 0,

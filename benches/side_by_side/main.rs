@@ -10,6 +10,7 @@ use rig::server::{self, Program, Server};
 
 mod cpu;
 mod floor;
+mod json;
 mod memory;
 mod plot;
 mod report;
@@ -47,20 +48,11 @@ fn run() -> io::Result<()> {
     let directory = rig::tree().join("target/bench-report");
     let logs = directory.join("servers");
     let mut programs = vec![
-        Program {
-            name: "redis",
-            path: rig::need_program("redis-server", "redis-server")?,
-        },
-        Program {
-            name: "zedis",
-            path: rig::zedis_binary(),
-        },
+        Program { name: "redis", path: rig::need_program("redis-server", "redis-server")? },
+        Program { name: "zedis", path: rig::zedis_binary() },
     ];
     if let Some(path) = rig::find_program("valkey-server") {
-        programs.push(Program {
-            name: "valkey",
-            path,
-        });
+        programs.push(Program { name: "valkey", path });
     }
     let is_quick = rig::is_quick();
     let rounds = if is_quick { ROUNDS_QUICK } else { ROUNDS };
@@ -69,12 +61,7 @@ fn run() -> io::Result<()> {
         machine: rig::machine::machine(),
         commit: rig::machine::commit(),
         versions: Vec::new(),
-        arguments: format!(
-            "--port N {}",
-            server::ARGUMENTS
-                .map(|a| if a.is_empty() { "\"\"" } else { a })
-                .join(" ")
-        ),
+        arguments: format!("--port N {}", server::ARGUMENTS.map(|a| if a.is_empty() { "\"\"" } else { a }).join(" ")),
         load: rig::load::program(),
         rounds,
         is_quick,
@@ -84,35 +71,22 @@ fn run() -> io::Result<()> {
     };
     for program in &programs {
         let server = Server::start(program, &logs)?;
-        println!(
-            "{} {}: {}",
-            program.name,
-            server.version,
-            program.path.display()
-        );
+        println!("{} {}: {}", program.name, server.version, program.path.display());
         report.versions.push((program.name, server.version.clone()));
     }
     println!("{}, {}", report.date, report.machine);
 
-    let lines: Vec<workloads::Workload> = workloads::all()
-        .into_iter()
-        .filter(|workload| rig::is_selected(&workload.name()))
-        .collect();
+    let lines: Vec<workloads::Workload> =
+        workloads::all().into_iter().filter(|workload| rig::is_selected(&workload.name())).collect();
     if !lines.is_empty() {
         report.lines = rounds::measure(lines, &programs, rounds, is_quick, &logs)?;
     }
     if rig::is_selected("memory") {
         report.memory = memory::per_key(&programs, MEMORY_KEYS, &logs)?;
-        report
-            .memory
-            .push(memory::per_idle_connection(&programs, &logs)?);
+        report.memory.push(memory::per_idle_connection(&programs, &logs)?);
     }
     if rig::is_selected("stalls") {
-        let sizes = if is_quick {
-            &stalls::QUICK
-        } else {
-            &stalls::FULL
-        };
+        let sizes = if is_quick { &stalls::QUICK } else { &stalls::FULL };
         report.stalls = stalls::measure(&programs, sizes, &logs)?;
     }
     report.write(&directory)?;

@@ -24,26 +24,10 @@ pub struct Kind {
 
 /// Add a record for every type as it comes; a server that does not know its command yet is left out.
 pub static KINDS: &[Kind] = &[
-    Kind {
-        name: "string",
-        what: "SET key value, 16 B each",
-        encode: string,
-    },
-    Kind {
-        name: "string with TTL",
-        what: "SET key value EX n, 16 B each",
-        encode: string_with_ttl,
-    },
-    Kind {
-        name: "member of a set",
-        what: "SADD of 16 B members",
-        encode: set_member,
-    },
-    Kind {
-        name: "member of a sorted set",
-        what: "ZADD of 16 B members",
-        encode: sorted_set_member,
-    },
+    Kind { name: "string", what: "SET key value, 16 B each", encode: string },
+    Kind { name: "string with TTL", what: "SET key value EX n, 16 B each", encode: string_with_ttl },
+    Kind { name: "member of a set", what: "SADD of 16 B members", encode: set_member },
+    Kind { name: "member of a sorted set", what: "ZADD of 16 B members", encode: sorted_set_member },
 ];
 
 /// The most that Zedis may use, relative to redis-server; and of one string key, absolutely.
@@ -96,21 +80,13 @@ pub fn per_key(programs: &[Program], keys: u64, directory: &Path) -> io::Result<
             let filled = client.fill(keys, kind.encode);
             interrupt::sleep(Duration::from_millis(500))?;
             let after = resident_bytes(server.pid())?;
-            let is_unknown =
-                matches!(&filled, Err(error) if error.to_string().contains("unknown command"));
+            let is_unknown = matches!(&filled, Err(error) if error.to_string().contains("unknown command"));
             if !is_unknown {
                 filled?;
             }
-            bytes.push((
-                program.name,
-                (!is_unknown).then(|| after.saturating_sub(before) as f64 / keys as f64),
-            ));
+            bytes.push((program.name, (!is_unknown).then(|| after.saturating_sub(before) as f64 / keys as f64)));
         }
-        let row = Row {
-            name: kind.name,
-            what: format!("{}, {keys} of them", kind.what),
-            bytes,
-        };
+        let row = Row { name: kind.name, what: format!("{}, {keys} of them", kind.what), bytes };
         row.print();
         rows.push(row);
     }
@@ -133,20 +109,10 @@ pub fn per_idle_connection(programs: &[Program], directory: &Path) -> io::Result
         }
         interrupt::sleep(IDLE)?;
         let after = resident_bytes(server.pid())?;
-        bytes.push((
-            program.name,
-            Some(after.saturating_sub(before) as f64 / CONNECTIONS as f64),
-        ));
+        bytes.push((program.name, Some(after.saturating_sub(before) as f64 / CONNECTIONS as f64)));
     }
-    let what = format!(
-        "{CONNECTIONS} connections, one PING each, then {} s of silence",
-        IDLE.as_secs()
-    );
-    let row = Row {
-        name: "idle connection",
-        what,
-        bytes,
-    };
+    let what = format!("{CONNECTIONS} connections, one PING each, then {} s of silence", IDLE.as_secs());
+    let row = Row { name: "idle connection", what, bytes };
     row.print();
     Ok(row)
 }
@@ -154,44 +120,20 @@ pub fn per_idle_connection(programs: &[Program], directory: &Path) -> io::Result
 /// Raises this process's soft limit of open files; servers started later inherit it.
 fn raise_file_limit(files: usize) -> io::Result<()> {
     let pid = std::process::id().to_string();
-    let status = Command::new("prlimit")
-        .args(["--pid", &pid, &format!("--nofile={files}:")])
-        .status()?;
+    let status = Command::new("prlimit").args(["--pid", &pid, &format!("--nofile={files}:")]).status()?;
     if status.success() {
         return Ok(());
     }
-    Err(io::Error::other(format!(
-        "cannot raise the limit of open files to {files}: see `ulimit -Hn`"
-    )))
+    Err(io::Error::other(format!("cannot raise the limit of open files to {files}: see `ulimit -Hn`")))
 }
 
 fn string(i: u64, frame: &mut Vec<u8>) {
-    encode(
-        frame,
-        &[
-            b"SET",
-            format!("key:{i:012}").as_bytes(),
-            format!("val:{i:012}").as_bytes(),
-        ],
-    );
+    encode(frame, &[b"SET", format!("key:{i:012}").as_bytes(), format!("val:{i:012}").as_bytes()]);
 }
 
 fn string_with_ttl(i: u64, frame: &mut Vec<u8>) {
-    let (key, value, seconds) = (
-        format!("key:{i:012}"),
-        format!("val:{i:012}"),
-        (100_000 + i % 10_000).to_string(),
-    );
-    encode(
-        frame,
-        &[
-            b"SET",
-            key.as_bytes(),
-            value.as_bytes(),
-            b"EX",
-            seconds.as_bytes(),
-        ],
-    );
+    let (key, value, seconds) = (format!("key:{i:012}"), format!("val:{i:012}"), (100_000 + i % 10_000).to_string());
+    encode(frame, &[b"SET", key.as_bytes(), value.as_bytes(), b"EX", seconds.as_bytes()]);
 }
 
 fn set_member(i: u64, frame: &mut Vec<u8>) {
@@ -199,13 +141,5 @@ fn set_member(i: u64, frame: &mut Vec<u8>) {
 }
 
 fn sorted_set_member(i: u64, frame: &mut Vec<u8>) {
-    encode(
-        frame,
-        &[
-            b"ZADD",
-            b"zset",
-            i.to_string().as_bytes(),
-            format!("mem:{i:012}").as_bytes(),
-        ],
-    );
+    encode(frame, &[b"ZADD", b"zset", i.to_string().as_bytes(), format!("mem:{i:012}").as_bytes()]);
 }

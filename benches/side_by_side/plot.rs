@@ -77,32 +77,13 @@ impl Chart {
 <rect width="100%" height="100%" fill="white"/>
 "#
         );
-        text(
-            &mut svg,
-            20.0,
-            30.0,
-            &self.title,
-            &format!(r#"font-size="18" font-weight="600" fill="{INK}""#),
-        );
+        text(&mut svg, 20.0, 30.0, &self.title, &format!(r#"font-size="18" font-weight="600" fill="{INK}""#));
         self.draw_legend(&mut svg, 54.0);
         self.draw_grid(&mut svg, top, bottom);
         if let Some((value, name)) = self.rule {
             let x = self.x(value);
-            line(
-                &mut svg,
-                x,
-                top,
-                x,
-                bottom,
-                &format!(r#"stroke="{INK}" stroke-width="1.2" stroke-dasharray="4 3""#),
-            );
-            text(
-                &mut svg,
-                x + 4.0,
-                top + 2.0,
-                name,
-                &format!(r#"fill="{INK}" font-size="11""#),
-            );
+            line(&mut svg, x, top, x, bottom, &format!(r#"stroke="{INK}" stroke-width="1.2" stroke-dasharray="4 3""#));
+            text(&mut svg, x + 4.0, top + 2.0, name, &format!(r#"fill="{INK}" font-size="11""#));
         }
         let mut y = top + GROUP_GAP / 2.0;
         for group in &self.groups {
@@ -110,13 +91,7 @@ impl Chart {
             y += group.bars.len() as f64 * (BAR + BAR_GAP) + GROUP_GAP;
         }
         for (i, note) in self.notes.iter().enumerate() {
-            text(
-                &mut svg,
-                20.0,
-                bottom + 48.0 + NOTE * i as f64,
-                note,
-                &format!(r#"fill="{FAINT}" font-size="11""#),
-            );
+            text(&mut svg, 20.0, bottom + 48.0 + NOTE * i as f64, note, &format!(r#"fill="{FAINT}" font-size="11""#));
         }
         svg.push_str("</svg>\n");
         svg
@@ -125,30 +100,14 @@ impl Chart {
     fn draw_legend(&self, svg: &mut String, y: f64) {
         let mut x = 20.0;
         for (name, color) in &self.legend {
-            let _ = writeln!(
-                svg,
-                r#"<rect x="{x:.1}" y="{:.1}" width="12" height="12" rx="2" fill="{color}"/>"#,
-                y - 10.0
-            );
+            let _ =
+                writeln!(svg, r#"<rect x="{x:.1}" y="{:.1}" width="12" height="12" rx="2" fill="{color}"/>"#, y - 10.0);
             text(svg, x + 17.0, y, name, &format!(r#"fill="{INK}""#));
             x += 36.0 + name.len() as f64 * 6.3;
         }
         if !self.mark_name.is_empty() {
-            line(
-                svg,
-                x + 5.0,
-                y - 11.0,
-                x + 5.0,
-                y + 3.0,
-                &format!(r#"stroke="{MARK}" stroke-width="3""#),
-            );
-            text(
-                svg,
-                x + 13.0,
-                y,
-                self.mark_name,
-                &format!(r#"fill="{INK}""#),
-            );
+            line(svg, x + 5.0, y - 11.0, x + 5.0, y + 3.0, &format!(r#"stroke="{MARK}" stroke-width="3""#));
+            text(svg, x + 13.0, y, self.mark_name, &format!(r#"fill="{INK}""#));
         }
     }
 
@@ -156,22 +115,10 @@ impl Chart {
         for tick in self.ticks() {
             let x = self.x(tick);
             line(svg, x, top, x, bottom, &format!(r#"stroke="{GRID}""#));
-            text(
-                svg,
-                x,
-                bottom + 16.0,
-                &number(tick),
-                &format!(r#"fill="{FAINT}" text-anchor="middle""#),
-            );
+            text(svg, x, bottom + 16.0, &number(tick), &format!(r#"fill="{FAINT}" text-anchor="middle""#));
         }
         let unit = format!(r#"fill="{FAINT}" text-anchor="middle""#);
-        text(
-            svg,
-            LEFT + (WIDTH - LEFT - RIGHT) / 2.0,
-            bottom + 31.0,
-            self.unit,
-            &unit,
-        );
+        text(svg, LEFT + (WIDTH - LEFT - RIGHT) / 2.0, bottom + 31.0, self.unit, &unit);
     }
 
     fn draw_group(&self, svg: &mut String, group: &Group, y: f64) {
@@ -182,19 +129,10 @@ impl Chart {
         for (i, bar) in group.bars.iter().enumerate() {
             let y = y + i as f64 * (BAR + BAR_GAP);
             let baseline = y + BAR / 2.0 + 4.0;
-            text(
-                svg,
-                LEFT - 8.0,
-                baseline,
-                &bar.label,
-                &format!(r#"fill="{FAINT}" text-anchor="end""#),
-            );
+            text(svg, LEFT - 8.0, baseline, &bar.label, &format!(r#"fill="{FAINT}" text-anchor="end""#));
             let mut sum = 0.0;
             for part in &bar.parts {
-                let (from, to) = (
-                    if sum > 0.0 { self.x(sum) } else { LEFT },
-                    self.x(sum + part.value),
-                );
+                let (from, to) = (if sum > 0.0 { self.x(sum) } else { LEFT }, self.x(sum + part.value));
                 let _ = writeln!(
                     svg,
                     r#"<rect x="{from:.1}" y="{y:.1}" width="{:.1}" height="{BAR}" fill="{}"/>"#,
@@ -203,48 +141,30 @@ impl Chart {
                 );
                 sum += part.value;
             }
-            let after = group.marks.iter().fold(self.x(sum), |x, &mark| {
-                if self.x(mark) - x < 6.0 {
-                    x.max(self.x(mark))
-                } else {
-                    x
-                }
-            });
-            let rim =
-                format!(r#"fill="{INK}" stroke="white" stroke-width="4" paint-order="stroke""#);
+            let after = group
+                .marks
+                .iter()
+                .fold(self.x(sum), |x, &mark| if self.x(mark) - x < 6.0 { x.max(self.x(mark)) } else { x });
+            let rim = format!(r#"fill="{INK}" stroke="white" stroke-width="4" paint-order="stroke""#);
             text(svg, after + 7.0, baseline, &bar.text, &rim);
         }
         for &mark in &group.marks {
             let x = self.x(mark);
-            line(
-                svg,
-                x,
-                y - 3.0,
-                x,
-                y + height + 3.0,
-                &format!(r#"stroke="{MARK}" stroke-width="3""#),
-            );
+            line(svg, x, y - 3.0, x, y + height + 3.0, &format!(r#"stroke="{MARK}" stroke-width="3""#));
         }
     }
 
     fn max(&self) -> f64 {
         let bars = self.groups.iter().flat_map(|group| &group.bars);
         let sums = bars.map(|bar| bar.parts.iter().map(|part| part.value).sum::<f64>());
-        let marks = self
-            .groups
-            .iter()
-            .flat_map(|group| group.marks.iter().copied());
-        sums.chain(marks)
-            .chain(self.rule.map(|(value, _)| value))
-            .fold(f64::MIN_POSITIVE, f64::max)
+        let marks = self.groups.iter().flat_map(|group| group.marks.iter().copied());
+        sums.chain(marks).chain(self.rule.map(|(value, _)| value)).fold(f64::MIN_POSITIVE, f64::max)
     }
 
     /// The left end of a logarithmic axis: a power of ten below every value and well below the rule.
     fn log_min(&self) -> f64 {
         let bars = self.groups.iter().flat_map(|group| &group.bars);
-        let sums = bars
-            .map(|bar| bar.parts.iter().map(|part| part.value).sum::<f64>())
-            .filter(|&value| value > 0.0);
+        let sums = bars.map(|bar| bar.parts.iter().map(|part| part.value).sum::<f64>()).filter(|&value| value > 0.0);
         let rule = self.rule.map(|(value, _)| value / 2.0);
         10f64.powf(sums.chain(rule).fold(self.max(), f64::min).log10().floor())
     }
@@ -252,8 +172,7 @@ impl Chart {
     fn x(&self, value: f64) -> f64 {
         let share = if self.is_logarithmic {
             let min = self.log_min().log10();
-            (value.max(self.log_min()).log10() - min)
-                / (self.max().log10() - min).max(f64::MIN_POSITIVE)
+            (value.max(self.log_min()).log10() - min) / (self.max().log10() - min).max(f64::MIN_POSITIVE)
         } else {
             value / self.max()
         };
@@ -274,15 +193,8 @@ impl Chart {
         // Steps of 1, 2 or 5 times a power of ten: about five of them.
         let raw = max / 5.0;
         let power = 10f64.powf(raw.log10().floor());
-        let step = [1.0, 2.0, 5.0, 10.0]
-            .into_iter()
-            .map(|n| n * power)
-            .find(|&step| step >= raw)
-            .unwrap_or(raw);
-        (0..)
-            .map(|i| f64::from(i) * step)
-            .take_while(|&tick| tick <= max * 1.001)
-            .collect()
+        let step = [1.0, 2.0, 5.0, 10.0].into_iter().map(|n| n * power).find(|&step| step >= raw).unwrap_or(raw);
+        (0..).map(|i| f64::from(i) * step).take_while(|&tick| tick <= max * 1.001).collect()
     }
 }
 
@@ -293,16 +205,10 @@ fn number(value: f64) -> String {
 }
 
 fn text(svg: &mut String, x: f64, y: f64, text: &str, style: &str) {
-    let text = text
-        .replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;");
+    let text = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
     let _ = writeln!(svg, r#"<text x="{x:.1}" y="{y:.1}" {style}>{text}</text>"#);
 }
 
 fn line(svg: &mut String, x1: f64, y1: f64, x2: f64, y2: f64, style: &str) {
-    let _ = writeln!(
-        svg,
-        r#"<line x1="{x1:.1}" y1="{y1:.1}" x2="{x2:.1}" y2="{y2:.1}" {style}/>"#
-    );
+    let _ = writeln!(svg, r#"<line x1="{x1:.1}" y1="{y1:.1}" x2="{x2:.1}" y2="{y2:.1}" {style}/>"#);
 }

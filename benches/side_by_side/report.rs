@@ -39,30 +39,17 @@ impl Report {
     }
 
     fn circumstances(&self) -> Vec<String> {
-        let versions: Vec<String> = self
-            .versions
-            .iter()
-            .map(|(name, version)| format!("{name} {version}"))
-            .collect();
+        let versions: Vec<String> = self.versions.iter().map(|(name, version)| format!("{name} {version}")).collect();
         let quick = if self.is_quick { "BENCH_QUICK=1 " } else { "" };
         vec![
-            format!(
-                "{quick}make bench, {}, commit {}; {}",
-                self.date,
-                self.commit,
-                versions.join(", ")
-            ),
+            format!("{quick}make bench, {}, commit {}; {}", self.date, self.commit, versions.join(", ")),
             self.machine.clone(),
         ]
     }
 
     fn charts(&self) -> Vec<(String, Chart)> {
         let mut charts = Vec::new();
-        let mut depths: Vec<u32> = self
-            .lines
-            .iter()
-            .map(|line| line.workload.pipeline)
-            .collect();
+        let mut depths: Vec<u32> = self.lines.iter().map(|line| line.workload.pipeline).collect();
         depths.sort_unstable();
         depths.dedup();
         for depth in depths {
@@ -72,18 +59,10 @@ impl Report {
             charts.push(("ratio.svg".to_owned(), self.ratio_chart()));
         }
         if !self.memory.is_empty() {
-            let (connections, keys): (Vec<&Row>, Vec<&Row>) = self
-                .memory
-                .iter()
-                .partition(|row| row.name == memory::CONNECTION);
-            charts.push((
-                "memory.svg".to_owned(),
-                self.memory_chart("key or member", &keys),
-            ));
-            charts.push((
-                "connections.svg".to_owned(),
-                self.memory_chart("idle connection", &connections),
-            ));
+            let (connections, keys): (Vec<&Row>, Vec<&Row>) =
+                self.memory.iter().partition(|row| row.name == memory::CONNECTION);
+            charts.push(("memory.svg".to_owned(), self.memory_chart("key or member", &keys)));
+            charts.push(("connections.svg".to_owned(), self.memory_chart("idle connection", &connections)));
         }
         if !self.stalls.is_empty() {
             charts.push(("stalls.svg".to_owned(), self.stall_chart()));
@@ -96,12 +75,8 @@ impl Report {
         for (name, _) in &self.versions {
             let [user, system] = plot::colors(name);
             match (*name, parts) {
-                ("zedis", true) => {
-                    legend.extend([("Zedis, user", user), ("Zedis, system", system)])
-                }
-                ("valkey", true) => {
-                    legend.extend([("Valkey, user", user), ("Valkey, system", system)])
-                }
+                ("zedis", true) => legend.extend([("Zedis, user", user), ("Zedis, system", system)]),
+                ("valkey", true) => legend.extend([("Valkey, user", user), ("Valkey, system", system)]),
                 (_, true) => legend.extend([("Redis, user", user), ("Redis, system", system)]),
                 (name, false) => legend.push((name, user)),
             }
@@ -110,36 +85,26 @@ impl Report {
     }
 
     fn cpu_chart(&self, depth: u32) -> Chart {
-        let groups = self
-            .lines
-            .iter()
-            .filter(|line| line.workload.pipeline == depth)
-            .map(|line| {
-                let servers = line.series.iter().filter(|series| series.name != FLOOR);
-                let bars = servers.map(|series| {
-                    let [user, system] = plot::colors(series.name);
-                    let (ns, share) = (series.ns(), series.user_share());
-                    Bar {
-                        label: series.name.to_owned(),
-                        parts: vec![
-                            Part {
-                                value: ns * share,
-                                color: user,
-                            },
-                            Part {
-                                value: ns * (1.0 - share),
-                                color: system,
-                            },
-                        ],
-                        text: format!("{ns:.0} ns"),
-                    }
-                });
-                Group {
-                    label: line.workload.name(),
-                    bars: bars.collect(),
-                    marks: line.of(FLOOR).map(|floor| floor.ns()).into_iter().collect(),
+        let groups = self.lines.iter().filter(|line| line.workload.pipeline == depth).map(|line| {
+            let servers = line.series.iter().filter(|series| series.name != FLOOR);
+            let bars = servers.map(|series| {
+                let [user, system] = plot::colors(series.name);
+                let (ns, share) = (series.ns(), series.user_share());
+                Bar {
+                    label: series.name.to_owned(),
+                    parts: vec![
+                        Part { value: ns * share, color: user },
+                        Part { value: ns * (1.0 - share), color: system },
+                    ],
+                    text: format!("{ns:.0} ns"),
                 }
             });
+            Group {
+                label: line.workload.name(),
+                bars: bars.collect(),
+                marks: line.of(FLOOR).map(|floor| floor.ns()).into_iter().collect(),
+            }
+        });
         Chart {
             title: format!("Server CPU per request, pipeline {depth}"),
             notes: self.circumstances(),
@@ -159,15 +124,8 @@ impl Report {
                 label: line.workload.name(),
                 bars: vec![Bar {
                     label: String::new(),
-                    parts: vec![Part {
-                        value: ratio,
-                        color: plot::ZEDIS[usize::from(line.passes() == Some(false))],
-                    }],
-                    text: format!(
-                        "{ratio:.2} (budget {}) {}",
-                        line.budget_text(),
-                        line.verdict()
-                    ),
+                    parts: vec![Part { value: ratio, color: plot::ZEDIS[usize::from(line.passes() == Some(false))] }],
+                    text: format!("{ratio:.2} (budget {}) {}", line.budget_text(), line.verdict()),
                 }],
                 marks: vec![line.workload.budget.of_redis],
             })
@@ -179,10 +137,7 @@ impl Report {
             is_logarithmic: false,
             rule: Some((1.0, "Redis")),
             mark_name: "budget",
-            legend: vec![
-                ("budget met", plot::ZEDIS[0]),
-                ("budget missed", plot::ZEDIS[1]),
-            ],
+            legend: vec![("budget met", plot::ZEDIS[0]), ("budget missed", plot::ZEDIS[1])],
             groups: groups.collect(),
         }
     }
@@ -193,21 +148,14 @@ impl Report {
                 let value = bytes?;
                 Some(Bar {
                     label: name.to_owned(),
-                    parts: vec![Part {
-                        value,
-                        color: plot::colors(name)[0],
-                    }],
+                    parts: vec![Part { value, color: plot::colors(name)[0] }],
                     text: format!("{value:.0} B"),
                 })
             });
             Group {
                 label: row.name.to_owned(),
                 bars: bars.collect(),
-                marks: row
-                    .of("redis")
-                    .map(|bytes| bytes * memory::BUDGET_OF_REDIS)
-                    .into_iter()
-                    .collect(),
+                marks: row.of("redis").map(|bytes| bytes * memory::BUDGET_OF_REDIS).into_iter().collect(),
             }
         });
         Chart {
@@ -225,25 +173,16 @@ impl Report {
     fn stall_chart(&self) -> Chart {
         let mut groups: Vec<Group> = Vec::new();
         for stall in &self.stalls {
-            let own = stall
-                .own_account
-                .as_ref()
-                .map_or_else(String::new, |(ms, _)| format!(", own account {ms:.2} ms"));
+            let own =
+                stall.own_account.as_ref().map_or_else(String::new, |(ms, _)| format!(", own account {ms:.2} ms"));
             let bar = Bar {
                 label: stall.server.to_owned(),
-                parts: vec![Part {
-                    value: stall.longest_ms,
-                    color: plot::colors(stall.server)[0],
-                }],
+                parts: vec![Part { value: stall.longest_ms, color: plot::colors(stall.server)[0] }],
                 text: format!("{:.2} ms{own}", stall.longest_ms),
             };
             match groups.iter_mut().find(|group| group.label == stall.phase) {
                 Some(group) => group.bars.push(bar),
-                None => groups.push(Group {
-                    label: stall.phase.clone(),
-                    bars: vec![bar],
-                    marks: Vec::new(),
-                }),
+                None => groups.push(Group { label: stall.phase.clone(), bars: vec![bar], marks: Vec::new() }),
             }
         }
         Chart {
@@ -292,11 +231,7 @@ impl Report {
 
     fn cpu_table(&self, text: &mut String) {
         text.push_str("## CPU of the server per request\n\n| workload |");
-        let names: Vec<&str> = self.lines[0]
-            .series
-            .iter()
-            .map(|series| series.name)
-            .collect();
+        let names: Vec<&str> = self.lines[0].series.iter().map(|series| series.name).collect();
         for name in &names {
             let _ = write!(text, " {name} ns (user + sys) | req/s |");
         }
@@ -307,26 +242,12 @@ impl Report {
             let _ = write!(text, "| {} |", line.workload.name());
             for series in &line.series {
                 let (ns, share) = (series.ns(), series.user_share());
-                let (user, system, noise) =
-                    (ns * share, ns * (1.0 - share), series.spread() * 50.0);
-                let _ = write!(
-                    text,
-                    " {ns:.0} ±{noise:.0}% ({user:.0} + {system:.0}) | {:.0} |",
-                    series.rate()
-                );
+                let (user, system, noise) = (ns * share, ns * (1.0 - share), series.spread() * 50.0);
+                let _ = write!(text, " {ns:.0} ±{noise:.0}% ({user:.0} + {system:.0}) | {:.0} |", series.rate());
             }
-            let cell =
-                |ratio: Option<f64>| ratio.map_or("-".to_owned(), |ratio| format!("{ratio:.3}"));
-            let (of_redis, of_floor) = (
-                cell(line.ratio("zedis", "redis")),
-                cell(line.ratio("zedis", FLOOR)),
-            );
-            let _ = writeln!(
-                text,
-                " {of_redis} | {of_floor} | {} | {} |",
-                line.budget_text(),
-                line.verdict()
-            );
+            let cell = |ratio: Option<f64>| ratio.map_or("-".to_owned(), |ratio| format!("{ratio:.3}"));
+            let (of_redis, of_floor) = (cell(line.ratio("zedis", "redis")), cell(line.ratio("zedis", FLOOR)));
+            let _ = writeln!(text, " {of_redis} | {of_floor} | {} | {} |", line.budget_text(), line.verdict());
         }
         text.push('\n');
     }
@@ -342,11 +263,7 @@ impl Report {
         for row in &self.memory {
             let _ = write!(text, "| {} | {} |", row.name, row.what);
             for (_, bytes) in &row.bytes {
-                let _ = write!(
-                    text,
-                    " {} |",
-                    bytes.map_or("-".to_owned(), |bytes| format!("{bytes:.1}"))
-                );
+                let _ = write!(text, " {} |", bytes.map_or("-".to_owned(), |bytes| format!("{bytes:.1}")));
             }
             let (ratio, budget, passes) = row.judged();
             let _ = writeln!(text, " {ratio} | {budget} | {passes} |");
@@ -362,14 +279,9 @@ impl Report {
         );
         for stall in &self.stalls {
             let (own, passes) = match &stall.own_account {
-                Some((ms, cause)) => (
-                    format!("{ms:.3} ms: {cause}"),
-                    if *ms < stalls::BUDGET_MS {
-                        "PASS"
-                    } else {
-                        "MISS"
-                    },
-                ),
+                Some((ms, cause)) => {
+                    (format!("{ms:.3} ms: {cause}"), if *ms < stalls::BUDGET_MS { "PASS" } else { "MISS" })
+                }
                 None => ("-".to_owned(), "-"),
             };
             let _ = writeln!(
@@ -382,90 +294,11 @@ impl Report {
     }
 
     fn commands(&self, text: &mut String) {
-        let _ = writeln!(
-            text,
-            "## Commands\n\n| workload | {} | before |\n|---|---|---|",
-            self.load
-        );
+        let _ = writeln!(text, "## Commands\n\n| workload | {} | before |\n|---|---|---|", self.load);
         for line in &self.lines {
             let flags = line.workload.load(self.is_quick).flags().join(" ");
-            let _ = writeln!(
-                text,
-                "| {} | `{flags}` | {:?} |",
-                line.workload.name(),
-                line.workload.preparation()
-            );
+            let _ = writeln!(text, "| {} | `{flags}` | {:?} |", line.workload.name(), line.workload.preparation());
         }
-    }
-
-    fn json(&self) -> String {
-        let versions = self
-            .versions
-            .iter()
-            .map(|(name, version)| format!("{}: {}", quote(name), quote(version)));
-        let lines = self.lines.iter().map(|line| {
-            let series = line.series.iter().map(|series| {
-                let rounds = series.samples.iter().map(|sample| format!("{:.1}", sample.ns));
-                format!(
-                    "{}: {{\"cpu_ns\": {:.1}, \"user_share\": {:.3}, \"requests_per_s\": {:.0}, \"rounds_cpu_ns\": [{}]}}",
-                    quote(series.name),
-                    series.ns(),
-                    series.user_share(),
-                    series.rate(),
-                    join(rounds)
-                )
-            });
-            format!(
-                "{{\"workload\": {}, \"ratio\": {}, \"budget\": {}, \"verdict\": {}, \"servers\": {{{}}}}}",
-                quote(&line.workload.name()),
-                line.ratio("zedis", "redis").map_or("null".to_owned(), |ratio| format!("{ratio:.4}")),
-                line.workload.budget.of_redis,
-                quote(line.verdict()),
-                join(series)
-            )
-        });
-        let memory = self.memory.iter().map(|row| {
-            let cells = row.bytes.iter().map(|(name, bytes)| {
-                format!(
-                    "{}: {}",
-                    quote(name),
-                    bytes.map_or("null".to_owned(), |bytes| format!("{bytes:.1}"))
-                )
-            });
-            format!(
-                "{{\"what\": {}, \"bytes\": {{{}}}}}",
-                quote(row.name),
-                join(cells)
-            )
-        });
-        let stalls = self.stalls.iter().map(|stall| {
-            let own = match &stall.own_account {
-                Some((ms, cause)) => format!("{{\"ms\": {ms:.3}, \"cause\": {}}}", quote(cause)),
-                None => "null".to_owned(),
-            };
-            format!(
-                "{{\"phase\": {}, \"server\": {}, \"longest_ms\": {:.3}, \"p999_ms\": {:.3}, \"pings\": {}, \"own_account\": {own}}}",
-                quote(&stall.phase),
-                quote(stall.server),
-                stall.longest_ms,
-                stall.p999_ms,
-                stall.pings
-            )
-        });
-        format!(
-            "{{\n\"date\": {}, \"machine\": {}, \"commit\": {}, \"load\": {}, \"quick\": {}, \"rounds\": {},\n\"versions\": {{{}}},\n\
-             \"cpu\": [\n{}\n],\n\"memory\": [\n{}\n],\n\"stalls\": [\n{}\n]\n}}\n",
-            quote(&self.date),
-            quote(&self.machine),
-            quote(&self.commit),
-            quote(&self.load),
-            self.is_quick,
-            self.rounds,
-            join(versions),
-            join_lines(lines),
-            join_lines(memory),
-            join_lines(stalls)
-        )
     }
 }
 
@@ -477,47 +310,13 @@ impl Row {
         };
         let (budget, passes) = match self.name {
             "string" => (
-                format!(
-                    "{:.2}, {:.0} B",
-                    memory::BUDGET_OF_REDIS,
-                    memory::BUDGET_BYTES_PER_KEY
-                ),
+                format!("{:.2}, {:.0} B", memory::BUDGET_OF_REDIS, memory::BUDGET_BYTES_PER_KEY),
                 ratio <= memory::BUDGET_OF_REDIS
-                    && self
-                        .of("zedis")
-                        .is_some_and(|bytes| bytes <= memory::BUDGET_BYTES_PER_KEY),
+                    && self.of("zedis").is_some_and(|bytes| bytes <= memory::BUDGET_BYTES_PER_KEY),
             ),
             memory::CONNECTION => ("less than 1".to_owned(), ratio < 1.0),
-            _ => (
-                format!("{:.2}", memory::BUDGET_OF_REDIS),
-                ratio <= memory::BUDGET_OF_REDIS,
-            ),
+            _ => (format!("{:.2}", memory::BUDGET_OF_REDIS), ratio <= memory::BUDGET_OF_REDIS),
         };
-        (
-            format!("{ratio:.3}"),
-            budget,
-            if passes { "PASS" } else { "MISS" },
-        )
+        (format!("{ratio:.3}"), budget, if passes { "PASS" } else { "MISS" })
     }
-}
-
-fn quote(text: &str) -> String {
-    let escaped: String = text
-        .chars()
-        .map(|c| match c {
-            '"' => "\\\"".to_owned(),
-            '\\' => "\\\\".to_owned(),
-            c if c < ' ' => format!("\\u{:04x}", u32::from(c)),
-            c => c.to_string(),
-        })
-        .collect();
-    format!("\"{escaped}\"")
-}
-
-fn join(items: impl Iterator<Item = String>) -> String {
-    items.collect::<Vec<_>>().join(", ")
-}
-
-fn join_lines(items: impl Iterator<Item = String>) -> String {
-    items.collect::<Vec<_>>().join(",\n")
 }

@@ -50,10 +50,7 @@ pub fn measure(
     quick: bool,
     directory: &Path,
 ) -> io::Result<Vec<Line>> {
-    let servers = programs
-        .iter()
-        .map(|program| Server::start(program, directory))
-        .collect::<io::Result<Vec<_>>>()?;
+    let servers = programs.iter().map(|program| Server::start(program, directory)).collect::<io::Result<Vec<_>>>()?;
     let mut prepared: Option<Preparation> = None;
     let mut lines = Vec::new();
     for workload in workloads {
@@ -66,25 +63,12 @@ pub fn measure(
         }
         let floor = Floor::start(workload.request_len(), workload.test.reply)?;
         let mut targets = vec![(FLOOR, floor.port, floor.pid())];
-        targets.extend(
-            programs
-                .iter()
-                .zip(&servers)
-                .map(|(p, server)| (p.name, server.port, server.pid())),
-        );
-        let mut series: Vec<Series> = targets
-            .iter()
-            .map(|&(name, ..)| Series {
-                name,
-                samples: Vec::with_capacity(rounds),
-            })
-            .collect();
+        targets.extend(programs.iter().zip(&servers).map(|(p, server)| (p.name, server.port, server.pid())));
+        let mut series: Vec<Series> =
+            targets.iter().map(|&(name, ..)| Series { name, samples: Vec::with_capacity(rounds) }).collect();
         for round in 1..=rounds {
             for (&(name, port, pid), series) in targets.iter().zip(&mut series) {
-                progress(&format!(
-                    "{}: round {round} of {rounds}, {name}",
-                    workload.name()
-                ));
+                progress(&format!("{}: round {round} of {rounds}, {name}", workload.name()));
                 series.samples.push(run(&workload, port, pid, quick)?);
             }
         }
@@ -132,21 +116,13 @@ impl Series {
     pub fn user_share(&self) -> f64 {
         let user: u64 = self.samples.iter().map(|sample| sample.user_ticks).sum();
         let system: u64 = self.samples.iter().map(|sample| sample.system_ticks).sum();
-        if user + system == 0 {
-            0.0
-        } else {
-            user as f64 / (user + system) as f64
-        }
+        if user + system == 0 { 0.0 } else { user as f64 / (user + system) as f64 }
     }
 
     /// Distance from the cheapest round to the dearest, relative to the median.
     pub fn spread(&self) -> f64 {
-        let (min, max) = self
-            .samples
-            .iter()
-            .fold((f64::MAX, 0f64), |(min, max), sample| {
-                (min.min(sample.ns), max.max(sample.ns))
-            });
+        let (min, max) =
+            self.samples.iter().fold((f64::MAX, 0f64), |(min, max), sample| (min.min(sample.ns), max.max(sample.ns)));
         (max - min) / self.ns()
     }
 }
@@ -159,13 +135,7 @@ impl Line {
     /// CPU of `a` relative to `b`.
     pub fn ratio(&self, a: &str, b: &str) -> Option<f64> {
         let (a, b) = (self.of(a)?, self.of(b)?);
-        Some(median(
-            a.samples
-                .iter()
-                .zip(&b.samples)
-                .map(|(a, b)| a.ns / b.ns)
-                .collect(),
-        ))
+        Some(median(a.samples.iter().zip(&b.samples).map(|(a, b)| a.ns / b.ns).collect()))
     }
 
     /// Whether the budget is met.
@@ -202,11 +172,7 @@ impl Line {
             text.push_str(&format!("  {} {:>6.0} ns", series.name, series.ns()));
         }
         if let Some(ratio) = self.ratio("zedis", "redis") {
-            text.push_str(&format!(
-                "  zedis/redis {ratio:.3} (budget {}) {}",
-                self.budget_text(),
-                self.verdict()
-            ));
+            text.push_str(&format!("  zedis/redis {ratio:.3} (budget {}) {}", self.budget_text(), self.verdict()));
         }
         text
     }

@@ -43,16 +43,8 @@ pub struct Sizes {
     pub expire_after: Duration,
 }
 
-pub const FULL: Sizes = Sizes {
-    growth: 5_000_000,
-    expiring: 1_000_000,
-    expire_after: Duration::from_secs(10),
-};
-pub const QUICK: Sizes = Sizes {
-    growth: 1_000_000,
-    expiring: 200_000,
-    expire_after: Duration::from_secs(3),
-};
+pub const FULL: Sizes = Sizes { growth: 5_000_000, expiring: 1_000_000, expire_after: Duration::from_secs(10) };
+pub const QUICK: Sizes = Sizes { growth: 1_000_000, expiring: 200_000, expire_after: Duration::from_secs(3) };
 
 pub fn measure(programs: &[Program], sizes: &Sizes, directory: &Path) -> io::Result<Vec<Stall>> {
     let mut stalls = Vec::new();
@@ -62,69 +54,41 @@ pub fn measure(programs: &[Program], sizes: &Sizes, directory: &Path) -> io::Res
         let small = sizes.growth / 10;
         client.fill(small, set)?;
 
-        let mut phase =
-            |name: String,
-             client: &mut Client,
-             work: &mut dyn FnMut(&mut Client) -> io::Result<()>| {
-                progress(&format!("longest PING, {name}: {}", program.name));
-                let stall = during(program.name, name, server.port, client, work)?;
-                stall.print();
-                stalls.push(stall);
-                io::Result::Ok(())
-            };
-        phase(
-            "overwriting (no growth)".to_owned(),
-            &mut client,
-            &mut |client| client.fill(sizes.growth / 2, |i, frame| set(i % small, frame)),
-        )?;
-        phase(
-            format!("growth to {} keys", sizes.growth),
-            &mut client,
-            &mut |client| client.fill(sizes.growth - small, |i, frame| set(small + i, frame)),
-        )?;
-        phase(
-            format!("FLUSHALL of {} keys", sizes.growth),
-            &mut client,
-            &mut |client| client.command(&["FLUSHALL"]).map(drop),
-        )?;
+        let mut phase = |name: String, client: &mut Client, work: &mut dyn FnMut(&mut Client) -> io::Result<()>| {
+            progress(&format!("longest PING, {name}: {}", program.name));
+            let stall = during(program.name, name, server.port, client, work)?;
+            stall.print();
+            stalls.push(stall);
+            io::Result::Ok(())
+        };
+        phase("overwriting (no growth)".to_owned(), &mut client, &mut |client| {
+            client.fill(sizes.growth / 2, |i, frame| set(i % small, frame))
+        })?;
+        phase(format!("growth to {} keys", sizes.growth), &mut client, &mut |client| {
+            client.fill(sizes.growth - small, |i, frame| set(small + i, frame))
+        })?;
+        phase(format!("FLUSHALL of {} keys", sizes.growth), &mut client, &mut |client| {
+            client.command(&["FLUSHALL"]).map(drop)
+        })?;
 
         let deadline = SystemTime::now() + sizes.expire_after;
-        let deadline_ms = deadline
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default()
-            .as_millis()
-            .to_string();
+        let deadline_ms = deadline.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis().to_string();
         client.fill(sizes.expiring, |i, frame| {
             let key = format!("key:{i:012}");
-            encode(
-                frame,
-                &[
-                    b"SET",
-                    key.as_bytes(),
-                    key.as_bytes(),
-                    b"PXAT",
-                    deadline_ms.as_bytes(),
-                ],
-            );
+            encode(frame, &[b"SET", key.as_bytes(), key.as_bytes(), b"PXAT", deadline_ms.as_bytes()]);
         })?;
-        let early = deadline
-            .duration_since(SystemTime::now())
-            .map_err(|_| io::Error::other("filled too slowly"))?;
+        let early = deadline.duration_since(SystemTime::now()).map_err(|_| io::Error::other("filled too slowly"))?;
         interrupt::sleep(early.saturating_sub(Duration::from_millis(100)))?;
-        phase(
-            format!("{} keys expire at once", sizes.expiring),
-            &mut client,
-            &mut |client| {
-                let start = Instant::now();
-                while client.command(&["DBSIZE"])? != "0" {
-                    if start.elapsed() > PINGING_MAX {
-                        return Err(io::Error::other("expired keys are not removed"));
-                    }
-                    interrupt::sleep(Duration::from_millis(20))?;
+        phase(format!("{} keys expire at once", sizes.expiring), &mut client, &mut |client| {
+            let start = Instant::now();
+            while client.command(&["DBSIZE"])? != "0" {
+                if start.elapsed() > PINGING_MAX {
+                    return Err(io::Error::other("expired keys are not removed"));
                 }
-                Ok(())
-            },
-        )?;
+                interrupt::sleep(Duration::from_millis(20))?;
+            }
+            Ok(())
+        })?;
     }
     Ok(stalls)
 }
@@ -142,20 +106,12 @@ fn during(
         let pinging = scope.spawn(|| ping_until(port, &stop));
         let result = work(client).and_then(|()| interrupt::sleep(AFTERWARDS));
         stop.store(true, Ordering::Relaxed);
-        let round_trips = pinging
-            .join()
-            .map_err(|_| io::Error::other("pinging failed"))?;
+        let round_trips = pinging.join().map_err(|_| io::Error::other("pinging failed"))?;
         result?;
         round_trips
     })?;
-    let own_account = match client
-        .info("longest_turn_us")?
-        .and_then(|us| us.trim().parse::<f64>().ok())
-    {
-        Some(us) => Some((
-            us / 1e3,
-            client.info("longest_turn_cause")?.unwrap_or_default(),
-        )),
+    let own_account = match client.info("longest_turn_us")?.and_then(|us| us.trim().parse::<f64>().ok()) {
+        Some(us) => Some((us / 1e3, client.info("longest_turn_cause")?.unwrap_or_default())),
         None => None,
     };
     let ms = |ns: u64| ns as f64 / 1e6;
@@ -178,9 +134,7 @@ fn ping_until(port: u16, stop: &AtomicBool) -> io::Result<Histogram<u64>> {
         interrupt::check()?;
         let sent = Instant::now();
         client.command(&["PING"])?;
-        histogram
-            .record(u64::try_from(sent.elapsed().as_nanos()).unwrap_or(u64::MAX))
-            .map_err(io::Error::other)?;
+        histogram.record(u64::try_from(sent.elapsed().as_nanos()).unwrap_or(u64::MAX)).map_err(io::Error::other)?;
     }
     Ok(histogram)
 }
@@ -191,9 +145,7 @@ impl Stall {
         let own = self
             .own_account
             .as_ref()
-            .map_or_else(String::new, |(ms, cause)| {
-                format!("; its own longest turn {ms:.3} ms ({cause})")
-            });
+            .map_or_else(String::new, |(ms, cause)| format!("; its own longest turn {ms:.3} ms ({cause})"));
         println!(
             "{:<28} {:<7} longest PING {:>8.3} ms, p99.9 {:>7.3} ms, {} pings{own}",
             self.phase, self.server, self.longest_ms, self.p999_ms, self.pings
@@ -202,12 +154,5 @@ impl Stall {
 }
 
 fn set(i: u64, frame: &mut Vec<u8>) {
-    encode(
-        frame,
-        &[
-            b"SET",
-            format!("key:{i:012}").as_bytes(),
-            format!("val:{i:012}").as_bytes(),
-        ],
-    );
+    encode(frame, &[b"SET", format!("key:{i:012}").as_bytes(), format!("val:{i:012}").as_bytes()]);
 }

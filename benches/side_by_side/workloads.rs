@@ -22,34 +22,10 @@ pub struct Test {
 const KEY: &str = "key:__rand_int__";
 
 pub static TESTS: &[Test] = &[
-    Test {
-        name: "get",
-        request: &["GET", KEY],
-        reply: "$3\r\nVXK\r\n",
-        before: Preparation::OneKey,
-        weight: 1,
-    },
-    Test {
-        name: "set",
-        request: &["SET", KEY, "VXK"],
-        reply: "+OK\r\n",
-        before: Preparation::OneKey,
-        weight: 1,
-    },
-    Test {
-        name: "ping_inline",
-        request: &["PING"],
-        reply: "+PONG\r\n",
-        before: Preparation::OneKey,
-        weight: 1,
-    },
-    Test {
-        name: "ping_mbulk",
-        request: &["PING"],
-        reply: "+PONG\r\n",
-        before: Preparation::OneKey,
-        weight: 1,
-    },
+    Test { name: "get", request: &["GET", KEY], reply: "$3\r\nVXK\r\n", before: Preparation::OneKey, weight: 1 },
+    Test { name: "set", request: &["SET", KEY, "VXK"], reply: "+OK\r\n", before: Preparation::OneKey, weight: 1 },
+    Test { name: "ping_inline", request: &["PING"], reply: "+PONG\r\n", before: Preparation::OneKey, weight: 1 },
+    Test { name: "ping_mbulk", request: &["PING"], reply: "+PONG\r\n", before: Preparation::OneKey, weight: 1 },
     Test {
         name: "incr",
         request: &["INCR", "counter:__rand_int__"],
@@ -60,8 +36,8 @@ pub static TESTS: &[Test] = &[
     Test {
         name: "mset",
         request: &[
-            "MSET", KEY, "VXK", KEY, "VXK", KEY, "VXK", KEY, "VXK", KEY, "VXK", KEY, "VXK", KEY,
-            "VXK", KEY, "VXK", KEY, "VXK", KEY, "VXK",
+            "MSET", KEY, "VXK", KEY, "VXK", KEY, "VXK", KEY, "VXK", KEY, "VXK", KEY, "VXK", KEY, "VXK", KEY, "VXK",
+            KEY, "VXK", KEY, "VXK",
         ],
         reply: "+OK\r\n",
         before: Preparation::OneKey,
@@ -83,59 +59,18 @@ pub struct Budget {
 }
 
 /// Without a pipeline the kernel's part alone is above 0.75 of redis-server, so every test gets the budget of GET and SET there.
-const UNPIPELINED: Budget = Budget {
-    of_redis: 0.86,
-    of_floor: None,
-};
-const PIPELINED: Budget = Budget {
-    of_redis: 0.75,
-    of_floor: None,
-};
-const NEAR_FLOOR: Budget = Budget {
-    of_redis: 0.86,
-    of_floor: Some(1.05),
-};
+const UNPIPELINED: Budget = Budget { of_redis: 0.86, of_floor: None };
+const PIPELINED: Budget = Budget { of_redis: 0.75, of_floor: None };
+const NEAR_FLOOR: Budget = Budget { of_redis: 0.86, of_floor: Some(1.05) };
 
 /// Lines with a budget of their own: test, pipeline, random keys.
 const BUDGETS: &[(&str, u32, Option<u64>, Budget)] = &[
     ("get", 1, None, NEAR_FLOOR),
     ("set", 1, None, NEAR_FLOOR),
-    (
-        "get",
-        16,
-        None,
-        Budget {
-            of_redis: 0.62,
-            of_floor: None,
-        },
-    ),
-    (
-        "set",
-        16,
-        Some(MILLION),
-        Budget {
-            of_redis: 0.45,
-            of_floor: None,
-        },
-    ),
-    (
-        "get",
-        16,
-        Some(MILLION),
-        Budget {
-            of_redis: 0.48,
-            of_floor: None,
-        },
-    ),
-    (
-        "get",
-        64,
-        None,
-        Budget {
-            of_redis: 0.42,
-            of_floor: None,
-        },
-    ),
+    ("get", 16, None, Budget { of_redis: 0.62, of_floor: None }),
+    ("set", 16, Some(MILLION), Budget { of_redis: 0.45, of_floor: None }),
+    ("get", 16, Some(MILLION), Budget { of_redis: 0.48, of_floor: None }),
+    ("get", 64, None, Budget { of_redis: 0.42, of_floor: None }),
 ];
 
 /// A line of the report.
@@ -148,30 +83,14 @@ pub struct Workload {
 
 /// Every line: those with a budget of their own first, as in the budget table.
 pub fn all() -> Vec<Workload> {
-    let own = BUDGETS
-        .iter()
-        .filter_map(|&(name, pipeline, keys, budget)| {
-            let test = TESTS.iter().find(|test| test.name == name)?;
-            Some(Workload {
-                test,
-                pipeline,
-                keys,
-                budget,
-            })
-        });
+    let own = BUDGETS.iter().filter_map(|&(name, pipeline, keys, budget)| {
+        let test = TESTS.iter().find(|test| test.name == name)?;
+        Some(Workload { test, pipeline, keys, budget })
+    });
     let rest = TESTS.iter().flat_map(|test| {
         PIPELINES.into_iter().map(move |pipeline| {
-            let budget = if pipeline == 1 {
-                UNPIPELINED
-            } else {
-                PIPELINED
-            };
-            Workload {
-                test,
-                pipeline,
-                keys: None,
-                budget,
-            }
+            let budget = if pipeline == 1 { UNPIPELINED } else { PIPELINED };
+            Workload { test, pipeline, keys: None, budget }
         })
     });
     let mut lines: Vec<Workload> = own.collect();
@@ -202,12 +121,7 @@ impl Workload {
             _ => 3_200_000,
         };
         let requests = requests / self.test.weight / if quick { 5 } else { 1 };
-        Load {
-            test: self.test.name,
-            pipeline: self.pipeline,
-            keys: self.keys,
-            requests,
-        }
+        Load { test: self.test.name, pipeline: self.pipeline, keys: self.keys, requests }
     }
 
     /// What the keyspace holds before.
@@ -221,12 +135,7 @@ impl Workload {
             return "PING\r\n".len();
         }
         let mut frame = Vec::new();
-        let arguments: Vec<&[u8]> = self
-            .test
-            .request
-            .iter()
-            .map(|argument| argument.as_bytes())
-            .collect();
+        let arguments: Vec<&[u8]> = self.test.request.iter().map(|argument| argument.as_bytes()).collect();
         encode(&mut frame, &arguments);
         frame.len()
     }
