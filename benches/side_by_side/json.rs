@@ -1,0 +1,85 @@
+//! The report for programs: `results.json`.
+
+use crate::report::Report;
+
+impl Report {
+    pub fn json(&self) -> String {
+        let versions = self.versions.iter().map(|(name, version)| format!("{}: {}", quote(name), quote(version)));
+        let lines = self.lines.iter().map(|line| {
+            let series = line.series.iter().map(|series| {
+                let rounds = series.samples.iter().map(|sample| format!("{:.1}", sample.ns));
+                format!(
+                    "{}: {{\"cpu_ns\": {:.1}, \"user_share\": {:.3}, \"requests_per_s\": {:.0}, \"rounds_cpu_ns\": [{}]}}",
+                    quote(series.name),
+                    series.ns(),
+                    series.user_share(),
+                    series.rate(),
+                    join(rounds)
+                )
+            });
+            format!(
+                "{{\"workload\": {}, \"ratio\": {}, \"budget\": {}, \"verdict\": {}, \"servers\": {{{}}}}}",
+                quote(&line.workload.name()),
+                line.ratio("zedis", "redis").map_or("null".to_owned(), |ratio| format!("{ratio:.4}")),
+                line.workload.budget.of_redis,
+                quote(line.verdict()),
+                join(series)
+            )
+        });
+        let memory = self.memory.iter().map(|row| {
+            let cells = row.bytes.iter().map(|(name, bytes)| {
+                format!("{}: {}", quote(name), bytes.map_or("null".to_owned(), |bytes| format!("{bytes:.1}")))
+            });
+            format!("{{\"what\": {}, \"bytes\": {{{}}}}}", quote(row.name), join(cells))
+        });
+        let stalls = self.stalls.iter().map(|stall| {
+            let own = match &stall.own_account {
+                Some((ms, cause)) => format!("{{\"ms\": {ms:.3}, \"cause\": {}}}", quote(cause)),
+                None => "null".to_owned(),
+            };
+            format!(
+                "{{\"phase\": {}, \"server\": {}, \"longest_ms\": {:.3}, \"p999_ms\": {:.3}, \"pings\": {}, \"own_account\": {own}}}",
+                quote(&stall.phase),
+                quote(stall.server),
+                stall.longest_ms,
+                stall.p999_ms,
+                stall.pings
+            )
+        });
+        format!(
+            "{{\n\"date\": {}, \"machine\": {}, \"commit\": {}, \"load\": {}, \"quick\": {}, \"rounds\": {},\n\"versions\": {{{}}},\n\
+             \"cpu\": [\n{}\n],\n\"memory\": [\n{}\n],\n\"stalls\": [\n{}\n]\n}}\n",
+            quote(&self.date),
+            quote(&self.machine),
+            quote(&self.commit),
+            quote(&self.load),
+            self.is_quick,
+            self.rounds,
+            join(versions),
+            join_lines(lines),
+            join_lines(memory),
+            join_lines(stalls)
+        )
+    }
+}
+
+fn quote(text: &str) -> String {
+    let escaped: String = text
+        .chars()
+        .map(|c| match c {
+            '"' => "\\\"".to_owned(),
+            '\\' => "\\\\".to_owned(),
+            c if c < ' ' => format!("\\u{:04x}", u32::from(c)),
+            c => c.to_string(),
+        })
+        .collect();
+    format!("\"{escaped}\"")
+}
+
+fn join(items: impl Iterator<Item = String>) -> String {
+    items.collect::<Vec<_>>().join(", ")
+}
+
+fn join_lines(items: impl Iterator<Item = String>) -> String {
+    items.collect::<Vec<_>>().join(",\n")
+}

@@ -1,0 +1,95 @@
+//! Side by side: Zedis, redis-server (valkey-server too, if it is installed) and the floor, one load, one run, one report.
+//! `make bench` runs it; without the argument `run` it does nothing. The settings are in [`rig`]; sections are `cpu`, `memory`, `stalls`, each with
+//! lines that `BENCH_ONLY` selects by a part of their name (`get P16`, `memory`, `stalls`).
+
+use std::io;
+use std::process::ExitCode;
+
+use report::Report;
+use rig::server::{self, Program, Server};
+
+mod cpu;
+mod floor;
+mod json;
+mod memory;
+mod plot;
+mod report;
+#[path = "../rig/mod.rs"]
+mod rig;
+mod rounds;
+mod stalls;
+mod workloads;
+
+const ROUNDS: usize = 5;
+const ROUNDS_QUICK: usize = 3;
+const MEMORY_KEYS: u64 = 1_000_000;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let result = match arguments.split_first() {
+        Some((first, rest)) if first == floor::ARGUMENT => floor::main(rest),
+        _ if rig::asked_for(&arguments) == Some("run") => run(),
+        _ => {
+            println!("side_by_side: run it with `make bench`");
+            Ok(())
+        }
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("side_by_side: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> io::Result<()> {
+    rig::interrupt::install()?;
+    let directory = rig::tree().join("target/bench-report");
+    let logs = directory.join("servers");
+    let mut programs = vec![
+        Program { name: "redis", path: rig::need_program("redis-server", "redis-server")? },
+        Program { name: "zedis", path: rig::zedis_binary() },
+    ];
+    if let Some(path) = rig::find_program("valkey-server") {
+        programs.push(Program { name: "valkey", path });
+    }
+    let is_quick = rig::is_quick();
+    let rounds = if is_quick { ROUNDS_QUICK } else { ROUNDS };
+    let mut report = Report {
+        date: rig::machine::date(),
+        machine: rig::machine::machine(),
+        commit: rig::machine::commit(),
+        versions: Vec::new(),
+        arguments: format!("--port N {}", server::ARGUMENTS.map(|a| if a.is_empty() { "\"\"" } else { a }).join(" ")),
+        load: rig::load::program(),
+        rounds,
+        is_quick,
+        lines: Vec::new(),
+        memory: Vec::new(),
+        stalls: Vec::new(),
+    };
+    for program in &programs {
+        let server = Server::start(program, &logs)?;
+        println!("{} {}: {}", program.name, server.version, program.path.display());
+        report.versions.push((program.name, server.version.clone()));
+    }
+    println!("{}, {}", report.date, report.machine);
+
+    let lines: Vec<workloads::Workload> =
+        workloads::all().into_iter().filter(|workload| rig::is_selected(&workload.name())).collect();
+    if !lines.is_empty() {
+        report.lines = rounds::measure(lines, &programs, rounds, is_quick, &logs)?;
+    }
+    if rig::is_selected("memory") {
+        report.memory = memory::per_key(&programs, MEMORY_KEYS, &logs)?;
+        report.memory.push(memory::per_idle_connection(&programs, &logs)?);
+    }
+    if rig::is_selected("stalls") {
+        let sizes = if is_quick { &stalls::QUICK } else { &stalls::FULL };
+        report.stalls = stalls::measure(&programs, sizes, &logs)?;
+    }
+    report.write(&directory)?;
+    println!("report: {}", directory.join("report.md").display());
+    Ok(())
+}

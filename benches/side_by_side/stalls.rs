@@ -1,0 +1,158 @@
+//! The longest PING: a second connection pings in a tight loop while the first makes the server do something large.
+//!
+//! On a machine with few cores a long round trip may be the scheduler's doing, so the same load without growth (overwriting the
+//! keys that are there) is measured too, as the noise to compare with; and a server that reports its own longest turn in INFO
+//! (`longest_turn_us`, `longest_turn_cause`) is asked.
+
+use std::io;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use hdrhistogram::Histogram;
+
+use crate::rig::client::{Client, encode};
+use crate::rig::interrupt;
+use crate::rig::server::{Program, Server};
+use crate::rounds::progress;
+
+/// The promise of any turn.
+pub const BUDGET_MS: f64 = 1.0;
+/// A phase never pings for longer.
+const PINGING_MAX: Duration = Duration::from_secs(120);
+/// Pinging goes on for so long after the large thing was answered, because its work may not be over.
+const AFTERWARDS: Duration = Duration::from_millis(500);
+
+/// What was seen during one phase on one server.
+pub struct Stall {
+    pub server: &'static str,
+    pub phase: String,
+    pub pings: u64,
+    pub p999_ms: f64,
+    pub longest_ms: f64,
+    /// The server's own account: milliseconds and cause.
+    pub own_account: Option<(f64, String)>,
+}
+
+pub struct Sizes {
+    /// Keys to grow to.
+    pub growth: u64,
+    /// Keys that expire at the same millisecond.
+    pub expiring: u64,
+    /// From the first of them to their deadline.
+    pub expire_after: Duration,
+}
+
+pub const FULL: Sizes = Sizes { growth: 5_000_000, expiring: 1_000_000, expire_after: Duration::from_secs(10) };
+pub const QUICK: Sizes = Sizes { growth: 1_000_000, expiring: 200_000, expire_after: Duration::from_secs(3) };
+
+pub fn measure(programs: &[Program], sizes: &Sizes, directory: &Path) -> io::Result<Vec<Stall>> {
+    let mut stalls = Vec::new();
+    for program in programs {
+        let server = Server::start(program, directory)?;
+        let mut client = Client::connect(server.port)?;
+        let small = sizes.growth / 10;
+        client.fill(small, set)?;
+
+        let mut phase = |name: String, client: &mut Client, work: &mut dyn FnMut(&mut Client) -> io::Result<()>| {
+            progress(&format!("longest PING, {name}: {}", program.name));
+            let stall = during(program.name, name, server.port, client, work)?;
+            stall.print();
+            stalls.push(stall);
+            io::Result::Ok(())
+        };
+        phase("overwriting (no growth)".to_owned(), &mut client, &mut |client| {
+            client.fill(sizes.growth / 2, |i, frame| set(i % small, frame))
+        })?;
+        phase(format!("growth to {} keys", sizes.growth), &mut client, &mut |client| {
+            client.fill(sizes.growth - small, |i, frame| set(small + i, frame))
+        })?;
+        phase(format!("FLUSHALL of {} keys", sizes.growth), &mut client, &mut |client| {
+            client.command(&["FLUSHALL"]).map(drop)
+        })?;
+
+        let deadline = SystemTime::now() + sizes.expire_after;
+        let deadline_ms = deadline.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis().to_string();
+        client.fill(sizes.expiring, |i, frame| {
+            let key = format!("key:{i:012}");
+            encode(frame, &[b"SET", key.as_bytes(), key.as_bytes(), b"PXAT", deadline_ms.as_bytes()]);
+        })?;
+        let early = deadline.duration_since(SystemTime::now()).map_err(|_| io::Error::other("filled too slowly"))?;
+        interrupt::sleep(early.saturating_sub(Duration::from_millis(100)))?;
+        phase(format!("{} keys expire at once", sizes.expiring), &mut client, &mut |client| {
+            let start = Instant::now();
+            while client.command(&["DBSIZE"])? != "0" {
+                if start.elapsed() > PINGING_MAX {
+                    return Err(io::Error::other("expired keys are not removed"));
+                }
+                interrupt::sleep(Duration::from_millis(20))?;
+            }
+            Ok(())
+        })?;
+    }
+    Ok(stalls)
+}
+
+fn during(
+    server: &'static str,
+    phase: String,
+    port: u16,
+    client: &mut Client,
+    work: &mut dyn FnMut(&mut Client) -> io::Result<()>,
+) -> io::Result<Stall> {
+    client.command(&["CONFIG", "RESETSTAT"])?;
+    let stop = AtomicBool::new(false);
+    let round_trips = std::thread::scope(|scope| {
+        let pinging = scope.spawn(|| ping_until(port, &stop));
+        let result = work(client).and_then(|()| interrupt::sleep(AFTERWARDS));
+        stop.store(true, Ordering::Relaxed);
+        let round_trips = pinging.join().map_err(|_| io::Error::other("pinging failed"))?;
+        result?;
+        round_trips
+    })?;
+    let own_account = match client.info("longest_turn_us")?.and_then(|us| us.trim().parse::<f64>().ok()) {
+        Some(us) => Some((us / 1e3, client.info("longest_turn_cause")?.unwrap_or_default())),
+        None => None,
+    };
+    let ms = |ns: u64| ns as f64 / 1e6;
+    Ok(Stall {
+        server,
+        phase,
+        pings: round_trips.len(),
+        p999_ms: ms(round_trips.value_at_quantile(0.999)),
+        longest_ms: ms(round_trips.max()),
+        own_account,
+    })
+}
+
+/// Round trips in nanoseconds.
+fn ping_until(port: u16, stop: &AtomicBool) -> io::Result<Histogram<u64>> {
+    let mut histogram = Histogram::new(3).map_err(io::Error::other)?;
+    let mut client = Client::connect(port)?;
+    let start = Instant::now();
+    while !stop.load(Ordering::Relaxed) && start.elapsed() < PINGING_MAX {
+        interrupt::check()?;
+        let sent = Instant::now();
+        client.command(&["PING"])?;
+        histogram.record(u64::try_from(sent.elapsed().as_nanos()).unwrap_or(u64::MAX)).map_err(io::Error::other)?;
+    }
+    Ok(histogram)
+}
+
+impl Stall {
+    fn print(&self) {
+        progress("");
+        let own = self
+            .own_account
+            .as_ref()
+            .map_or_else(String::new, |(ms, cause)| format!("; its own longest turn {ms:.3} ms ({cause})"));
+        println!(
+            "{:<28} {:<7} longest PING {:>8.3} ms, p99.9 {:>7.3} ms, {} pings{own}",
+            self.phase, self.server, self.longest_ms, self.p999_ms, self.pings
+        );
+    }
+}
+
+fn set(i: u64, frame: &mut Vec<u8>) {
+    encode(frame, &[b"SET", format!("key:{i:012}").as_bytes(), format!("val:{i:012}").as_bytes()]);
+}
