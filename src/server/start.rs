@@ -61,6 +61,13 @@ impl ExitReason {
         }
     }
 
+    /// Says it in the log too: standard error of a daemon is nowhere.
+    pub fn log(&self) {
+        if let ExitReason::Failed(text) = self {
+            log::warning(text);
+        }
+    }
+
     fn config(reason: impl std::fmt::Display) -> ExitReason {
         ExitReason::Failed(format!("\n*** FATAL CONFIG FILE ERROR (Zedis {REDIS_VERSION}) ***\n{reason}"))
     }
@@ -133,7 +140,7 @@ pub fn prepare(argv: &[OsString]) -> Result<Started, ExitReason> {
 
     log::set_role(Role::Master);
     ignore_hangup();
-    adjust_maxclients(&mut config)?;
+    adjust_maxclients(&mut config).inspect_err(ExitReason::log)?;
     let mut started = Started { config, config_file, executable, pid, pidfile: None, supervisor };
     started.write_pidfile(in_background);
     started.announce();
@@ -442,11 +449,7 @@ fn logo(port: u16, pid: u32) -> String {
 /// # Errors
 /// When it can't listen, or the loop fails.
 pub fn run(started: Started) -> Result<(), ExitReason> {
-    let listeners = listen(&started.config).inspect_err(|reason| {
-        if let ExitReason::Failed(text) = reason {
-            log::warning(text);
-        }
-    })?;
+    let listeners = listen(&started.config).inspect_err(ExitReason::log)?;
     let failed = |error: io::Error| ExitReason::Failed(format!("The event loop failed: {}", reason(&error)));
     started.ready(&listeners);
     let engine = Engine::new(Clock::real(), Random::entropy_seed());
