@@ -1,7 +1,45 @@
-fn main() {
-    use zedis::reactor::{Address, Listener};
-    let port: u16 = std::env::args().nth(2).and_then(|p| p.parse().ok()).unwrap_or(6379);
-    let l = Listener::bind(&Address::Tcp(([127, 0, 0, 1], port).into()), 511).unwrap();
-    let e = zedis::server::Engine::new(zedis::base::clock::Clock::real(), 1);
-    zedis::server::Server::new(e, vec![l]).unwrap().run().unwrap();
+//! `zedis`: argv to one of the subcommands. No logic.
+
+use std::ffi::OsString;
+use std::path::Path;
+use std::process::ExitCode;
+
+use argh::FromArgs;
+use zedis::server::start::{self, ExitReason};
+
+fn main() -> ExitCode {
+    let argv: Vec<OsString> = std::env::args_os().collect();
+    // Under Redis's name it is Redis's server, whatever the words.
+    let is_redis_server =
+        argv.first().and_then(|program| Path::new(program).file_name()).is_some_and(|name| name == "redis-server");
+    match argv.get(1).and_then(|word| word.to_str()) {
+        Some("server") if !is_redis_server => {
+            let argv: Vec<OsString> = argv[..1].iter().chain(&argv[2..]).cloned().collect();
+            serve(&argv)
+        }
+        Some("benchmark") if !is_redis_server => benchmark(&argv[2..]),
+        _ => serve(&argv),
+    }
+}
+
+fn serve(argv: &[OsString]) -> ExitCode {
+    match start::prepare(argv).and_then(start::run) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(reason) => ExitCode::from(reason.report()),
+    }
+}
+
+fn benchmark(words: &[OsString]) -> ExitCode {
+    let words: Vec<String> = words.iter().map(|word| word.to_string_lossy().into_owned()).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    match zedis::benchmark::Options::from_args(&["zedis", "benchmark"], &words) {
+        Ok(options) => zedis::benchmark::run(&options, start::in_process),
+        Err(exit) => {
+            let reason = match exit.status {
+                Ok(()) => ExitReason::Done(exit.output),
+                Err(()) => ExitReason::Failed(exit.output),
+            };
+            ExitCode::from(reason.report())
+        }
+    }
 }

@@ -106,21 +106,12 @@ mod tests {
         let mut random = Random::new(21);
         let mut word = |alphabet: &[u8], max: u64| -> Vec<u8> {
             let length = random.below(max);
-            (0..length)
-                .map(|_| alphabet[random.below(alphabet.len() as u64) as usize])
-                .collect()
+            (0..length).map(|_| alphabet[random.below(alphabet.len() as u64) as usize]).collect()
         };
         for _ in 0..200_000 {
             let (pattern, text) = (word(b"aab*?[]^-\\", 9), word(b"aab]-", 8));
-            let expected = if text.is_empty() {
-                pattern.is_empty()
-            } else {
-                naive(&pattern, &text)
-            };
-            let shown = (
-                String::from_utf8_lossy(&pattern),
-                String::from_utf8_lossy(&text),
-            );
+            let expected = if text.is_empty() { pattern.is_empty() } else { naive(&pattern, &text) };
+            let shown = (String::from_utf8_lossy(&pattern), String::from_utf8_lossy(&text));
             assert_eq!(matches(&pattern, &text, false), expected, "{shown:?}");
         }
     }
@@ -130,17 +121,11 @@ mod tests {
     fn agrees_with_redis() {
         let cases = include_str!("glob_cases.txt").strip_suffix('\n').unwrap();
         let mut lines = cases.split('\n').skip(1);
-        let keys: Vec<&str> = lines
-            .by_ref()
-            .take_while(|line| !line.starts_with("# patterns"))
-            .collect();
+        let keys: Vec<&str> = lines.by_ref().take_while(|line| !line.starts_with("# patterns")).collect();
         let mut patterns = 0;
         for line in lines {
             let (pattern, numbers) = line.split_once('\t').unwrap();
-            let listed: Vec<usize> = numbers
-                .split_whitespace()
-                .map(|number| number.parse().unwrap())
-                .collect();
+            let listed: Vec<usize> = numbers.split_whitespace().map(|number| number.parse().unwrap()).collect();
             for (index, key) in keys.iter().enumerate() {
                 // KEYS does not ask for "*".
                 let got = pattern == "*" || matches(pattern.as_bytes(), key.as_bytes(), false);

@@ -28,13 +28,7 @@ pub enum Level {
 
 impl Level {
     /// From most to least talkative; the order of `loglevel`'s values.
-    pub const ALL: [Level; 5] = [
-        Level::Debug,
-        Level::Verbose,
-        Level::Notice,
-        Level::Warning,
-        Level::Nothing,
-    ];
+    pub const ALL: [Level; 5] = [Level::Debug, Level::Verbose, Level::Notice, Level::Warning, Level::Nothing];
 
     fn mark(self) -> char {
         match self {
@@ -112,17 +106,7 @@ pub fn line(level: Level, message: impl Display) {
         return;
     }
     let role = ROLE.load(Ordering::Relaxed);
-    write(
-        format_line(
-            std::process::id(),
-            role,
-            Timestamp::now(),
-            zone(),
-            level,
-            message,
-        )
-        .as_bytes(),
-    );
+    write(format_line(std::process::id(), role, Timestamp::now(), zone(), level, message).as_bytes());
 }
 
 /// Writes bytes as they are, without a line's header: the logo.
@@ -141,28 +125,15 @@ fn zone() -> &'static TimeZone {
 fn write(bytes: &[u8]) {
     let file = FILE.lock().unwrap_or_else(PoisonError::into_inner);
     let _ = match file.as_deref() {
-        None => io::stdout()
-            .write_all(bytes)
-            .and_then(|()| io::stdout().flush()),
-        Some(path) => OpenOptions::new()
-            .append(true)
-            .create(true)
-            .open(path)
-            .and_then(|mut file| file.write_all(bytes)),
+        None => io::stdout().write_all(bytes).and_then(|()| io::stdout().flush()),
+        Some(path) => {
+            OpenOptions::new().append(true).create(true).open(path).and_then(|mut file| file.write_all(bytes))
+        }
     };
 }
 
-fn format_line(
-    pid: u32,
-    role: u8,
-    now: Timestamp,
-    zone: &TimeZone,
-    level: Level,
-    message: impl Display,
-) -> String {
-    const MONTHS: [&str; 12] = [
-        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
-    ];
+fn format_line(pid: u32, role: u8, now: Timestamp, zone: &TimeZone, level: Level, message: impl Display) -> String {
+    const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
     let now = now.to_zoned(zone.clone());
     let month = MONTHS[(now.month() - 1) as usize];
     let mut message = message.to_string();
@@ -194,42 +165,22 @@ mod tests {
     fn lines_look_like_those_of_redis() {
         let now = Timestamp::from_millisecond(1_795_348_800_123).unwrap();
         let text = |level, zone: &TimeZone| {
-            format_line(
-                42,
-                Role::Master as u8,
-                now,
-                zone,
-                level,
-                format_args!("Ready to accept connections {}", "tcp"),
-            )
+            format_line(42, Role::Master as u8, now, zone, level, format_args!("Ready to accept connections {}", "tcp"))
         };
         assert_eq!(
             text(Level::Notice, &TimeZone::UTC),
             "42:M 22 Nov 2026 12:00:00.123 * Ready to accept connections tcp\n"
         );
         let east = TimeZone::fixed(offset(12));
-        assert_eq!(
-            text(Level::Warning, &east),
-            "42:M 23 Nov 2026 00:00:00.123 # Ready to accept connections tcp\n"
-        );
-        assert!(
-            text(Level::Debug, &east).contains(" . ")
-                && text(Level::Verbose, &east).contains(" - ")
-        );
+        assert_eq!(text(Level::Warning, &east), "42:M 23 Nov 2026 00:00:00.123 # Ready to accept connections tcp\n");
+        assert!(text(Level::Debug, &east).contains(" . ") && text(Level::Verbose, &east).contains(" - "));
     }
 
     #[test]
     fn long_messages_are_cut() {
         let long = "ä".repeat(MESSAGE_MAX);
         let now = Timestamp::UNIX_EPOCH;
-        let line = format_line(
-            1,
-            b'M',
-            now,
-            &TimeZone::UTC,
-            Level::Notice,
-            format_args!("x{long}"),
-        );
+        let line = format_line(1, b'M', now, &TimeZone::UTC, Level::Notice, format_args!("x{long}"));
         assert!(line.len() < MESSAGE_MAX + 64 && line.ends_with("ä\n"));
     }
 }

@@ -10,11 +10,7 @@ use crate::base::number::{Float, Format, scan_float};
 /// Longest text that Redis reads as a long double, in bytes.
 const TEXT_MAX: usize = 5 * 1024 - 1;
 
-const FORMAT: Format = Format {
-    bits: 64,
-    exponent_min: -16445,
-    exponent_max: 16320,
-};
+const FORMAT: Format = Format { bits: 64, exponent_min: -16445, exponent_max: 16320 };
 
 /// An 80-bit floating point number; there is no NaN, and zero has no sign.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,10 +32,7 @@ enum Size {
 impl From<i64> for LongDouble {
     fn from(value: i64) -> LongDouble {
         let magnitude = u128::from(value.unsigned_abs());
-        LongDouble {
-            negative: value < 0,
-            size: rounded(magnitude, 0, false),
-        }
+        LongDouble { negative: value < 0, size: rounded(magnitude, 0, false) }
     }
 }
 
@@ -51,41 +44,16 @@ impl LongDouble {
         }
         let (negative, size, is_zero) = match scan_float(text)? {
             Float::Infinite { negative } => {
-                return Some(LongDouble {
-                    negative,
-                    size: Size::Infinite,
-                });
+                return Some(LongDouble { negative, size: Size::Infinite });
             }
-            Float::Hex {
-                negative,
-                mantissa,
-                exponent,
-                inexact,
-            } => (
-                negative,
-                rounded(mantissa, exponent, inexact),
-                mantissa == 0,
-            ),
-            Float::Decimal {
-                negative,
-                whole,
-                fraction,
-                exponent,
-            } => {
+            Float::Hex { negative, mantissa, exponent, inexact } => {
+                (negative, rounded(mantissa, exponent, inexact), mantissa == 0)
+            }
+            Float::Decimal { negative, whole, fraction, exponent } => {
                 let exponent = exponent - fraction.len() as i32;
-                let digits = || {
-                    whole
-                        .iter()
-                        .chain(fraction)
-                        .map(|b| b - b'0')
-                        .skip_while(|&digit| digit == 0)
-                };
+                let digits = || whole.iter().chain(fraction).map(|b| b - b'0').skip_while(|&digit| digit == 0);
                 let count = digits().count();
-                (
-                    negative,
-                    from_decimal(digits(), count, exponent),
-                    count == 0,
-                )
+                (negative, from_decimal(digits(), count, exponent), count == 0)
             }
         };
         match size {
@@ -98,14 +66,8 @@ impl LongDouble {
     /// The sum, rounded to the nearest; None when it is infinite or not a number.
     pub fn checked_add(self, other: LongDouble) -> Option<LongDouble> {
         let (
-            Size::Finite {
-                mantissa: mantissa_a,
-                exponent: exponent_a,
-            },
-            Size::Finite {
-                mantissa: mantissa_b,
-                exponent: exponent_b,
-            },
+            Size::Finite { mantissa: mantissa_a, exponent: exponent_a },
+            Size::Finite { mantissa: mantissa_b, exponent: exponent_b },
         ) = (self.size, other.size)
         else {
             return None;
@@ -119,11 +81,7 @@ impl LongDouble {
         let large = u128::from(mantissa_a) << 62;
         let small_exact = u128::from(mantissa_b) << 62;
         let small = if gap < 128 { small_exact >> gap } else { 0 };
-        let lost = if gap < 128 {
-            small << gap != small_exact
-        } else {
-            mantissa_b != 0
-        };
+        let lost = if gap < 128 { small << gap != small_exact } else { mantissa_b != 0 };
         let scale = exponent_a - 62;
         let (negative, sum) = if self.negative == other.negative {
             (self.negative, large + small)
@@ -183,10 +141,7 @@ fn from_decimal(digits: impl Iterator<Item = u8>, count: usize, exponent: i32) -
     // The position of the point decides the hopeless cases before any big number is made.
     let magnitude = count as i32 + exponent;
     if count == 0 || magnitude < -4970 {
-        return Size::Finite {
-            mantissa: 0,
-            exponent: FORMAT.exponent_min,
-        };
+        return Size::Finite { mantissa: 0, exponent: FORMAT.exponent_min };
     }
     if magnitude > 4940 {
         return Size::Infinite;
@@ -231,9 +186,7 @@ const CHUNK: u32 = 1_000_000_000;
 
 impl From<u128> for Big {
     fn from(value: u128) -> Big {
-        let mut big = Big {
-            limbs: (0..4).map(|n| (value >> (32 * n)) as u32).collect(),
-        };
+        let mut big = Big { limbs: (0..4).map(|n| (value >> (32 * n)) as u32).collect() };
         big.trim();
         big
     }
@@ -298,10 +251,7 @@ impl Big {
     fn top(&self) -> (u128, usize, bool) {
         let below = self.limbs.len().saturating_sub(4);
         let (rest, top) = self.limbs.split_at(below);
-        let value = top
-            .iter()
-            .rev()
-            .fold(0u128, |value, &limb| value << 32 | u128::from(limb));
+        let value = top.iter().rev().fold(0u128, |value, &limb| value << 32 | u128::from(limb));
         (value, below * 32, rest.iter().any(|&limb| limb != 0))
     }
 
@@ -327,28 +277,17 @@ mod tests {
     use crate::base::random::Random;
 
     fn sum(a: &str, b: &str) -> Option<String> {
-        let (a, b) = (
-            LongDouble::parse(a.as_bytes())?,
-            LongDouble::parse(b.as_bytes())?,
-        );
+        let (a, b) = (LongDouble::parse(a.as_bytes())?, LongDouble::parse(b.as_bytes())?);
         Some(a.checked_add(b)?.to_decimal())
     }
 
     /// Each line is what Redis answered to `INCRBYFLOAT`.
     #[test]
     fn sums_as_redis_computes_them() {
-        for line in include_str!("long_double_cases.txt")
-            .lines()
-            .filter(|line| !line.starts_with('#'))
-        {
+        for line in include_str!("long_double_cases.txt").lines().filter(|line| !line.starts_with('#')) {
             let words: Vec<&str> = line.split(' ').collect();
-            let [a, b, expected] = words[..] else {
-                panic!("{line}")
-            };
-            let got = match (
-                LongDouble::parse(a.as_bytes()),
-                LongDouble::parse(b.as_bytes()),
-            ) {
+            let [a, b, expected] = words[..] else { panic!("{line}") };
+            let got = match (LongDouble::parse(a.as_bytes()), LongDouble::parse(b.as_bytes())) {
                 (Some(_), Some(_)) => sum(a, b).unwrap_or_else(|| "infinite".to_owned()),
                 _ => "invalid".to_owned(),
             };
@@ -360,22 +299,10 @@ mod tests {
     fn integers_are_exact() {
         let mut random = Random::new(11);
         for _ in 0..2000 {
-            let (a, b) = (
-                random.next_u64() as i64 >> random.below(63),
-                random.next_u64() as i64 >> random.below(63),
-            );
-            let total = LongDouble::from(a)
-                .checked_add(LongDouble::from(b))
-                .map(LongDouble::to_decimal);
-            assert_eq!(
-                total,
-                Some((i128::from(a) + i128::from(b)).to_string()),
-                "{a} + {b}"
-            );
-            assert_eq!(
-                LongDouble::parse(a.to_string().as_bytes()),
-                Some(LongDouble::from(a))
-            );
+            let (a, b) = (random.next_u64() as i64 >> random.below(63), random.next_u64() as i64 >> random.below(63));
+            let total = LongDouble::from(a).checked_add(LongDouble::from(b)).map(LongDouble::to_decimal);
+            assert_eq!(total, Some((i128::from(a) + i128::from(b)).to_string()), "{a} + {b}");
+            assert_eq!(LongDouble::parse(a.to_string().as_bytes()), Some(LongDouble::from(a)));
         }
     }
 
@@ -388,11 +315,7 @@ mod tests {
             let short = format!("{number}e-{decimals}");
             // Zeros at the end leave the value and take the short way's limits away.
             let long = format!("{number}{}e-{}", "0".repeat(40), decimals + 40);
-            assert_eq!(
-                LongDouble::parse(short.as_bytes()),
-                LongDouble::parse(long.as_bytes()),
-                "{short}"
-            );
+            assert_eq!(LongDouble::parse(short.as_bytes()), LongDouble::parse(long.as_bytes()), "{short}");
         }
     }
 
@@ -402,31 +325,13 @@ mod tests {
         assert!(sum("1e4932", "-1e4932").is_some_and(|text| text == "0"));
         assert_eq!(sum("1", "inf"), None);
         assert_eq!(sum("inf", "-inf"), None);
-        for text in [
-            "1e4933",
-            "1e-5000",
-            "1e999999999",
-            "nan",
-            "",
-            " 1",
-            "1 ",
-            "0x",
-            "1e",
-        ] {
+        for text in ["1e4933", "1e-5000", "1e999999999", "nan", "", " 1", "1 ", "0x", "1e"] {
             assert_eq!(LongDouble::parse(text.as_bytes()), None, "{text}");
         }
-        assert!(
-            LongDouble::parse(&[b'1'; 5119]).is_none(),
-            "too large a number"
-        );
+        assert!(LongDouble::parse(&[b'1'; 5119]).is_none(), "too large a number");
         assert!(LongDouble::parse(&[b'0'; 5119]).is_some());
         assert!(LongDouble::parse(&[b'0'; 5120]).is_none());
         let tiny = [b"0.".as_slice(), &[b'0'; 4900], b"123"].concat();
-        assert_eq!(
-            LongDouble::parse(&tiny)
-                .map(LongDouble::to_decimal)
-                .as_deref(),
-            Some("0")
-        );
+        assert_eq!(LongDouble::parse(&tiny).map(LongDouble::to_decimal).as_deref(), Some("0"));
     }
 }

@@ -20,11 +20,7 @@ pub fn parse_i64(text: &[u8]) -> Option<i64> {
         // 19 digits fit in a u64.
         value = value * 10 + u64::from(digit);
     }
-    if negative {
-        0i64.checked_sub_unsigned(value)
-    } else {
-        i64::try_from(value).ok()
-    }
+    if negative { 0i64.checked_sub_unsigned(value) } else { i64::try_from(value).ok() }
 }
 
 /// Writes `value` in decimal to the front of `out` and returns the number of digits. `out` holds at least 20 bytes.
@@ -90,10 +86,7 @@ pub fn format_double(value: f64) -> String {
     let (first, rest) = digits.split_at(1);
     let point = if rest.is_empty() { "" } else { "." };
     let exponent_sign = if exponent < 0 { '-' } else { '+' };
-    format!(
-        "{sign}{first}{point}{rest}e{exponent_sign}{}",
-        exponent.abs()
-    )
+    format!("{sign}{first}{point}{rest}e{exponent_sign}{}", exponent.abs())
 }
 
 /// The parts of a floating point number in C's syntax.
@@ -141,12 +134,7 @@ pub(crate) fn scan_float(text: &[u8]) -> Option<Float<'_>> {
     if whole.len() + fraction.len() == 0 || !digits(whole) || !digits(fraction) {
         return None;
     }
-    Some(Float::Decimal {
-        negative,
-        whole,
-        fraction,
-        exponent,
-    })
+    Some(Float::Decimal { negative, whole, fraction, exponent })
 }
 
 /// An exponent; beyond a million it is as good as a million, whose sign decides between zero and infinity.
@@ -192,12 +180,7 @@ fn scan_hex(negative: bool, text: &[u8]) -> Option<Float<'_>> {
             exponent = exponent.saturating_add(if behind_point { 0 } else { 4 });
         }
     }
-    (digits > 0).then_some(Float::Hex {
-        negative,
-        mantissa,
-        exponent,
-        inexact,
-    })
+    (digits > 0).then_some(Float::Hex { negative, mantissa, exponent, inexact })
 }
 
 /// A binary floating point format: numbers are `mantissa * 2^exponent`, the mantissa of at most `bits` bits.
@@ -207,11 +190,7 @@ pub(crate) struct Format {
     pub exponent_max: i32,
 }
 
-const DOUBLE: Format = Format {
-    bits: 53,
-    exponent_min: -1074,
-    exponent_max: 971,
-};
+const DOUBLE: Format = Format { bits: 53, exponent_min: -1074, exponent_max: 971 };
 
 impl Format {
     /// `mantissa * 2^exponent` (and a little more when `inexact`) to the nearest number of this format, ties to even.
@@ -221,8 +200,7 @@ impl Format {
             return Some((0, self.exponent_min));
         }
         let length = 128 - mantissa.leading_zeros();
-        let surplus =
-            (length as i32 - self.bits as i32).max(self.exponent_min.saturating_sub(exponent));
+        let surplus = (length as i32 - self.bits as i32).max(self.exponent_min.saturating_sub(exponent));
         let (mut kept, mut scale);
         if surplus <= 0 {
             debug_assert!(!inexact);
@@ -253,40 +231,23 @@ impl Format {
 /// Refused: the empty string, spaces, NaN, and finite texts that a double cannot hold (overflow, or underflow to zero).
 pub fn parse_f64(text: &[u8]) -> Option<f64> {
     match scan_float(text)? {
-        Float::Infinite { negative } => Some(if negative {
-            f64::NEG_INFINITY
-        } else {
-            f64::INFINITY
-        }),
-        Float::Decimal {
-            whole, fraction, ..
-        } => {
+        Float::Infinite { negative } => Some(if negative { f64::NEG_INFINITY } else { f64::INFINITY }),
+        Float::Decimal { whole, fraction, .. } => {
             let value: f64 = str::from_utf8(text).ok()?.parse().ok()?;
             let is_zero = |part: &[u8]| part.iter().all(|&b| b == b'0');
             let fits = value.is_finite() && (value != 0.0 || (is_zero(whole) && is_zero(fraction)));
             fits.then_some(value)
         }
-        Float::Hex {
-            negative,
-            mantissa,
-            exponent,
-            inexact,
-        } => {
+        Float::Hex { negative, mantissa, exponent, inexact } => {
             let (kept, scale) = DOUBLE.round(mantissa, exponent, inexact)?;
             if kept == 0 && mantissa != 0 {
                 return None;
             }
             let hidden = 1u64 << (DOUBLE.bits - 1);
             // Below the hidden bit the number is subnormal, and its exponent field 0.
-            let field = if kept & hidden == 0 {
-                0
-            } else {
-                (scale - DOUBLE.exponent_min + 1) as u64
-            };
+            let field = if kept & hidden == 0 { 0 } else { (scale - DOUBLE.exponent_min + 1) as u64 };
             let sign = if negative { 1u64 << 63 } else { 0 };
-            Some(f64::from_bits(
-                sign | field << (DOUBLE.bits - 1) | (kept & (hidden - 1)),
-            ))
+            Some(f64::from_bits(sign | field << (DOUBLE.bits - 1) | (kept & (hidden - 1))))
         }
     }
 }
@@ -306,9 +267,7 @@ pub fn parse_memory(text: &[u8]) -> Option<u64> {
         b"gb" => 1 << 30,
         _ => return None,
     };
-    let number = digits.iter().fold(0u64, |n, b| {
-        n.saturating_mul(10).saturating_add(u64::from(b - b'0'))
-    });
+    let number = digits.iter().fold(0u64, |n, b| n.saturating_mul(10).saturating_add(u64::from(b - b'0')));
     Some(number.saturating_mul(factor))
 }
 
@@ -324,12 +283,7 @@ mod tests {
 
     #[test]
     fn integers_are_read_strictly() {
-        let good = [
-            ("0", 0),
-            ("-1", -1),
-            ("9223372036854775807", i64::MAX),
-            ("-9223372036854775808", i64::MIN),
-        ];
+        let good = [("0", 0), ("-1", -1), ("9223372036854775807", i64::MAX), ("-9223372036854775808", i64::MIN)];
         for (text, value) in good {
             assert_eq!(parse_i64(text.as_bytes()), Some(value), "{text}");
         }
@@ -423,10 +377,7 @@ mod tests {
             ("-0X.8", -0.5),
             ("0x1p-1074", 5e-324),
             ("0x1.fffffffffffff8p0", 2.0),
-            (
-                "0x10000000000000000000000001",
-                1267650600228229401496703205376.0,
-            ),
+            ("0x10000000000000000000000001", 1267650600228229401496703205376.0),
             ("0e999999999999", 0.0),
             ("5e-324", 5e-324),
         ];
@@ -471,11 +422,7 @@ mod tests {
             let mantissa = random.next_u64() >> random.below(64);
             let shift = random.below(60) as i32;
             let text = format!("0x{mantissa:x}p-{shift}");
-            assert_eq!(
-                parse_f64(text.as_bytes()),
-                Some(mantissa as f64 / (shift as f64).exp2()),
-                "{text}"
-            );
+            assert_eq!(parse_f64(text.as_bytes()), Some(mantissa as f64 / (shift as f64).exp2()), "{text}");
         }
     }
 

@@ -85,13 +85,8 @@ mod tests {
     #[test]
     fn known_answers() {
         // The published reference: xoshiro256++ from the state 1, 2, 3, 4.
-        let mut random = Random {
-            state: [1, 2, 3, 4],
-        };
-        assert_eq!(
-            [random.next_u64(), random.next_u64(), random.next_u64()],
-            [41943041, 58720359, 3588806011781223]
-        );
+        let mut random = Random { state: [1, 2, 3, 4] };
+        assert_eq!([random.next_u64(), random.next_u64(), random.next_u64()], [41943041, 58720359, 3588806011781223]);
     }
 
     #[test]
@@ -103,10 +98,7 @@ mod tests {
                 counts[random.below(n) as usize] += 1;
             }
             let expected = 10_000 / n as u32;
-            assert!(
-                counts.iter().all(|&count| count.abs_diff(expected) < 400),
-                "{n}: {counts:?}"
-            );
+            assert!(counts.iter().all(|&count| count.abs_diff(expected) < 400), "{n}: {counts:?}");
         }
         // Half of the values of a plain remainder would be twice as likely here.
         let n = (1u64 << 63) + (1 << 62);
@@ -122,11 +114,7 @@ mod tests {
             random.fill(&mut bytes);
             assert!(length < 8 || bytes.iter().any(|&b| b != 0));
         }
-        assert!(
-            (0..1000)
-                .map(|_| random.unit_f64())
-                .all(|n| (0.0..1.0).contains(&n))
-        );
+        assert!((0..1000).map(|_| random.unit_f64()).all(|n| (0.0..1.0).contains(&n)));
         assert_ne!(Random::entropy_seed(), Random::entropy_seed());
     }
 }

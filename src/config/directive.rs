@@ -181,18 +181,13 @@ impl Directive {
 
     /// Which of its names `name` is, in any case.
     pub fn name_as(&self, name: &[u8]) -> Option<&'static str> {
-        self.names()
-            .find(|own| own.as_bytes().eq_ignore_ascii_case(name))
+        self.names().find(|own| own.as_bytes().eq_ignore_ascii_case(name))
     }
 
     /// The value of [`Directive::default`]; a test reads them all.
     pub fn default_value(&self) -> Value {
         let words: Vec<&[u8]> = match self.kind.takes_words() {
-            true => self
-                .default
-                .split_ascii_whitespace()
-                .map(str::as_bytes)
-                .collect(),
+            true => self.default.split_ascii_whitespace().map(str::as_bytes).collect(),
             false => vec![self.default.as_bytes()],
         };
         self.parse(&words, &Value::None).unwrap_or_default()
@@ -230,29 +225,15 @@ pub(super) const fn boolean(name: &'static str, default: &'static str) -> Direct
     Directive::new(name, Kind::Bool, default)
 }
 
-pub(super) const fn int(
-    name: &'static str,
-    min: i64,
-    max: i64,
-    default: &'static str,
-) -> Directive {
+pub(super) const fn int(name: &'static str, min: i64, max: i64, default: &'static str) -> Directive {
     Directive::new(name, Kind::Int { min, max }, default)
 }
 
-pub(super) const fn memory(
-    name: &'static str,
-    min: u64,
-    max: u64,
-    default: &'static str,
-) -> Directive {
+pub(super) const fn memory(name: &'static str, min: u64, max: u64, default: &'static str) -> Directive {
     Directive::new(name, Kind::Memory { min, max }, default)
 }
 
-pub(super) const fn one_of(
-    name: &'static str,
-    names: &'static [&'static str],
-    default: &'static str,
-) -> Directive {
+pub(super) const fn one_of(name: &'static str, names: &'static [&'static str], default: &'static str) -> Directive {
     Directive::new(name, Kind::Enum(names), default)
 }
 

@@ -28,11 +28,7 @@ pub struct Note {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ConfigError {
     /// A line is wrong.
-    Line {
-        line: usize,
-        text: String,
-        reason: String,
-    },
+    Line { line: usize, text: String, reason: String },
     /// A file cannot be read.
     Open { path: String, reason: String },
 }
@@ -69,9 +65,7 @@ pub fn options_text(words: &[Vec<u8>]) -> Vec<u8> {
                 text.extend_from_slice(name);
                 text.push(b' ');
                 expects_value = true;
-                if name.eq_ignore_ascii_case(b"save")
-                    && words.peek().is_none_or(|next| next.starts_with(b"--"))
-                {
+                if name.eq_ignore_ascii_case(b"save") && words.peek().is_none_or(|next| next.starts_with(b"--")) {
                     text.extend_from_slice(b"\"\"");
                     expects_value = false;
                 }
@@ -134,11 +128,7 @@ impl Config {
     /// # Errors
     /// The first line that is wrong, with the reason in Redis's words, or the file that cannot be read.
     pub fn load(&mut self, text: &[u8]) -> Result<Vec<Note>, ConfigError> {
-        let mut load = Load {
-            notes: Vec::new(),
-            save_seen: false,
-            files: 0,
-        };
+        let mut load = Load { notes: Vec::new(), save_seen: false, files: 0 };
         self.load_text(text, 0, &mut load)?;
         Ok(load.notes)
     }
@@ -163,8 +153,7 @@ impl Config {
                 text: String::from_utf8_lossy(line).into_owned(),
                 reason: reason.to_owned(),
             };
-            let words = split_words(line)
-                .ok_or_else(|| failed("Unbalanced quotes in configuration line"))?;
+            let words = split_words(line).ok_or_else(|| failed("Unbalanced quotes in configuration line"))?;
             let Some((name, words)) = words.split_first() else {
                 continue;
             };
@@ -184,19 +173,12 @@ impl Config {
                 }
                 continue;
             }
-            self.load_directive(name, words, index + 1, load)
-                .map_err(|reason| failed(&reason))?;
+            self.load_directive(name, words, index + 1, load).map_err(|reason| failed(&reason))?;
         }
         Ok(())
     }
 
-    fn load_directive(
-        &mut self,
-        name: &[u8],
-        words: &[Vec<u8>],
-        line: usize,
-        load: &mut Load,
-    ) -> Result<(), String> {
+    fn load_directive(&mut self, name: &[u8], words: &[Vec<u8>], line: usize, load: &mut Load) -> Result<(), String> {
         let Some(index) = find(name) else {
             return self.load_nameless(name, words, line, load);
         };
@@ -206,12 +188,7 @@ impl Config {
             [word] if directive.kind.takes_words() && !word.is_empty() => split_words(word),
             _ => None,
         };
-        let words: Vec<&[u8]> = split
-            .as_deref()
-            .unwrap_or(words)
-            .iter()
-            .map(Vec::as_slice)
-            .collect();
+        let words: Vec<&[u8]> = split.as_deref().unwrap_or(words).iter().map(Vec::as_slice).collect();
         let mut value = directive.parse(&words, &self.values[index])?;
         if let (Kind::Save, Value::Save(points)) = (directive.kind, &mut value) {
             if load.save_seen
@@ -223,31 +200,17 @@ impl Config {
             load.save_seen = true;
         }
         if matches!(directive.effect, Effect::Accepted) && value != directive.default_value() {
-            load.note(
-                line,
-                &format!(
-                    "Directive '{}' is accepted, but has no effect yet",
-                    directive.name
-                ),
-            );
+            load.note(line, &format!("Directive '{}' is accepted, but has no effect yet", directive.name));
         }
         self.store(index, value);
         Ok(())
     }
 
     /// Directives that are lines of their own and not parameters.
-    fn load_nameless(
-        &mut self,
-        name: &[u8],
-        words: &[Vec<u8>],
-        line: usize,
-        load: &mut Load,
-    ) -> Result<(), String> {
+    fn load_nameless(&mut self, name: &[u8], words: &[Vec<u8>], line: usize, load: &mut Load) -> Result<(), String> {
         match (name.to_ascii_lowercase().as_slice(), words) {
             (b"rename-command", [from, to]) => {
-                self.settings
-                    .renamed_commands
-                    .push((from.clone(), to.clone()));
+                self.settings.renamed_commands.push((from.clone(), to.clone()));
             }
             (b"user", [_, ..]) => {
                 self.settings.users.push(words.to_vec());
@@ -255,10 +218,7 @@ impl Config {
             }
             (b"loadmodule", [path, ..]) => {
                 let path = String::from_utf8_lossy(path);
-                load.note(
-                    line,
-                    &format!("Directive 'loadmodule' is accepted, but '{path}' is not loaded"),
-                );
+                load.note(line, &format!("Directive 'loadmodule' is accepted, but '{path}' is not loaded"));
             }
             // What Redis once knew and now passes over in silence.
             (b"list-max-ziplist-entries" | b"list-max-ziplist-value", [_]) => {}
@@ -272,10 +232,7 @@ const BAD_DIRECTIVE: &str = "Bad directive or wrong number of arguments";
 
 impl Load {
     fn note(&mut self, line: usize, text: &str) {
-        self.notes.push(Note {
-            line,
-            text: text.to_owned(),
-        });
+        self.notes.push(Note { line, text: text.to_owned() });
     }
 }
 
@@ -308,8 +265,7 @@ fn included(path: &[u8]) -> Result<Vec<PathBuf>, ConfigError> {
         .filter_map(Result::ok)
         .filter(|entry| {
             let name = entry.file_name();
-            let hidden = name.as_encoded_bytes().starts_with(b".")
-                && !pattern.as_encoded_bytes().starts_with(b".");
+            let hidden = name.as_encoded_bytes().starts_with(b".") && !pattern.as_encoded_bytes().starts_with(b".");
             !hidden && glob::matches(pattern.as_encoded_bytes(), name.as_encoded_bytes(), false)
         })
         .map(|entry| entry.path())

@@ -16,10 +16,7 @@ mod value;
 
 pub use directive::{Action, Directive, Effect, Kind, Mutability, TextRule};
 pub use load::{ConfigError, Note, compose, options_text};
-pub use settings::{
-    BufferClass, BufferLimit, Guard, MaxmemoryPolicy, SavePoint, Settings, ShutdownFlags,
-    Supervised,
-};
+pub use settings::{BufferClass, BufferLimit, Guard, MaxmemoryPolicy, SavePoint, Settings, ShutdownFlags, Supervised};
 pub use table::DIRECTIVES;
 pub use value::Value;
 
@@ -48,10 +45,7 @@ impl Deref for Config {
 impl Default for Config {
     fn default() -> Config {
         let values = DIRECTIVES.iter().map(Directive::default_value).collect();
-        let mut config = Config {
-            settings: Settings::default(),
-            values,
-        };
+        let mut config = Config { settings: Settings::default(), values };
         for (directive, value) in DIRECTIVES.iter().zip(&config.values) {
             directive.apply(&mut config.settings, value);
         }
@@ -61,9 +55,7 @@ impl Default for Config {
 
 /// Where a directive is in the table, by its name or its other name, in any case.
 fn find(name: &[u8]) -> Option<usize> {
-    DIRECTIVES
-        .iter()
-        .position(|directive| directive.name_as(name).is_some())
+    DIRECTIVES.iter().position(|directive| directive.name_as(name).is_some())
 }
 
 /// What CONFIG SET changed and what remains to be done about it.
@@ -82,21 +74,11 @@ pub struct SetError(Vec<u8>);
 
 impl SetError {
     fn unknown(name: &[u8]) -> SetError {
-        SetError(
-            [
-                b"ERR Unknown option or number of arguments for CONFIG SET - '".as_slice(),
-                name,
-                b"'",
-            ]
-            .concat(),
-        )
+        SetError([b"ERR Unknown option or number of arguments for CONFIG SET - '".as_slice(), name, b"'"].concat())
     }
 
     fn failed(name: &str, reason: &str) -> SetError {
-        SetError(
-            format!("ERR CONFIG SET failed (possibly related to argument '{name}') - {reason}")
-                .into_bytes(),
-        )
+        SetError(format!("ERR CONFIG SET failed (possibly related to argument '{name}') - {reason}").into_bytes())
     }
 
     /// The error reply without its leading `-`. It may quote the client's bytes.
@@ -122,11 +104,7 @@ impl Config {
                 }
                 continue;
             }
-            for (index, directive) in DIRECTIVES
-                .iter()
-                .enumerate()
-                .filter(|(_, directive)| !directive.hidden)
-            {
+            for (index, directive) in DIRECTIVES.iter().enumerate().filter(|(_, directive)| !directive.hidden) {
                 for name in directive.names() {
                     if glob::matches(pattern, name.as_bytes(), true) && !seen.contains(&name) {
                         seen.push(name);
@@ -166,10 +144,7 @@ impl Config {
             }
             named.push((index, name));
         }
-        let mut applied = Applied {
-            actions: Vec::new(),
-            previous: Vec::new(),
-        };
+        let mut applied = Applied { actions: Vec::new(), previous: Vec::new() };
         for (&(index, name), (_, text)) in named.iter().zip(pairs) {
             let directive = &DIRECTIVES[index];
             let words: Vec<&[u8]> = match directive.kind.takes_words() {
@@ -198,11 +173,7 @@ impl Config {
 
     /// Takes back what `applied` changed, because `action` of it could not be carried out, for `reason`.
     pub fn undo(&mut self, mut applied: Applied, action: Action, reason: &str) -> SetError {
-        let name = applied
-            .previous
-            .iter()
-            .rev()
-            .find(|(index, ..)| DIRECTIVES[*index].action == Some(action));
+        let name = applied.previous.iter().rev().find(|(index, ..)| DIRECTIVES[*index].action == Some(action));
         let name = name.map_or("", |&(.., name)| name);
         self.undo_values(&mut applied);
         SetError::failed(name, reason)

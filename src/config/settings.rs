@@ -101,20 +101,14 @@ pub enum BufferClass {
 
 impl BufferClass {
     /// With the names that CONFIG GET shows.
-    pub const ALL: [(BufferClass, &'static str); 3] = [
-        (BufferClass::Normal, "normal"),
-        (BufferClass::Replica, "slave"),
-        (BufferClass::PubSub, "pubsub"),
-    ];
+    pub const ALL: [(BufferClass, &'static str); 3] =
+        [(BufferClass::Normal, "normal"), (BufferClass::Replica, "slave"), (BufferClass::PubSub, "pubsub")];
 
     pub(super) fn parse(name: &[u8]) -> Option<BufferClass> {
         if name.eq_ignore_ascii_case(b"replica") {
             return Some(BufferClass::Replica);
         }
-        BufferClass::ALL
-            .iter()
-            .find(|(_, own)| own.as_bytes().eq_ignore_ascii_case(name))
-            .map(|&(class, _)| class)
+        BufferClass::ALL.iter().find(|(_, own)| own.as_bytes().eq_ignore_ascii_case(name)).map(|&(class, _)| class)
     }
 }
 
@@ -153,10 +147,7 @@ impl Guard {
     }
 
     pub(super) fn from_index(index: usize) -> Guard {
-        [Guard::No, Guard::Yes, Guard::Local]
-            .get(index)
-            .copied()
-            .unwrap_or_default()
+        [Guard::No, Guard::Yes, Guard::Local].get(index).copied().unwrap_or_default()
     }
 }
 
@@ -189,10 +180,7 @@ impl MaxmemoryPolicy {
 
     /// Whether the low bits of a key's clock are a frequency.
     pub fn is_lfu(self) -> bool {
-        matches!(
-            self,
-            MaxmemoryPolicy::VolatileLfu | MaxmemoryPolicy::AllkeysLfu
-        )
+        matches!(self, MaxmemoryPolicy::VolatileLfu | MaxmemoryPolicy::AllkeysLfu)
     }
 }
 
@@ -208,12 +196,8 @@ pub enum Supervised {
 
 impl Supervised {
     /// In the order of the directive's names.
-    pub(super) const ALL: [Supervised; 4] = [
-        Supervised::Upstart,
-        Supervised::Systemd,
-        Supervised::Auto,
-        Supervised::No,
-    ];
+    pub(super) const ALL: [Supervised; 4] =
+        [Supervised::Upstart, Supervised::Systemd, Supervised::Auto, Supervised::No];
 }
 
 bitflags! {

@@ -1,16 +1,13 @@
 //! The configuration against what redis-server answered, and its own rules.
 
 use super::{
-    Action, BufferLimit, Config, ConfigError, DIRECTIVES, Effect, Guard, MaxmemoryPolicy,
-    Mutability, SavePoint, ShutdownFlags, Value, compose, options_text,
+    Action, BufferLimit, Config, ConfigError, DIRECTIVES, Effect, Guard, MaxmemoryPolicy, Mutability, SavePoint,
+    ShutdownFlags, Value, compose, options_text,
 };
 use crate::base::log::Level;
 
 fn set(config: &mut Config, pairs: &[(&str, &str)]) -> Result<Vec<Action>, String> {
-    let pairs: Vec<(&[u8], &[u8])> = pairs
-        .iter()
-        .map(|(name, value)| (name.as_bytes(), value.as_bytes()))
-        .collect();
+    let pairs: Vec<(&[u8], &[u8])> = pairs.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect();
     match config.set(&pairs, true) {
         Ok(applied) => Ok(applied.actions),
         Err(error) => Err(String::from_utf8_lossy(error.text()).into_owned()),
@@ -25,10 +22,7 @@ fn get(config: &Config, name: &str) -> String {
 
 fn load(text: &str) -> Result<Config, String> {
     let mut config = Config::default();
-    config
-        .load(text.as_bytes())
-        .map(|_| config)
-        .map_err(|error| error.to_string())
+    config.load(text.as_bytes()).map(|_| config).map_err(|error| error.to_string())
 }
 
 /// As a server started with these words would see it.
@@ -36,10 +30,7 @@ fn start(words: &[&str]) -> Result<Config, String> {
     let words: Vec<Vec<u8>> = words.iter().map(|word| word.as_bytes().to_vec()).collect();
     let text = compose(None, None, &options_text(&words));
     let mut config = Config::default();
-    config
-        .load(&text)
-        .map(|_| config)
-        .map_err(|error| error.to_string())
+    config.load(&text).map(|_| config).map_err(|error| error.to_string())
 }
 
 #[test]
@@ -47,9 +38,7 @@ fn config_set_answers_as_redis() {
     let mut cases = 0;
     for line in include_str!("set_cases.txt").lines().skip(1) {
         let columns: Vec<&str> = line.split('\t').collect();
-        let [name, value, answer, shown] = columns[..] else {
-            panic!("{line}")
-        };
+        let [name, value, answer, shown] = columns[..] else { panic!("{line}") };
         let mut config = Config::default();
         let before = get(&config, name);
         match set(&mut config, &[(name, value)]) {
@@ -58,9 +47,7 @@ fn config_set_answers_as_redis() {
                 assert_eq!(get(&config, name), shown, "{name} {value:?}");
             }
             Err(text) => {
-                let expected = format!(
-                    "ERR CONFIG SET failed (possibly related to argument '{name}') - {answer}"
-                );
+                let expected = format!("ERR CONFIG SET failed (possibly related to argument '{name}') - {answer}");
                 assert_eq!(text, expected, "{value:?}");
                 assert_eq!(get(&config, name), before);
             }
@@ -81,10 +68,7 @@ fn defaults_are_those_of_redis() {
 
 #[test]
 fn names_are_unique_and_defaults_are_valid() {
-    let mut names: Vec<&str> = DIRECTIVES
-        .iter()
-        .flat_map(|directive| directive.names())
-        .collect();
+    let mut names: Vec<&str> = DIRECTIVES.iter().flat_map(|directive| directive.names()).collect();
     assert!(names.iter().all(|name| *name == name.to_ascii_lowercase()));
     names.sort_unstable();
     let count = names.len();
@@ -98,16 +82,9 @@ fn names_are_unique_and_defaults_are_valid() {
 #[test]
 fn what_config_get_shows_can_be_set() {
     let mut config = Config::default();
-    for directive in DIRECTIVES
-        .iter()
-        .filter(|directive| directive.mutability == Mutability::Modifiable)
-    {
+    for directive in DIRECTIVES.iter().filter(|directive| directive.mutability == Mutability::Modifiable) {
         let shown = get(&config, directive.name);
-        assert!(
-            set(&mut config, &[(directive.name, &shown)]).is_ok(),
-            "{}",
-            directive.name
-        );
+        assert!(set(&mut config, &[(directive.name, &shown)]).is_ok(), "{}", directive.name);
         assert_eq!(get(&config, directive.name), shown);
     }
 }
@@ -128,27 +105,13 @@ fn what_config_get_shows_can_be_loaded() {
 #[test]
 fn typed_fields_follow() {
     let mut config = Config::default();
-    assert_eq!(
-        (
-            config.port,
-            config.databases,
-            config.maxclients,
-            config.timeout_s
-        ),
-        (6379, 16, 10_000, 0)
-    );
+    assert_eq!((config.port, config.databases, config.maxclients, config.timeout_s), (6379, 16, 10_000, 0));
     assert_eq!(config.bind, ["*", "-::*"]);
     assert_eq!(config.client_output_buffer_limits[1].hard_bytes, 256 << 20);
     assert_eq!(config.loglevel, Level::Notice);
     assert_eq!(config.maxmemory_policy, MaxmemoryPolicy::NoEviction);
     assert_eq!(config.enable_debug_command, Guard::No);
-    assert_eq!(
-        config.save.first(),
-        Some(&SavePoint {
-            seconds: 3600,
-            changes: 1
-        })
-    );
+    assert_eq!(config.save.first(), Some(&SavePoint { seconds: 3600, changes: 1 }));
     assert!(config.protected_mode && config.latency_tracking && !config.daemonize);
     let actions = set(
         &mut config,
@@ -162,40 +125,21 @@ fn typed_fields_follow() {
             ("shutdown-on-sigterm", "now force"),
         ],
     );
-    assert_eq!(
-        actions,
-        Ok(vec![Action::MaxMemory, Action::RequirePass, Action::Hz])
-    );
-    assert_eq!(
-        (config.timeout_s, config.maxmemory, config.hz),
-        (7, 1 << 30, 500)
-    );
+    assert_eq!(actions, Ok(vec![Action::MaxMemory, Action::RequirePass, Action::Hz]));
+    assert_eq!((config.timeout_s, config.maxmemory, config.hz), (7, 1 << 30, 500));
     assert_eq!(config.maxmemory_policy, MaxmemoryPolicy::AllkeysLfu);
-    let limit = BufferLimit {
-        hard_bytes: 1024,
-        soft_bytes: 2,
-        soft_s: 3,
-    };
+    let limit = BufferLimit { hard_bytes: 1024, soft_bytes: 2, soft_s: 3 };
     assert_eq!(config.client_output_buffer_limits[0], limit);
     assert_eq!(config.requirepass, b"pw");
-    assert_eq!(
-        config.shutdown_on_sigterm,
-        ShutdownFlags::NOW | ShutdownFlags::FORCE
-    );
-    let live = DIRECTIVES
-        .iter()
-        .filter(|directive| matches!(directive.effect, Effect::Live(_)))
-        .count();
+    assert_eq!(config.shutdown_on_sigterm, ShutdownFlags::NOW | ShutdownFlags::FORCE);
+    let live = DIRECTIVES.iter().filter(|directive| matches!(directive.effect, Effect::Live(_))).count();
     assert!(live > 60, "{live}");
 }
 
 #[test]
 fn config_set_is_all_or_nothing() {
     let mut config = Config::default();
-    let error = set(
-        &mut config,
-        &[("hz", "20"), ("timeout", "5"), ("maxmemory", "x")],
-    );
+    let error = set(&mut config, &[("hz", "20"), ("timeout", "5"), ("maxmemory", "x")]);
     let text = "ERR CONFIG SET failed (possibly related to argument 'maxmemory') - argument must be a memory value";
     assert_eq!(error, Err(text.to_owned()));
     assert_eq!((config.hz, config.timeout_s), (10, 0));
@@ -204,67 +148,35 @@ fn config_set_is_all_or_nothing() {
 
 #[test]
 fn config_set_checks_names_first() {
-    let failed = |name: &str, why: &str| {
-        Err(format!(
-            "ERR CONFIG SET failed (possibly related to argument '{name}') - {why}"
-        ))
-    };
-    let unknown =
-        Err("ERR Unknown option or number of arguments for CONFIG SET - 'nosuch'".to_owned());
+    let failed =
+        |name: &str, why: &str| Err(format!("ERR CONFIG SET failed (possibly related to argument '{name}') - {why}"));
+    let unknown = Err("ERR Unknown option or number of arguments for CONFIG SET - 'nosuch'".to_owned());
     let mut config = Config::default();
     assert_eq!(set(&mut config, &[("nosuch", "1")]), unknown);
     assert_eq!(set(&mut config, &[("hz", "x"), ("nosuch", "1")]), unknown);
-    assert_eq!(
-        set(&mut config, &[("nosuch", "1"), ("databases", "3")]),
-        unknown
-    );
+    assert_eq!(set(&mut config, &[("nosuch", "1"), ("databases", "3")]), unknown);
     let immutable = failed("databases", "can't set immutable config");
-    assert_eq!(
-        set(&mut config, &[("databases", "3"), ("nosuch", "1")]),
-        immutable
-    );
-    assert_eq!(
-        set(&mut config, &[("loglevel", "bogus"), ("databases", "1")]),
-        immutable
-    );
-    assert_eq!(
-        set(&mut config, &[("hz", "1"), ("HZ", "abc")]),
-        failed("hz", "duplicate parameter")
-    );
-    assert_eq!(
-        set(&mut config, &[("dir", "/")]),
-        failed("dir", "can't set protected config")
-    );
+    assert_eq!(set(&mut config, &[("databases", "3"), ("nosuch", "1")]), immutable);
+    assert_eq!(set(&mut config, &[("loglevel", "bogus"), ("databases", "1")]), immutable);
+    assert_eq!(set(&mut config, &[("hz", "1"), ("HZ", "abc")]), failed("hz", "duplicate parameter"));
+    assert_eq!(set(&mut config, &[("dir", "/")]), failed("dir", "can't set protected config"));
     assert_eq!(
         set(&mut config, &[("slave-priority", "x")]),
-        failed(
-            "slave-priority",
-            "argument couldn't be parsed into an integer"
-        )
+        failed("slave-priority", "argument couldn't be parsed into an integer")
     );
     // Two names of one directive are not the same parameter.
-    let both = [
-        ("hash-max-ziplist-entries", "5"),
-        ("hash-max-listpack-entries", "6"),
-    ];
+    let both = [("hash-max-ziplist-entries", "5"), ("hash-max-listpack-entries", "6")];
     assert_eq!(set(&mut config, &both), Ok(vec![]));
     assert_eq!(config.hash_max_listpack_entries, 6);
 }
 
 #[test]
 fn protected_parameters() {
-    for (guard, local, allowed) in [
-        ("no", true, false),
-        ("yes", false, true),
-        ("local", true, true),
-        ("local", false, false),
-    ] {
+    for (guard, local, allowed) in
+        [("no", true, false), ("yes", false, true), ("local", true, true), ("local", false, false)]
+    {
         let mut config = load(&format!("enable-protected-configs {guard}")).unwrap();
-        assert_eq!(
-            config.set(&[(b"dbfilename", b"x.rdb")], local).is_ok(),
-            allowed,
-            "{guard} {local}"
-        );
+        assert_eq!(config.set(&[(b"dbfilename", b"x.rdb")], local).is_ok(), allowed, "{guard} {local}");
     }
 }
 
@@ -273,52 +185,28 @@ fn what_cannot_be_carried_out_is_undone() {
     let mut config = Config::default();
     let pairs: [(&[u8], &[u8]); 3] = [(b"hz", b"50"), (b"port", b"7000"), (b"maxclients", b"5")];
     let applied = config.set(&pairs, true).unwrap();
-    assert_eq!(
-        applied.actions,
-        [Action::Hz, Action::Listen, Action::MaxClients]
-    );
-    let error = config.undo(
-        applied,
-        Action::Listen,
-        "Unable to listen on this port. Check server logs.",
-    );
+    assert_eq!(applied.actions, [Action::Hz, Action::Listen, Action::MaxClients]);
+    let error = config.undo(applied, Action::Listen, "Unable to listen on this port. Check server logs.");
     let text = b"ERR CONFIG SET failed (possibly related to argument 'port') - Unable to listen on this port. Check server logs.";
     assert_eq!(error.text(), text);
-    assert_eq!(
-        (config.hz, config.port, config.maxclients),
-        (10, 6379, 10_000)
-    );
+    assert_eq!((config.hz, config.port, config.maxclients), (10, 6379, 10_000));
 }
 
 #[test]
 fn config_get_takes_patterns() {
     let config = Config::default();
     let names = |patterns: &[&[u8]]| -> Vec<String> {
-        config
-            .get(patterns)
-            .into_iter()
-            .map(|(name, _)| String::from_utf8_lossy(&name).into_owned())
-            .collect()
+        config.get(patterns).into_iter().map(|(name, _)| String::from_utf8_lossy(&name).into_owned()).collect()
     };
     let entries: [&[u8]; 1] = [b"hash-max-*-entries"];
-    assert_eq!(
-        names(&entries),
-        ["hash-max-listpack-entries", "hash-max-ziplist-entries"]
-    );
+    assert_eq!(names(&entries), ["hash-max-listpack-entries", "hash-max-ziplist-entries"]);
     assert_eq!(names(&[b"hz", b"h?", b"HZ"]), ["hz"]);
     assert_eq!(names(&[b"HZ"]), ["HZ"]);
     assert_eq!(names(&[b"H?"]), ["hz"]);
     assert!(names(&[b"nosuch"]).is_empty());
     assert!(names(&[b"key-load-*"]).is_empty());
     assert_eq!(names(&[b"key-load-delay"]), ["key-load-delay"]);
-    assert_eq!(
-        names(&[b"*-announce-ip"]),
-        [
-            "replica-announce-ip",
-            "slave-announce-ip",
-            "cluster-announce-ip"
-        ]
-    );
+    assert_eq!(names(&[b"*-announce-ip"]), ["replica-announce-ip", "slave-announce-ip", "cluster-announce-ip"]);
     let all = names(&[b"*"]);
     assert!(all.len() > 190 && all.contains(&"stall-threshold-us".to_owned()));
 }
@@ -334,10 +222,7 @@ fn files() {
     assert_eq!(config.port, 7000);
     assert_eq!(config.bind, ["127.0.0.1", "-::1"]);
     assert_eq!(config.requirepass, b"aA\n b");
-    assert_eq!(
-        get(&config, "client-output-buffer-limit"),
-        "normal 1 2 3 slave 4 5 6 pubsub 33554432 8388608 60"
-    );
+    assert_eq!(get(&config, "client-output-buffer-limit"), "normal 1 2 3 slave 4 5 6 pubsub 33554432 8388608 60");
     assert_eq!(get(&config, "save"), "1 2 3 4");
     assert_eq!(config.unixsocketperm, 0o700);
     assert_eq!(config.hash_max_listpack_entries, 9);
@@ -351,14 +236,8 @@ fn files() {
     for (text, shown) in saves {
         assert_eq!(get(&load(text).unwrap(), "save"), shown, "{text}");
     }
-    assert_eq!(
-        get(&load("bind 127.0.0.1\nbind 127.0.0.2").unwrap(), "bind"),
-        "127.0.0.2"
-    );
-    assert_eq!(
-        get(&load("replicaof 10.0.0.1 6379").unwrap(), "slaveof"),
-        "10.0.0.1 6379"
-    );
+    assert_eq!(get(&load("bind 127.0.0.1\nbind 127.0.0.2").unwrap(), "bind"), "127.0.0.2");
+    assert_eq!(get(&load("replicaof 10.0.0.1 6379").unwrap(), "slaveof"), "10.0.0.1 6379");
     let config = load("rename-command CONFIG \"\"\nuser alice on").unwrap();
     assert_eq!(config.renamed_commands, [(b"CONFIG".to_vec(), Vec::new())]);
     assert_eq!(config.users, [vec![b"alice".to_vec(), b"on".to_vec()]]);
@@ -373,50 +252,15 @@ fn bad_files() {
         ("port 1\n\n\n  foo bar \n", 4, "foo bar", bad),
         ("requirepass a b", 1, "requirepass a b", arguments),
         ("loglevel", 1, "loglevel", arguments),
-        (
-            "requirepass \"a",
-            1,
-            "requirepass \"a",
-            "Unbalanced quotes in configuration line",
-        ),
+        ("requirepass \"a", 1, "requirepass \"a", "Unbalanced quotes in configuration line"),
         ("save 1 2 3", 1, "save 1 2 3", "Invalid save parameters"),
-        (
-            "save \"1 2\" \"3 4\"",
-            1,
-            "save \"1 2\" \"3 4\"",
-            "Invalid save parameters",
-        ),
+        ("save \"1 2\" \"3 4\"", 1, "save \"1 2\" \"3 4\"", "Invalid save parameters"),
         ("save 1 2 # x", 1, "save 1 2 # x", "Invalid save parameters"),
-        (
-            "port x",
-            1,
-            "port x",
-            "argument couldn't be parsed into an integer",
-        ),
-        (
-            "port 70000",
-            1,
-            "port 70000",
-            "argument must be between 0 and 65535 inclusive",
-        ),
-        (
-            "unixsocketperm 9",
-            1,
-            "unixsocketperm 9",
-            "argument couldn't be parsed as an octal number",
-        ),
-        (
-            "unixsocketperm -1",
-            1,
-            "unixsocketperm -1",
-            "argument must be between 0 and 777 inclusive",
-        ),
-        (
-            "maxmemory 10%",
-            1,
-            "maxmemory 10%",
-            "argument must be a memory value",
-        ),
+        ("port x", 1, "port x", "argument couldn't be parsed into an integer"),
+        ("port 70000", 1, "port 70000", "argument must be between 0 and 65535 inclusive"),
+        ("unixsocketperm 9", 1, "unixsocketperm 9", "argument couldn't be parsed as an octal number"),
+        ("unixsocketperm -1", 1, "unixsocketperm -1", "argument must be between 0 and 777 inclusive"),
+        ("maxmemory 10%", 1, "maxmemory 10%", "argument must be a memory value"),
         ("replicaof a", 1, "replicaof a", arguments),
         ("replicaof a x", 1, "replicaof a x", "Invalid master port"),
         ("rename-command a", 1, "rename-command a", bad),
@@ -424,30 +268,10 @@ fn bad_files() {
         ("include", 1, "include", bad),
         ("include a b", 1, "include a b", bad),
         ("gopher-enabled yes", 1, "gopher-enabled yes", bad),
-        (
-            "appendfilename \"\"",
-            1,
-            "appendfilename \"\"",
-            "appendfilename can't be empty",
-        ),
-        (
-            "appenddirname a/b",
-            1,
-            "appenddirname a/b",
-            "appenddirname can't be a path, just a dirname",
-        ),
-        (
-            "dbfilename a/b",
-            1,
-            "dbfilename a/b",
-            "dbfilename can't be a path, just a filename",
-        ),
-        (
-            "supervised yes",
-            1,
-            "supervised yes",
-            "argument(s) must be one of the following: upstart, systemd, auto, no",
-        ),
+        ("appendfilename \"\"", 1, "appendfilename \"\"", "appendfilename can't be empty"),
+        ("appenddirname a/b", 1, "appenddirname a/b", "appenddirname can't be a path, just a dirname"),
+        ("dbfilename a/b", 1, "dbfilename a/b", "dbfilename can't be a path, just a filename"),
+        ("supervised yes", 1, "supervised yes", "argument(s) must be one of the following: upstart, systemd, auto, no"),
         (
             "client-output-buffer-limit normal 1 2",
             1,
@@ -457,8 +281,7 @@ fn bad_files() {
     ];
     for (text, line, shown, reason) in cases {
         let error = load(text).err();
-        let expected =
-            format!("Reading the configuration file, at line {line}\n>>> '{shown}'\n{reason}");
+        let expected = format!("Reading the configuration file, at line {line}\n>>> '{shown}'\n{reason}");
         assert_eq!(error, Some(expected), "{text}");
     }
 }
@@ -466,95 +289,33 @@ fn bad_files() {
 #[test]
 fn the_command_line() {
     let shown = |words: &[&str], name: &str| get(&start(words).unwrap(), name);
-    assert_eq!(
-        shown(
-            &["--port", "6380", "--save", "", "--bind", "a", "b"],
-            "port"
-        ),
-        "6380"
-    );
-    assert_eq!(
-        shown(
-            &["--port", "6380", "--save", "", "--bind", "a", "b"],
-            "save"
-        ),
-        ""
-    );
-    assert_eq!(
-        shown(
-            &["--port", "6380", "--save", "", "--bind", "a", "b"],
-            "bind"
-        ),
-        "a b"
-    );
+    assert_eq!(shown(&["--port", "6380", "--save", "", "--bind", "a", "b"], "port"), "6380");
+    assert_eq!(shown(&["--port", "6380", "--save", "", "--bind", "a", "b"], "save"), "");
+    assert_eq!(shown(&["--port", "6380", "--save", "", "--bind", "a", "b"], "bind"), "a b");
     assert_eq!(shown(&["--bind", "127.0.0.1 ::1"], "bind"), "127.0.0.1 ::1");
     assert_eq!(shown(&["--save"], "save"), "");
     assert_eq!(shown(&["--save", "--loglevel", "debug"], "save"), "");
-    assert_eq!(
-        shown(&["--save", "--loglevel", "debug"], "loglevel"),
-        "debug"
-    );
-    assert_eq!(
-        shown(&["--save", "900", "1", "--save", "300", "10"], "save"),
-        "900 1 300 10"
-    );
+    assert_eq!(shown(&["--save", "--loglevel", "debug"], "loglevel"), "debug");
+    assert_eq!(shown(&["--save", "900", "1", "--save", "300", "10"], "save"), "900 1 300 10");
     assert_eq!(shown(&["--save", "900", "1", "--save", ""], "save"), "");
-    assert_eq!(
-        shown(
-            &["--proc-title-template", "--my--title--"],
-            "proc-title-template"
-        ),
-        "--my--title--"
-    );
-    assert_eq!(
-        shown(&["--requirepass", "--x", "--hz", "20"], "requirepass"),
-        "--x"
-    );
-    assert_eq!(
-        shown(&["--requirepass", "a\nport 1\"\\\u{7f}"], "requirepass"),
-        "a\nport 1\"\\\u{7f}"
-    );
+    assert_eq!(shown(&["--proc-title-template", "--my--title--"], "proc-title-template"), "--my--title--");
+    assert_eq!(shown(&["--requirepass", "--x", "--hz", "20"], "requirepass"), "--x");
+    assert_eq!(shown(&["--requirepass", "a\nport 1\"\\\u{7f}"], "requirepass"), "a\nport 1\"\\\u{7f}");
     assert_eq!(shown(&["--loglevel debug"], "loglevel"), "debug");
     assert_eq!(shown(&["--LOGLEVEL", "debug"], "loglevel"), "debug");
-    assert_eq!(
-        shown(
-            &["--shutdown-on-sigint", "nosave force"],
-            "shutdown-on-sigint"
-        ),
-        "nosave force"
-    );
-    assert_eq!(
-        shown(
-            &["--shutdown-on-sigint", "nosave", "force"],
-            "shutdown-on-sigint"
-        ),
-        "nosave force"
-    );
-    assert_eq!(
-        shown(&["--oom-score-adj-values", "1 2 3"], "oom-score-adj-values"),
-        "1 2 3"
-    );
+    assert_eq!(shown(&["--shutdown-on-sigint", "nosave force"], "shutdown-on-sigint"), "nosave force");
+    assert_eq!(shown(&["--shutdown-on-sigint", "nosave", "force"], "shutdown-on-sigint"), "nosave force");
+    assert_eq!(shown(&["--oom-score-adj-values", "1 2 3"], "oom-score-adj-values"), "1 2 3");
 
     let error = |words: &[&str]| start(words).err().unwrap();
-    let at = |line: &str, reason: &str| {
-        format!("Reading the configuration file, at line 2\n>>> '{line}'\n{reason}")
-    };
+    let at = |line: &str, reason: &str| format!("Reading the configuration file, at line 2\n>>> '{line}'\n{reason}");
     let bad = "Bad directive or wrong number of arguments";
-    assert_eq!(
-        error(&["--bogus", "a\"b", "c\u{1}d"]),
-        at("bogus \"a\\\"b\" \"c\\x01d\"", bad)
-    );
+    assert_eq!(error(&["--bogus", "a\"b", "c\u{1}d"]), at("bogus \"a\\\"b\" \"c\\x01d\"", bad));
     assert_eq!(error(&["--", "x"]), at("\"x\"", bad));
     assert_eq!(error(&["-p", "3"]), at("\"-p\" \"3\"", bad));
     assert_eq!(error(&["--port"]), at("port", "wrong number of arguments"));
-    assert_eq!(
-        error(&["--loglevel", "--port", "0"]),
-        at("loglevel \"--port\" \"0\"", "wrong number of arguments")
-    );
-    assert_eq!(
-        error(&["--requirepass", "x", "-y"]),
-        at("requirepass \"x\" \"-y\"", "wrong number of arguments")
-    );
+    assert_eq!(error(&["--loglevel", "--port", "0"]), at("loglevel \"--port\" \"0\"", "wrong number of arguments"));
+    assert_eq!(error(&["--requirepass", "x", "-y"]), at("requirepass \"x\" \"-y\"", "wrong number of arguments"));
     let empty = at("oom-score-adj-values \"\"", "wrong number of arguments");
     assert_eq!(error(&["--oom-score-adj-values", ""]), empty);
 }
@@ -562,11 +323,7 @@ fn the_command_line() {
 #[test]
 fn file_then_standard_input_then_command_line() {
     let words = [b"--hz".to_vec(), b"30".to_vec()];
-    let text = compose(
-        Some(b"hz 10\ntimeout 1\nport 1"),
-        Some(b"hz 20\ntimeout 2"),
-        &options_text(&words),
-    );
+    let text = compose(Some(b"hz 10\ntimeout 1\nport 1"), Some(b"hz 20\ntimeout 2"), &options_text(&words));
     let mut config = Config::default();
     config.load(&text).unwrap();
     assert_eq!((config.hz, config.timeout_s, config.port), (30, 2, 1));
@@ -575,9 +332,7 @@ fn file_then_standard_input_then_command_line() {
 #[test]
 fn accepted_without_effect_is_noted() {
     let mut config = Config::default();
-    let notes = config
-        .load(b"rdbcompression yes\nactivedefrag yes\nport 1\nio-threads 4\nio-threads 1")
-        .unwrap();
+    let notes = config.load(b"rdbcompression yes\nactivedefrag yes\nport 1\nio-threads 4\nio-threads 1").unwrap();
     let lines: Vec<usize> = notes.iter().map(|note| note.line).collect();
     assert_eq!(lines, [2, 4], "{notes:?}");
     assert!(notes[0].text.contains("'activedefrag'"));
@@ -592,31 +347,16 @@ fn includes() {
     std::fs::write(path("b.conf"), "timeout 2\nfoo bar\n").unwrap();
     std::fs::write(path("c.part"), "timeout 3\n").unwrap();
     std::fs::write(path("d.part"), "timeout 4\n").unwrap();
-    std::fs::write(
-        path("loop.conf"),
-        format!("include {}\n", path("loop.conf").display()),
-    )
-    .unwrap();
+    std::fs::write(path("loop.conf"), format!("include {}\n", path("loop.conf").display())).unwrap();
     let include = |name: &str| load(&format!("port 1\n\ninclude {}\n", path(name).display()));
     let config = include("a.conf").unwrap();
     assert_eq!((config.hz, config.timeout_s), (20, 1));
     assert_eq!(include("*.part").unwrap().timeout_s, 4);
     assert_eq!(include("*.none").unwrap().timeout_s, 0);
-    assert!(
-        include("b.conf")
-            .err()
-            .unwrap()
-            .starts_with("Reading the configuration file, at line 2\n>>> 'foo bar'")
-    );
-    assert!(
-        include("loop.conf")
-            .err()
-            .unwrap()
-            .ends_with("Too many levels of include")
-    );
+    assert!(include("b.conf").err().unwrap().starts_with("Reading the configuration file, at line 2\n>>> 'foo bar'"));
+    assert!(include("loop.conf").err().unwrap().ends_with("Too many levels of include"));
     let missing = path("none.conf").display().to_string();
-    let expected =
-        format!("Fatal error, can't open config file '{missing}': No such file or directory");
+    let expected = format!("Fatal error, can't open config file '{missing}': No such file or directory");
     assert_eq!(include("none.conf").err(), Some(expected));
     let error = Config::default().load_file(&path("none.conf")).err();
     assert!(matches!(error, Some(ConfigError::Open { .. })));

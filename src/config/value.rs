@@ -86,19 +86,13 @@ pub(super) const EVENT_CHARS: &[u8; 14] = b"g$lshzxetdKEmn";
 const EVENTS_ALL: u32 = (1 << 10) - 1;
 
 /// Reads `words` as a value of the directive.
-pub(super) fn parse(
-    directive: &Directive,
-    words: &[&[u8]],
-    present: &Value,
-) -> Result<Value, String> {
+pub(super) fn parse(directive: &Directive, words: &[&[u8]], present: &Value) -> Result<Value, String> {
     let single = || match words {
         [word] => Ok(*word),
         _ => Err("wrong number of arguments".to_owned()),
     };
     let out_of_range = |min: &dyn std::fmt::Display, max: &dyn std::fmt::Display| {
-        Err(format!(
-            "argument must be between {min} and {max} inclusive"
-        ))
+        Err(format!("argument must be between {min} and {max} inclusive"))
     };
     match directive.kind {
         Kind::Bool => match single()? {
@@ -107,32 +101,20 @@ pub(super) fn parse(
             _ => Err("argument must be 'yes' or 'no'".to_owned()),
         },
         Kind::Int { min, max } => {
-            let number = number::parse_i64(single()?)
-                .ok_or("argument couldn't be parsed into an integer")?;
-            if (min..=max).contains(&number) {
-                Ok(Value::Int(number))
-            } else {
-                out_of_range(&min, &max)
-            }
+            let number = number::parse_i64(single()?).ok_or("argument couldn't be parsed into an integer")?;
+            if (min..=max).contains(&number) { Ok(Value::Int(number)) } else { out_of_range(&min, &max) }
         }
         Kind::Octal { min, max } => {
-            let number =
-                c_integer(single()?, 8).ok_or("argument couldn't be parsed as an octal number")?;
+            let number = c_integer(single()?, 8).ok_or("argument couldn't be parsed as an octal number")?;
             if (min..=max).contains(&number) {
                 Ok(Value::Int(number))
             } else {
-                Err(format!(
-                    "argument must be between {min:o} and {max:o} inclusive"
-                ))
+                Err(format!("argument must be between {min:o} and {max:o} inclusive"))
             }
         }
         Kind::Memory { min, max } => {
             let bytes = number::parse_memory(single()?).ok_or("argument must be a memory value")?;
-            if (min..=max).contains(&bytes) {
-                Ok(Value::Memory(bytes))
-            } else {
-                out_of_range(&min, &max)
-            }
+            if (min..=max).contains(&bytes) { Ok(Value::Memory(bytes)) } else { out_of_range(&min, &max) }
         }
         Kind::MemoryOrPercent => {
             let word = single()?;
@@ -148,9 +130,7 @@ pub(super) fn parse(
                 _ => Err("percentage argument must be less or equal to 100".to_owned()),
             }
         }
-        Kind::Enum(names) => enum_index(names, single()?)
-            .map(Value::Enum)
-            .ok_or_else(|| must_be_one_of(names)),
+        Kind::Enum(names) => enum_index(names, single()?).map(Value::Enum).ok_or_else(|| must_be_one_of(names)),
         Kind::Flags(names) => {
             if words.is_empty() {
                 return Err(must_be_one_of(names));
@@ -162,9 +142,7 @@ pub(super) fn parse(
             }
             const BOTH_SAVES: u32 = 3;
             if flags & BOTH_SAVES == BOTH_SAVES {
-                return Err(
-                    "shutdown options SAVE and NOSAVE can't be used simultaneously".to_owned(),
-                );
+                return Err("shutdown options SAVE and NOSAVE can't be used simultaneously".to_owned());
             }
             Ok(Value::Flags(flags))
         }
@@ -173,16 +151,12 @@ pub(super) fn parse(
             check_text(directive.name, rule, text)?;
             Ok(Value::Text(text.to_vec()))
         }
-        Kind::Save => save_points(words)
-            .map(Value::Save)
-            .ok_or_else(|| "Invalid save parameters".to_owned()),
+        Kind::Save => save_points(words).map(Value::Save).ok_or_else(|| "Invalid save parameters".to_owned()),
         Kind::BufferLimits => buffer_limits(words, present).map(Value::BufferLimits),
         Kind::Bind => match words {
             [b""] => Ok(Value::Words(Vec::new())),
             words if words.len() > BIND_MAX => Err("Too many bind addresses specified.".to_owned()),
-            words => Ok(Value::Words(
-                words.iter().map(|word| word.to_vec()).collect(),
-            )),
+            words => Ok(Value::Words(words.iter().map(|word| word.to_vec()).collect())),
         },
         Kind::KeyspaceEvents => events(single()?)
             .map(Value::Flags)
@@ -193,19 +167,18 @@ pub(super) fn parse(
             }
             let score = |word: &&[u8]| c_integer(word, 10).filter(|n| n.abs() <= OOM_SCORE_MAX);
             words.iter().map(score).collect::<Option<Vec<i64>>>().map(Value::Ints).ok_or_else(|| {
-                format!(
-                    "Invalid oom-score-adj-values, elements must be between -{OOM_SCORE_MAX} and {OOM_SCORE_MAX}."
-                )
+                format!("Invalid oom-score-adj-values, elements must be between -{OOM_SCORE_MAX} and {OOM_SCORE_MAX}.")
             })
         }
         Kind::Percentiles => {
             let mut percentiles = Vec::with_capacity(words.len());
             for word in words.iter().filter(|_| words != [b""]) {
-                let percentile = number::parse_f64(word)
-                    .ok_or("Invalid latency-tracking-info-percentiles parameters")?;
+                let percentile =
+                    number::parse_f64(word).ok_or("Invalid latency-tracking-info-percentiles parameters")?;
                 if !(0.0..=100.0).contains(&percentile) {
-                    return Err("latency-tracking-info-percentiles parameters should sit between [0.0,100.0]"
-                        .to_owned());
+                    return Err(
+                        "latency-tracking-info-percentiles parameters should sit between [0.0,100.0]".to_owned()
+                    );
                 }
                 percentiles.push(percentile);
             }
@@ -218,9 +191,7 @@ pub(super) fn parse(
                 Ok(Value::Words(Vec::new()))
             }
             [_, port] => match number::parse_i64(port) {
-                Some(0..=65535) => Ok(Value::Words(
-                    words.iter().map(|word| word.to_vec()).collect(),
-                )),
+                Some(0..=65535) => Ok(Value::Words(words.iter().map(|word| word.to_vec()).collect())),
                 _ => Err("Invalid master port".to_owned()),
             },
             _ => Err("wrong number of arguments".to_owned()),
@@ -233,17 +204,13 @@ pub(super) fn text(kind: Kind, value: &Value) -> Vec<u8> {
     match value {
         Value::None => Vec::new(),
         Value::Bool(yes) => if *yes { "yes" } else { "no" }.into(),
-        Value::Int(number) if matches!(kind, Kind::Octal { .. }) => {
-            format!("{number:o}").into_bytes()
-        }
+        Value::Int(number) if matches!(kind, Kind::Octal { .. }) => format!("{number:o}").into_bytes(),
         Value::Int(number) => number.to_string().into_bytes(),
         Value::Memory(bytes) => bytes.to_string().into_bytes(),
         Value::Percent(0) => b"0".to_vec(),
         Value::Percent(percent) => format!("{percent}%").into_bytes(),
         Value::Enum(index) => match kind {
-            Kind::Enum(names) => names
-                .get(*index)
-                .map_or_else(Vec::new, |name| name.as_bytes().to_vec()),
+            Kind::Enum(names) => names.get(*index).map_or_else(Vec::new, |name| name.as_bytes().to_vec()),
             _ => Vec::new(),
         },
         Value::Flags(flags) => match kind {
@@ -253,22 +220,15 @@ pub(super) fn text(kind: Kind, value: &Value) -> Vec<u8> {
         Value::Text(text) => text.clone(),
         Value::Words(words) => words.join(&b' '),
         Value::Save(points) => {
-            let points: Vec<String> = points
-                .iter()
-                .map(|point| format!("{} {}", point.seconds, point.changes))
-                .collect();
+            let points: Vec<String> =
+                points.iter().map(|point| format!("{} {}", point.seconds, point.changes)).collect();
             points.join(" ").into_bytes()
         }
         Value::BufferLimits(limits) => {
             let limits: Vec<String> = BufferClass::ALL
                 .iter()
                 .zip(limits)
-                .map(|((_, name), limit)| {
-                    format!(
-                        "{name} {} {} {}",
-                        limit.hard_bytes, limit.soft_bytes, limit.soft_s
-                    )
-                })
+                .map(|((_, name), limit)| format!("{name} {} {} {}", limit.hard_bytes, limit.soft_bytes, limit.soft_s))
                 .collect();
             limits.join(" ").into_bytes()
         }
@@ -279,12 +239,7 @@ pub(super) fn text(kind: Kind, value: &Value) -> Vec<u8> {
         Value::Percentiles(percentiles) => {
             let percentiles: Vec<String> = percentiles
                 .iter()
-                .map(|percentile| {
-                    format!("{percentile:.6}")
-                        .trim_end_matches('0')
-                        .trim_end_matches('.')
-                        .to_owned()
-                })
+                .map(|percentile| format!("{percentile:.6}").trim_end_matches('0').trim_end_matches('.').to_owned())
                 .collect();
             percentiles.join(" ").into_bytes()
         }
@@ -308,11 +263,9 @@ fn c_integer(text: &[u8], base: i64) -> Option<i64> {
 
 /// Index of the name that `word` is or is another spelling of.
 fn enum_index(names: &[&str], word: &[u8]) -> Option<usize> {
-    let spelled = names.iter().position(|name| {
-        name.split('=')
-            .next()
-            .is_some_and(|own| own.as_bytes().eq_ignore_ascii_case(word))
-    })?;
+    let spelled = names
+        .iter()
+        .position(|name| name.split('=').next().is_some_and(|own| own.as_bytes().eq_ignore_ascii_case(word)))?;
     match names[spelled].split_once('=') {
         Some((_, meant)) => names.iter().position(|name| *name == meant),
         None => Some(spelled),
@@ -320,24 +273,13 @@ fn enum_index(names: &[&str], word: &[u8]) -> Option<usize> {
 }
 
 fn must_be_one_of(names: &[&str]) -> String {
-    let names: Vec<&str> = names
-        .iter()
-        .map(|name| name.split('=').next().unwrap_or(name))
-        .collect();
-    format!(
-        "argument(s) must be one of the following: {}",
-        names.join(", ")
-    )
+    let names: Vec<&str> = names.iter().map(|name| name.split('=').next().unwrap_or(name)).collect();
+    format!("argument(s) must be one of the following: {}", names.join(", "))
 }
 
 fn flag_names(names: &[&str], flags: u32) -> String {
-    let set: Vec<&str> = names
-        .iter()
-        .skip(1)
-        .enumerate()
-        .filter(|(bit, _)| flags >> bit & 1 == 1)
-        .map(|(_, name)| *name)
-        .collect();
+    let set: Vec<&str> =
+        names.iter().skip(1).enumerate().filter(|(bit, _)| flags >> bit & 1 == 1).map(|(_, name)| *name).collect();
     match (set.is_empty(), names.first()) {
         (true, Some(none)) => (*none).to_owned(),
         _ => set.join(" "),
@@ -347,10 +289,7 @@ fn flag_names(names: &[&str], flags: u32) -> String {
 fn events(text: &[u8]) -> Option<u32> {
     text.iter().try_fold(0, |flags, byte| match byte {
         b'A' => Some(flags | EVENTS_ALL),
-        byte => EVENT_CHARS
-            .iter()
-            .position(|own| own == byte)
-            .map(|bit| flags | 1 << bit),
+        byte => EVENT_CHARS.iter().position(|own| own == byte).map(|bit| flags | 1 << bit),
     })
 }
 
@@ -359,44 +298,23 @@ fn event_chars(flags: u32) -> Vec<u8> {
     let mut text = if all { b"A".to_vec() } else { Vec::new() };
     let hidden = if all { EVENTS_ALL } else { 0 };
     let shown = flags & !hidden;
-    text.extend(
-        EVENT_CHARS
-            .iter()
-            .enumerate()
-            .filter(|(bit, _)| shown >> bit & 1 == 1)
-            .map(|(_, &byte)| byte),
-    );
+    text.extend(EVENT_CHARS.iter().enumerate().filter(|(bit, _)| shown >> bit & 1 == 1).map(|(_, &byte)| byte));
     text
 }
 
 fn check_text(name: &str, rule: TextRule, text: &[u8]) -> Result<(), String> {
     match rule {
         TextRule::Any => Ok(()),
-        TextRule::PlainName {
-            may_be_empty: false,
-            ..
-        } if text.is_empty() => Err(format!("{name} can't be empty")),
+        TextRule::PlainName { may_be_empty: false, .. } if text.is_empty() => Err(format!("{name} can't be empty")),
         TextRule::PlainName { what, .. } if text.contains(&b'/') => {
             Err(format!("{name} can't be a path, just a {what}"))
         }
         TextRule::PlainName { .. } => Ok(()),
-        TextRule::Hostname if text.len() >= 256 => {
-            Err("Hostnames must be less than 256 characters".to_owned())
-        }
-        TextRule::Hostname
-            if text
-                .iter()
-                .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.')) =>
-        {
-            Ok(())
-        }
-        TextRule::Hostname => {
-            Err("Hostnames may only contain alphanumeric characters, hyphens or dots".to_owned())
-        }
+        TextRule::Hostname if text.len() >= 256 => Err("Hostnames must be less than 256 characters".to_owned()),
+        TextRule::Hostname if text.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.')) => Ok(()),
+        TextRule::Hostname => Err("Hostnames may only contain alphanumeric characters, hyphens or dots".to_owned()),
         TextRule::ProcTitle if proc_title_is_valid(text) => Ok(()),
-        TextRule::ProcTitle => {
-            Err("template format is invalid or contains unknown variables".to_owned())
-        }
+        TextRule::ProcTitle => Err("template format is invalid or contains unknown variables".to_owned()),
     }
 }
 
@@ -445,24 +363,14 @@ fn buffer_limits(words: &[&[u8]], present: &Value) -> Result<[BufferLimit; 3], S
         return Err("Wrong number of arguments in buffer limit configuration.".to_owned());
     };
     for [class, hard, soft, seconds] in groups {
-        let class = BufferClass::parse(class)
-            .ok_or("Invalid client class specified in buffer limit configuration.")?;
+        let class = BufferClass::parse(class).ok_or("Invalid client class specified in buffer limit configuration.")?;
         let seconds = c_integer(seconds, 10).and_then(|seconds| u64::try_from(seconds).ok());
-        let (Some(hard_bytes), Some(soft_bytes), Some(soft_s)) = (
-            number::parse_memory(hard),
-            number::parse_memory(soft),
-            seconds,
-        ) else {
-            return Err(
-                "Error in hard, soft or soft_seconds setting in buffer limit configuration."
-                    .to_owned(),
-            );
+        let (Some(hard_bytes), Some(soft_bytes), Some(soft_s)) =
+            (number::parse_memory(hard), number::parse_memory(soft), seconds)
+        else {
+            return Err("Error in hard, soft or soft_seconds setting in buffer limit configuration.".to_owned());
         };
-        limits[class as usize] = BufferLimit {
-            hard_bytes,
-            soft_bytes,
-            soft_s,
-        };
+        limits[class as usize] = BufferLimit { hard_bytes, soft_bytes, soft_s };
     }
     Ok(limits)
 }

@@ -2,7 +2,9 @@
 mod dispatch;
 mod engine;
 mod gates;
+pub mod listen;
 mod session;
+pub mod start;
 mod stats;
 mod turn;
 
