@@ -23,11 +23,7 @@ static COUNTED: AtomicU64 = AtomicU64::new(0);
 #[inline]
 fn flags(layout: Layout) -> c_int {
     // Sizes below the alignment would get a smaller class than the alignment needs.
-    if layout.align() <= ALIGN_MIN && layout.align() <= layout.size() {
-        0
-    } else {
-        je::MALLOCX_ALIGN(layout.align())
-    }
+    if layout.align() <= ALIGN_MIN && layout.align() <= layout.size() { 0 } else { je::MALLOCX_ALIGN(layout.align()) }
 }
 
 #[inline]
@@ -130,9 +126,8 @@ fn read_usize(name: &CStr) -> usize {
     let mut value = 0usize;
     let mut len = size_of::<usize>();
     // SAFETY: the statistics named here are size_t; `value` and `len` outlive the call.
-    let failed = unsafe {
-        je::mallctl(name.as_ptr(), (&raw mut value).cast::<c_void>(), &raw mut len, std::ptr::null_mut(), 0)
-    };
+    let failed =
+        unsafe { je::mallctl(name.as_ptr(), (&raw mut value).cast::<c_void>(), &raw mut len, std::ptr::null_mut(), 0) };
     if failed == 0 { value } else { 0 }
 }
 

@@ -7,7 +7,9 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 /// Wall time and monotonic time, real or virtual.
 #[derive(Clone, Debug)]
 pub enum Clock {
-    Real { origin: Instant },
+    Real {
+        origin: Instant,
+    },
     /// Moves only when told to.
     Virtual(Rc<Cell<u64>>),
 }

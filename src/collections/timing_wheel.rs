@@ -43,14 +43,7 @@ pub struct TimingWheel {
 impl TimingWheel {
     /// A wheel that has passed tick `now`.
     pub fn new(now: u64) -> TimingWheel {
-        TimingWheel {
-            now,
-            slots: Vec::new(),
-            occupied: Default::default(),
-            due: Vec::new(),
-            swept: Vec::new(),
-            len: 0,
-        }
+        TimingWheel { now, slots: Vec::new(), occupied: Default::default(), due: Vec::new(), swept: Vec::new(), len: 0 }
     }
 
     /// Records filed, stale ones among them.

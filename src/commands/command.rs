@@ -224,12 +224,7 @@ impl KeySpec {
 
     /// Keys from argument `index` to `last` (relative to `index`; negative: from the end), every `step`-th.
     pub const fn range(index: u16, last: i32, step: u16, flags: KeyFlags) -> KeySpec {
-        KeySpec {
-            notes: "",
-            flags,
-            begin: BeginSearch::Index(index),
-            find: FindKeys::Range { last, step, limit: 0 },
-        }
+        KeySpec { notes: "", flags, begin: BeginSearch::Index(index), find: FindKeys::Range { last, step, limit: 0 } }
     }
 
     /// A count at argument `index`, and that many keys behind it.
@@ -246,7 +241,10 @@ impl KeySpec {
 pub enum BeginSearch {
     Index(u16),
     /// From the argument after `keyword`, which is searched from argument `from` (negative: backwards from the end).
-    Keyword { keyword: &'static str, from: i16 },
+    Keyword {
+        keyword: &'static str,
+        from: i16,
+    },
     Unknown,
 }
 

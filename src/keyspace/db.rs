@@ -121,11 +121,7 @@ impl Db {
     }
 
     pub(super) fn remove(&mut self, key: Key<'_>, hasher: &KeyHasher) -> Option<Entry> {
-        let entry = self.table.remove(
-            key.hash,
-            |entry| entry.key() == key.bytes,
-            |entry| hasher.hash(entry.key()),
-        )?;
+        let entry = self.table.remove(key.hash, |entry| entry.key() == key.bytes, |entry| hasher.hash(entry.key()))?;
         if let Some(deadline_ms) = entry.deadline_ms() {
             self.volatile -= 1;
             self.deadline_sum_ms -= i128::from(deadline_ms);

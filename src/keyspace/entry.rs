@@ -465,7 +465,9 @@ impl Entry {
         #[cfg(target_arch = "x86_64")]
         // SAFETY: a prefetch reads nothing; the pointer is valid besides.
         unsafe {
-            std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(self.ptr.as_ptr().cast_const().cast());
+            std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(
+                self.ptr.as_ptr().cast_const().cast(),
+            );
         }
     }
 }

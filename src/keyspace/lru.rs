@@ -9,26 +9,6 @@ pub const CLOCK_MAX: u32 = (1 << 24) - 1;
 /// The counter of a new key, so that it survives until it had a chance to be used.
 const LFU_INIT: u32 = 5;
 
-/// `maxmemory-policy`.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum EvictionPolicy {
-    NoEviction,
-    AllKeysLru,
-    AllKeysLfu,
-    AllKeysRandom,
-    VolatileLru,
-    VolatileLfu,
-    VolatileRandom,
-    VolatileTtl,
-}
-
-impl EvictionPolicy {
-    #[inline]
-    pub fn is_lfu(self) -> bool {
-        matches!(self, EvictionPolicy::AllKeysLfu | EvictionPolicy::VolatileLfu)
-    }
-}
-
 impl Keyspace {
     /// The bits of a key that is made now.
     #[inline]

@@ -20,10 +20,10 @@ use std::cell::{Cell, RefCell};
 
 use crate::base::hash::KeyHasher;
 use crate::base::random::Random;
+use crate::config::MaxmemoryPolicy;
 
 pub use db::Db;
 pub use entry::{EMBEDDED_MAX, Entry, NewValue, Value, ValueRef};
-pub use lru::EvictionPolicy;
 pub use object::{Kind, Object};
 pub use reclaim::Reclaimer;
 pub use view::{StringBytes, View};
@@ -49,7 +49,7 @@ pub struct Settings {
     /// `proto-max-bulk-len`: no string grows beyond it, bytes.
     pub bulk_max: usize,
     /// `maxmemory-policy`: whether the 24 bits are a clock or a counter.
-    pub policy: EvictionPolicy,
+    pub policy: MaxmemoryPolicy,
     /// `lfu-log-factor`, `lfu-decay-time` (minutes).
     pub lfu_log_factor: u32,
     pub lfu_decay_time: u32,
@@ -61,7 +61,7 @@ impl Default for Settings {
     fn default() -> Self {
         Settings {
             bulk_max: 512 * 1024 * 1024,
-            policy: EvictionPolicy::NoEviction,
+            policy: MaxmemoryPolicy::NoEviction,
             lfu_log_factor: 10,
             lfu_decay_time: 1,
             lazy_user_flush: false,

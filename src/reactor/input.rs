@@ -61,18 +61,20 @@ impl Input {
 
     /// Bytes held for requests not yet executed.
     pub fn pending_bytes(&self) -> usize {
-        let spilled = self.spill.as_ref().map_or(0, |spill| {
-            spill.frame.len() + spill.bulk.as_ref().map_or(0, |bulk| bulk.filled)
-        });
+        let spilled = self
+            .spill
+            .as_ref()
+            .map_or(0, |spill| spill.frame.len() + spill.bulk.as_ref().map_or(0, |bulk| bulk.filled));
         (self.tail - self.head) as usize + spilled + self.owned.iter().map(Vec::len).sum::<usize>()
     }
 
     /// Memory held, bytes.
     pub fn memory_bytes(&self) -> usize {
         let ring = if self.ring.is_some() { RING_CAPACITY } else { 0 };
-        let spilled = self.spill.as_ref().map_or(0, |spill| {
-            spill.frame.capacity() + spill.bulk.as_ref().map_or(0, |bulk| bulk.bytes.capacity())
-        });
+        let spilled = self
+            .spill
+            .as_ref()
+            .map_or(0, |spill| spill.frame.capacity() + spill.bulk.as_ref().map_or(0, |bulk| bulk.bytes.capacity()));
         ring + spilled + self.owned.iter().map(Vec::capacity).sum::<usize>()
     }
 

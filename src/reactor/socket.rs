@@ -96,6 +96,25 @@ impl Stream {
         }
     }
 
+    /// Whether the peer is on this machine: the loopback interface or a Unix socket.
+    pub fn is_local(&self) -> bool {
+        match self {
+            Stream::Tcp(stream) => stream.peer_addr().is_ok_and(|address| match address {
+                SocketAddr::V4(v4) => v4.ip().is_loopback(),
+                SocketAddr::V6(v6) => {
+                    v6.ip().is_loopback() || v6.ip().to_ipv4_mapped().is_some_and(|v4| v4.is_loopback())
+                }
+            }),
+            Stream::Unix(_) | Stream::Detached => true,
+        }
+    }
+
+    /// Sends what a refused connection is told, as far as that goes without waiting.
+    pub fn send_last(&mut self, bytes: &[u8]) {
+        // The peer may be gone; there is nobody else to tell.
+        drop(self.send(bytes));
+    }
+
     #[inline]
     fn recv(&mut self, space: &mut [u8]) -> io::Result<usize> {
         match self {

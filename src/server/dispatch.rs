@@ -88,7 +88,8 @@ impl Engine {
             // Stopped in the middle: the rest is parsed again when the client goes on.
             client.parser.reset();
             client.partial.clear();
-        } else if !client.input.owned.is_empty() {
+        }
+        if !client.input.owned.is_empty() {
             client.input.owned = Vec::new();
         }
         if !client.spilled.is_empty() {
@@ -97,8 +98,15 @@ impl Engine {
         client.input.settle(&mut self.pool);
         if client.output.is_empty() {
             client.output.settle(&mut self.pool);
+            if client.session.close_after_reply {
+                self.close(key);
+            }
         } else {
+            let overflows = client.output.overflow().0 > 0;
             self.mark_dirty(key);
+            if overflows {
+                self.check_output_limit(key);
+            }
         }
     }
 
@@ -121,7 +129,8 @@ impl Engine {
                 break;
             }
             let command = registry.hot(id);
-            if !command.accepts(request.argc as usize) || matches!(command.run, Run::Session(_) | Run::Server(_) | Run::Container)
+            if !command.accepts(request.argc as usize)
+                || matches!(command.run, Run::Session(_) | Run::Server(_) | Run::Container)
             {
                 break;
             }
@@ -249,7 +258,7 @@ impl Engine {
     #[inline(never)]
     fn execute_gated(&mut self, key: usize, request: Request) -> bool {
         let session = &mut self.clients[key].session;
-        if session.gates & gate::CLOSING != 0 || session.close_after_reply {
+        if session.is_held() {
             return false;
         }
         let skip_reply = session.gates & gate::REPLY_SKIP_NEXT != 0;

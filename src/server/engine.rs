@@ -11,10 +11,13 @@ use slab::Slab;
 use crate::base::clock::Clock;
 use crate::base::random::Random;
 use crate::commands::{self, CommandId, Registry, Reply};
-use crate::keyspace::Keyspace;
+use crate::config::Config;
+use crate::keyspace::{Keyspace, Settings};
 use crate::reactor::{BufferPool, Stream};
 use crate::resp::request::{ArgRef, Limits, Progress, ProtocolError};
+use crate::server::network::Network;
 use crate::server::session::{Client, Session, gate};
+use crate::server::stall::Recorder;
 use crate::server::stats::Stats;
 
 /// Requests gathered before they are run; the rest wait for the next turn, so that no turn is long.
@@ -55,7 +58,10 @@ pub struct Engine {
     pub keyspace: Keyspace,
     pub registry: Registry,
     pub clock: Clock,
+    pub config: Config,
     pub stats: Stats,
+    pub recorder: Recorder,
+    pub network: Network,
     pub limits: Limits,
     pub(super) batch: Batch,
     pub(super) pool: BufferPool,
@@ -67,18 +73,30 @@ pub struct Engine {
     pub(super) closing: Vec<usize>,
     /// Gates that are closed for everybody.
     pub gates: u32,
+    /// The client that [`Engine::check_clients`] looked at last.
+    pub(super) next_checked: usize,
     next_client_id: u64,
+    shutdown: bool,
 }
 
 impl Engine {
+    /// An engine with the default configuration.
     pub fn new(clock: Clock, seed: u64) -> Engine {
+        Engine::with_config(Config::default(), clock, seed)
+    }
+
+    /// The same `seed`, clock and input give the same output.
+    pub fn with_config(config: Config, clock: Clock, seed: u64) -> Engine {
         let now_ms = (clock.unix_us() / 1000) as i64;
-        Engine {
+        let mut engine = Engine {
             clients: Slab::new(),
-            keyspace: Keyspace::new(16, Random::new(seed), now_ms),
+            keyspace: Keyspace::new(config.databases as usize, Random::new(seed), now_ms),
             registry: Registry::new(commands::GROUPS),
             clock,
+            config,
             stats: Stats::default(),
+            recorder: Recorder::default(),
+            network: Network::default(),
             limits: Limits { bulk_max: 512 * 1024 * 1024, authenticated: true },
             batch: Batch::default(),
             pool: BufferPool::default(),
@@ -86,15 +104,48 @@ impl Engine {
             ready: Vec::new(),
             closing: Vec::new(),
             gates: 0,
+            next_checked: 0,
             next_client_id: 1,
-        }
+            shutdown: false,
+        };
+        engine.apply_config();
+        engine
+    }
+
+    /// Hands the configuration's values to those who keep copies of their own; called after every change.
+    pub fn apply_config(&mut self) {
+        self.limits.bulk_max = self.config.proto_max_bulk_len;
+        self.keyspace.settings = Settings {
+            bulk_max: usize::try_from(self.config.proto_max_bulk_len).unwrap_or(usize::MAX),
+            policy: self.config.maxmemory_policy,
+            lfu_log_factor: self.config.lfu_log_factor,
+            lfu_decay_time: self.config.lfu_decay_time_min,
+            lazy_user_flush: self.config.lazyfree_lazy_user_flush,
+        };
+    }
+
+    /// The loop ends after this turn.
+    pub fn request_shutdown(&mut self) {
+        self.shutdown = true;
+    }
+
+    pub fn shutdown_requested(&self) -> bool {
+        self.shutdown
     }
 
     /// A new client on `stream`; its key.
     pub fn connect(&mut self, stream: Stream) -> usize {
         let id = self.next_client_id;
         self.next_client_id += 1;
-        let session = Session::new(id, self.clock.unix_us() / 1000);
+        let mut session = Session::new(id, self.keyspace.now_ms() as u64);
+        let unix_path = self.network.unix_path().map(|path| path.to_string_lossy().into_owned()).unwrap_or_default();
+        (session.addr, session.laddr) = stream.addresses(&unix_path);
+        session.unix_socket = matches!(stream, Stream::Unix(_));
+        session.fd = stream.fd();
+        if !self.config.requirepass.is_empty() {
+            session.gates |= gate::UNAUTHENTICATED;
+        }
+        self.stats.connections_received += 1;
         self.clients.insert(Client::new(stream, session))
     }
 
@@ -109,7 +160,7 @@ impl Engine {
     #[inline]
     pub(super) fn gather(&mut self, key: usize) -> bool {
         let client = &mut self.clients[key];
-        if client.session.gates & (gate::CLOSING | gate::PAUSED) != 0 || client.session.close_after_reply {
+        if client.session.is_held() {
             return false;
         }
         if client.input.is_spilled() || !client.parser.is_idle() {
@@ -190,55 +241,55 @@ impl Engine {
     #[cold]
     #[inline(never)]
     fn gather_slowly(&mut self, key: usize) -> bool {
-            let client = &mut self.clients[key];
-            let mut limits = self.limits;
-            limits.authenticated = client.session.gates & gate::UNAUTHENTICATED == 0;
-            if client.input.is_spilled() {
+        let client = &mut self.clients[key];
+        let mut limits = self.limits;
+        limits.authenticated = client.session.gates & gate::UNAUTHENTICATED == 0;
+        if client.input.is_spilled() {
+            client.input.spill();
+            if client.input.awaits_bulk() {
+                let Some(index) = client.input.bulk_arrived() else { return false };
+                client.partial.push(ArgRef::owned(index));
+                client.parser.bulk_received();
+                // Bytes behind it wait in the ring.
                 client.input.spill();
-                if client.input.awaits_bulk() {
-                    let Some(index) = client.input.bulk_arrived() else { return false };
-                    client.partial.push(ArgRef::owned(index));
-                    client.parser.bulk_received();
-                    // Bytes behind it wait in the ring.
-                    client.input.spill();
-                }
             }
-            let args_at = self.batch.args.len();
-            self.batch.args.append(&mut client.partial);
-            let spilled = client.input.is_spilled();
-            let progress = if let Some((frame, owned)) = client.input.spilled_parts() {
-                client.parser.parse(frame, &mut self.batch.args, owned, &limits)
-            } else {
-                let (frame, owned) = client.input.parts();
-                client.parser.parse(frame, &mut self.batch.args, owned, &limits)
-            };
-            match progress {
-                Ok(Progress::Complete) => {
-                    let used = client.parser.pos();
-                    client.parser.reset();
-                    if spilled {
-                        client.spilled = client.input.take_spilled(used, &mut self.pool);
-                    }
-                    self.push_resumed(key, args_at, used, spilled);
-                    // What lies behind it is gathered in the next turn.
-                    return true;
+        }
+        let args_at = self.batch.args.len();
+        self.batch.args.append(&mut client.partial);
+        let spilled = client.input.is_spilled();
+        let progress = if let Some((frame, owned)) = client.input.spilled_parts() {
+            client.parser.parse(frame, &mut self.batch.args, owned, &limits)
+        } else {
+            let (frame, owned) = client.input.parts();
+            client.parser.parse(frame, &mut self.batch.args, owned, &limits)
+        };
+        match progress {
+            Ok(Progress::Complete) => {
+                let used = client.parser.pos();
+                client.parser.reset();
+                if spilled {
+                    client.spilled = client.input.take_spilled(used, &mut self.pool);
                 }
-                Ok(Progress::Incomplete) => {
-                    client.partial.extend(self.batch.args.drain(args_at..));
-                    return false;
-                }
-                Ok(Progress::BigBulk { len }) => {
-                    client.partial.extend(self.batch.args.drain(args_at..));
-                    client.input.spill();
-                    client.input.begin_bulk(client.parser.pos(), len);
-                    return false;
-                }
-                Err(error) => {
-                    self.batch.args.truncate(args_at);
-                    self.protocol_error(key, error);
-                    return false;
-                }
+                self.push_resumed(key, args_at, used, spilled);
+                // What lies behind it is gathered in the next turn.
+                return true;
             }
+            Ok(Progress::Incomplete) => {
+                client.partial.extend(self.batch.args.drain(args_at..));
+                return false;
+            }
+            Ok(Progress::BigBulk { len }) => {
+                client.partial.extend(self.batch.args.drain(args_at..));
+                client.input.spill();
+                client.input.begin_bulk(client.parser.pos(), len);
+                return false;
+            }
+            Err(error) => {
+                self.batch.args.truncate(args_at);
+                self.protocol_error(key, error);
+                return false;
+            }
+        }
     }
 
     fn push_resumed(&mut self, key: usize, args_at: usize, used: usize, spilled: bool) {
@@ -281,7 +332,14 @@ impl Engine {
         self.reply(key).error(&text);
         self.stats.protocol_errors += 1;
         self.mark_dirty(key);
-        self.clients[key].session.close_after_reply = true;
+        self.close_after_reply(key);
+    }
+
+    /// Nothing more is executed for the client; it is closed when its replies are sent.
+    pub fn close_after_reply(&mut self, key: usize) {
+        let session = &mut self.clients[key].session;
+        session.close_after_reply = true;
+        session.gates |= gate::CLOSING;
     }
 
     /// Puts the client on the list of those with replies to send.
@@ -301,6 +359,22 @@ impl Engine {
             client.ready = true;
             self.ready.push(key);
         }
+    }
+
+    /// The client's socket has something that was not read: it is looked at in the next turn, or when whatever holds the
+    /// client lets go of it.
+    pub(super) fn mark_unread(&mut self, key: usize) {
+        if self.clients[key].session.is_held() {
+            self.clients[key].unread = true;
+        } else {
+            self.mark_ready(key);
+        }
+    }
+
+    /// The client may go on: what it sent in the meantime is looked at in the next turn.
+    pub fn resume(&mut self, key: usize) {
+        self.clients[key].unread = false;
+        self.mark_ready(key);
     }
 
     /// The arguments of a gathered request, copied.

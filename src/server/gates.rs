@@ -23,6 +23,7 @@ pub(super) fn admit(engine: &mut Engine, key: usize, request: Request) -> Verdic
         return Verdict::Refuse(CommandError::new("NOAUTH Authentication required."));
     }
     if gates & gate::PAUSED != 0 {
+        engine.clients[key].session.gates |= gate::HELD;
         return Verdict::Wait;
     }
     Verdict::Run

@@ -2,8 +2,12 @@
 mod dispatch;
 mod engine;
 mod gates;
+mod housekeeping;
+mod limits;
 pub mod listen;
+mod network;
 mod session;
+mod stall;
 pub mod start;
 mod stats;
 mod turn;

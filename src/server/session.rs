@@ -20,7 +20,9 @@ pub struct Client {
     pub dirty: bool,
     /// Is on the list of clients whose socket or input has more to give.
     pub ready: bool,
-    /// Is to be closed, and why, when what is being done with it is done.
+    /// Its socket may hold bytes for which no other event will come.
+    pub unread: bool,
+    /// Is to be closed when what is being done with it is done.
     pub closing: bool,
     /// Since when the output has been over its soft limit, monotonic milliseconds.
     pub over_soft_since_ms: Option<u64>,
@@ -30,8 +32,12 @@ pub struct Client {
 pub mod gate {
     pub const UNAUTHENTICATED: u32 = 1;
     pub const REPLY_SKIP_NEXT: u32 = 1 << 1;
-    pub const PAUSED: u32 = 1 << 2;
+    /// A request waits for the end of CLIENT PAUSE; nothing of the client is executed until then.
+    pub const HELD: u32 = 1 << 2;
+    /// It is closed as soon as its replies are sent, or at the end of the turn; nothing of it is executed any more.
     pub const CLOSING: u32 = 1 << 3;
+    /// CLIENT PAUSE is on: commands it concerns are put off.
+    pub const PAUSED: u32 = 1 << 4;
 }
 
 /// The state of a client that commands see and change.
@@ -51,8 +57,6 @@ pub struct Session {
     pub no_evict: bool,
     /// Close when the replies so far are sent.
     pub close_after_reply: bool,
-    /// A request was put off because of CLIENT PAUSE.
-    pub postponed: bool,
     pub unix_socket: bool,
     pub fd: i32,
     pub created_ms: u64,
@@ -78,7 +82,6 @@ impl Session {
             no_touch: false,
             no_evict: false,
             close_after_reply: false,
-            postponed: false,
             unix_socket: false,
             fd: -1,
             created_ms: now_ms,
@@ -87,6 +90,12 @@ impl Session {
             commands: 0,
             sent_bytes: 0,
         }
+    }
+
+    /// Whether nothing of it may be executed now.
+    #[inline]
+    pub fn is_held(&self) -> bool {
+        self.gates & (gate::HELD | gate::CLOSING) != 0
     }
 
     pub fn is_authenticated(&self) -> bool {
@@ -106,6 +115,7 @@ impl Client {
             session,
             dirty: false,
             ready: false,
+            unread: false,
             closing: false,
             over_soft_since_ms: None,
         }

@@ -20,6 +20,7 @@ use std::thread;
 
 use signal_hook::consts::{SIGINT, SIGTERM};
 
+use crate::base::allocator;
 use crate::base::clock::Clock;
 use crate::base::log::{self, Level, Role};
 use crate::base::random::Random;
@@ -452,8 +453,10 @@ pub fn run(started: Started) -> Result<(), ExitReason> {
     let listeners = listen(&started.config).inspect_err(ExitReason::log)?;
     let failed = |error: io::Error| ExitReason::Failed(format!("The event loop failed: {}", reason(&error)));
     started.ready(&listeners);
-    let engine = Engine::new(Clock::real(), Random::entropy_seed());
-    let outcome = Server::new(engine, listeners).and_then(|mut server| server.run()).map_err(failed);
+    let signals = Signals::install().map_err(failed)?;
+    allocator::start_background_thread();
+    let engine = Engine::with_config(started.config.clone(), Clock::real(), Random::entropy_seed());
+    let outcome = Server::new(engine, listeners, Some(signals)).and_then(|mut server| server.run()).map_err(failed);
     started.stopping();
     outcome
 }
@@ -469,7 +472,7 @@ pub fn in_process() -> io::Result<SocketAddr> {
     let address = listener.local_addr().ok_or(ErrorKind::AddrNotAvailable)?;
     thread::Builder::new().name("zedis".to_owned()).spawn(move || {
         let engine = Engine::new(Clock::real(), Random::entropy_seed());
-        let outcome = Server::new(engine, vec![listener]).and_then(|mut server| server.run());
+        let outcome = Server::new(engine, vec![listener], None).and_then(|mut server| server.run());
         if let Err(error) = outcome {
             log::warning(format_args!("The event loop failed: {}", reason(&error)));
         }

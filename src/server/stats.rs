@@ -1,4 +1,4 @@
-//! What INFO shows of the server's work, and which turn was the longest and why.
+//! What INFO shows of the server's work.
 
 use std::collections::BTreeMap;
 
@@ -19,8 +19,9 @@ pub struct Stats {
     pub errors: BTreeMap<Vec<u8>, u64>,
     /// The longest run of equal commands in this turn.
     pub turn: TurnStats,
-    pub longest_turn: LongestTurn,
-    pub turns: u64,
+    /// Clients closed because they did not read, or did not finish a request, within their limits.
+    pub output_limit_disconnections: u64,
+    pub query_limit_disconnections: u64,
 }
 
 /// What happened in the current turn.
@@ -29,13 +30,7 @@ pub struct TurnStats {
     pub longest_run_ns: u64,
     pub longest_run_command: CommandId,
     pub longest_run_calls: u32,
-}
-
-/// The longest turn since the statistics were reset.
-#[derive(Default, Clone)]
-pub struct LongestTurn {
-    pub ns: u64,
-    pub cause: String,
+    pub requests: u32,
 }
 
 impl Stats {
@@ -53,12 +48,11 @@ impl Stats {
     /// A run of equal commands took this long.
     #[inline]
     pub fn note_run(&mut self, command: CommandId, calls: u32, elapsed_ns: u64) {
+        self.turn.requests += calls;
         if elapsed_ns > self.turn.longest_run_ns {
-            self.turn = TurnStats {
-                longest_run_ns: elapsed_ns,
-                longest_run_command: command,
-                longest_run_calls: calls,
-            };
+            self.turn.longest_run_ns = elapsed_ns;
+            self.turn.longest_run_command = command;
+            self.turn.longest_run_calls = calls;
         }
     }
 }

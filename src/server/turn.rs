@@ -1,96 +1,126 @@
-//! The loop. [`Server::turn`] is one turn of it, its phases in order.
+//! The loop. [`Server::turn`] is one turn of it, its phases in order; everything between bytes in and bytes out is the
+//! [`Engine`]'s.
 
 use std::io;
+use std::os::fd::AsRawFd;
 use std::time::Duration;
 
 use mio::event::Event;
-use mio::{Events, Poll, Token};
+use mio::unix::SourceFd;
+use mio::{Events, Interest, Poll, Token};
 
+use crate::base::log;
 use crate::reactor::{self, Flushed, Listener, Received, Stream};
 use crate::server::engine::{BATCH_MAX, Engine};
-use crate::server::session::gate;
+use crate::server::network::{FIRST_LISTENER, Network, SIGNALS};
+use crate::server::stall::Phase;
+use crate::server::start::Signals;
 
-/// Events taken from the kernel at once; a bound on a turn's system calls.
+/// Events taken from the kernel at once: a bound on the system calls of a turn.
 const EVENTS_MAX: usize = 64;
-/// Connections accepted in one turn.
-const ACCEPTS_MAX: usize = 1000;
-/// Tokens from here on are listeners.
-const FIRST_LISTENER: usize = usize::MAX / 2;
+/// Connections accepted per listener and turn.
+const ACCEPTS_MAX: usize = 64;
 /// Records of the timing wheel looked at in one turn.
 const EXPIRE_BUDGET: usize = 512;
 /// Time between two runs of the periodic jobs, milliseconds.
 const CRON_MS: u64 = 100;
 
+/// An engine with sockets.
 pub struct Server {
     poll: Poll,
     events: Events,
-    listeners: Vec<Listener>,
     pub engine: Engine,
+    signals: Option<Signals>,
     next_cron_ms: u64,
     /// Keys are due that did not fit into the last turn's budget.
     expiry_behind: bool,
 }
 
 impl Server {
-    pub fn new(engine: Engine, mut listeners: Vec<Listener>) -> io::Result<Server> {
+    /// A server that accepts from `listeners`, and shuts down when `signals` say so.
+    ///
+    /// # Errors
+    /// As epoll_create(2), epoll_ctl(2).
+    pub fn new(mut engine: Engine, listeners: Vec<Listener>, signals: Option<Signals>) -> io::Result<Server> {
         let poll = Poll::new()?;
-        for (index, listener) in listeners.iter_mut().enumerate() {
-            listener.register(poll.registry(), Token(FIRST_LISTENER + index))?;
+        engine.network = Network::new(poll.registry().try_clone()?, listeners)?;
+        if let Some(signals) = &signals {
+            let pipe = signals.pipe().as_raw_fd();
+            poll.registry().register(&mut SourceFd(&pipe), Token(SIGNALS), Interest::READABLE)?;
         }
         Ok(Server {
             poll,
             events: Events::with_capacity(EVENTS_MAX),
-            listeners,
             engine,
+            signals,
             next_cron_ms: 0,
             expiry_behind: false,
         })
     }
 
     /// Runs until the server is told to stop.
+    ///
+    /// # Errors
+    /// As epoll_wait(2).
     pub fn run(&mut self) -> io::Result<()> {
-        loop {
+        while !self.engine.shutdown_requested() {
             self.turn()?;
         }
+        log::warning("User requested shutdown...");
+        self.engine.network.close();
+        log::warning("Zedis is now ready to exit, bye bye...");
+        Ok(())
     }
 
     /// One turn of the loop.
     fn turn(&mut self) -> io::Result<()> {
         self.wait()?;
-        let started_ns = self.engine.clock.monotonic_ns();
-        self.gather()?;
+        self.gather();
+        self.end_phase(Phase::Gather);
         self.engine.run();
+        self.end_phase(Phase::Execute);
         self.flush();
+        self.end_phase(Phase::Flush);
         self.housekeep();
-        self.account(started_ns);
+        self.end_phase(Phase::Housekeep);
+        self.engine.finish_turn();
         Ok(())
     }
 
-    /// Sleeps until there is something to do.
+    #[inline]
+    fn end_phase(&mut self, phase: Phase) {
+        let now_ns = self.engine.clock.monotonic_ns();
+        self.engine.recorder.end_phase(phase, now_ns);
+    }
+
+    /// Sleeps until there is something to do, and reads the clock.
     fn wait(&mut self) -> io::Result<()> {
         let timeout = self.timeout();
         match self.poll.poll(&mut self.events, Some(timeout)) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => self.events.clear(),
             polled => polled?,
         }
-        self.engine.keyspace.set_now_ms((self.engine.clock.unix_us() / 1000) as i64);
+        self.engine.begin_turn();
         Ok(())
     }
 
     fn timeout(&self) -> Duration {
-        if !self.engine.ready.is_empty() || self.expiry_behind {
+        let engine = &self.engine;
+        if !engine.ready.is_empty() || self.expiry_behind {
             return Duration::ZERO;
         }
-        let now_ms = self.engine.clock.unix_us() / 1000;
         let mut until_ms = self.next_cron_ms;
-        if let Some(expiry_ms) = self.engine.keyspace.next_expiry_ms() {
+        if let Some(expiry_ms) = engine.keyspace.next_expiry_ms() {
             until_ms = until_ms.min(expiry_ms);
         }
-        Duration::from_millis(until_ms.saturating_sub(now_ms))
+        // Measured from the beginning of the last turn: waking a little early costs a turn, reading the clock again would cost
+        // every turn.
+        let now_us = engine.clock.unix_us();
+        Duration::from_micros((until_ms * 1000).saturating_sub(now_us))
     }
 
     /// One `recv` for each readable connection; every complete request goes into the batch.
-    fn gather(&mut self) -> io::Result<()> {
+    fn gather(&mut self) {
         let ready = std::mem::take(&mut self.engine.ready);
         for &key in &ready {
             self.engine.clients[key].ready = false;
@@ -101,19 +131,21 @@ impl Server {
         let events = std::mem::replace(&mut self.events, Events::with_capacity(0));
         for event in &events {
             let Token(token) = event.token();
-            if token >= FIRST_LISTENER {
-                self.accept(token - FIRST_LISTENER)?;
-            } else {
+            if token < SIGNALS {
                 self.connection_event(token, event);
+            } else if token == SIGNALS {
+                self.signal();
+            } else {
+                self.accept(token - FIRST_LISTENER);
             }
         }
         self.events = events;
-        Ok(())
     }
 
     #[inline]
     fn connection_event(&mut self, key: usize, event: &Event) {
-        if event.is_writable() && !self.engine.clients[key].output.is_empty() {
+        let Some(client) = self.engine.clients.get(key) else { return };
+        if event.is_writable() && !client.output.is_empty() {
             self.engine.mark_dirty(key);
         }
         if event.is_readable() || event.is_read_closed() || event.is_error() {
@@ -123,102 +155,120 @@ impl Server {
 
     #[inline]
     fn read(&mut self, key: usize) {
-        if self.engine.batch.requests.len() >= BATCH_MAX {
-            return self.engine.mark_ready(key);
-        }
         let client = &mut self.engine.clients[key];
-        if client.ready {
-            // Its turn has come already.
+        if client.ready || client.closing {
+            // On the list for the next turn already, or about to go.
             return;
+        }
+        if self.engine.batch.requests.len() >= BATCH_MAX || client.session.is_held() {
+            // Nothing more is parsed now; what has arrived is read when its turn comes.
+            return self.engine.mark_unread(key);
         }
         if client.input.is_full() {
             client.input.spill();
         }
+        let before = client.input.received_bytes();
         let received = reactor::receive(&mut client.stream, &mut client.input, &mut self.engine.pool);
+        self.engine.stats.net_input_bytes += client.input.received_bytes() - before;
         let gathered = self.engine.batch.requests.len();
         let more = self.engine.gather(key);
         if self.engine.batch.requests.len() == gathered {
             // Nothing to execute, so nobody else will look at the ring.
-            self.engine.clients[key].input.settle(&mut self.engine.pool);
+            self.engine.settle_input(key);
         }
         match received {
             Received::Drained if !more => {}
-            Received::Closed => self.engine.close(key),
+            Received::Closed => self.engine.peer_closed(key),
             _ => self.engine.mark_ready(key),
         }
     }
 
-    fn accept(&mut self, listener: usize) -> io::Result<()> {
-        for _ in 0..ACCEPTS_MAX {
-            let stream = match self.listeners[listener].accept() {
-                Ok(stream) => stream,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
-                Err(_) => return Ok(()),
-            };
-            stream.configure(300);
-            self.admit(stream);
-        }
-        Ok(())
+    /// A signal asks for the end.
+    fn signal(&mut self) {
+        let Some(signals) = &mut self.signals else { return };
+        let Some(signal) = signals.take() else { return };
+        let name = if signal == signal_hook::consts::SIGINT { "SIGINT" } else { "SIGTERM" };
+        log::warning(format_args!("Received {name} scheduling shutdown..."));
+        signals.shutting_down(true);
+        self.engine.request_shutdown();
     }
 
-    fn admit(&mut self, stream: Stream) {
-        let key = self.engine.connect(stream);
-        let client = &mut self.engine.clients[key];
-        if client.stream.register(self.poll.registry(), Token(key)).is_err() {
-            self.engine.close(key);
+    /// Accepts what waits at a listener.
+    fn accept(&mut self, listener: usize) {
+        for _ in 0..ACCEPTS_MAX {
+            match self.engine.network.accept(listener) {
+                Ok(stream) => self.admit(stream),
+                Err(error) => match error.kind() {
+                    io::ErrorKind::WouldBlock => return,
+                    io::ErrorKind::Interrupted | io::ErrorKind::ConnectionAborted => {}
+                    _ => {
+                        // No descriptor is left. The connection waits in the kernel's queue, and there will be no other
+                        // edge for it, so the listener is tried again by the clock.
+                        log::warning(format_args!("Accepting client connection: {error}"));
+                        self.engine.network.stalled.push(listener);
+                        return;
+                    }
+                },
+            }
+        }
+        self.engine.network.stalled.push(listener);
+    }
+
+    fn admit(&mut self, mut stream: Stream) {
+        let engine = &mut self.engine;
+        if let Err(refusal) = engine.may_connect(&stream) {
+            stream.send_last(&refusal);
+            engine.stats.rejected_connections += 1;
+            return;
+        }
+        stream.configure(engine.config.tcp_keepalive_s);
+        let key = engine.connect(stream);
+        let client = &mut engine.clients[key];
+        if engine.network.register(&mut client.stream, key).is_err() {
+            engine.close(key);
         }
     }
 
     /// One `send` for each connection that has replies.
     fn flush(&mut self) {
-        let mut dirty = std::mem::take(&mut self.engine.dirty);
+        let engine = &mut self.engine;
+        let mut dirty = std::mem::take(&mut engine.dirty);
+        engine.recorder.turn.sends = dirty.len() as u32;
         for key in dirty.drain(..) {
-            let client = &mut self.engine.clients[key];
+            let client = &mut engine.clients[key];
             client.dirty = false;
             if client.output.is_empty() {
                 continue;
             }
-            match reactor::flush(&mut client.stream, &mut client.output) {
+            let waiting = client.output.queued_bytes();
+            let flushed = reactor::flush(&mut client.stream, &mut client.output);
+            engine.stats.net_output_bytes += (waiting - client.output.queued_bytes()) as u64;
+            match flushed {
                 Flushed::All => {
-                    client.output.settle(&mut self.engine.pool);
+                    client.output.settle(&mut engine.pool);
                     if client.session.close_after_reply {
-                        self.engine.close(key);
+                        engine.close(key);
                     }
                 }
-                Flushed::Partly => {}
-                Flushed::Closed => self.engine.close(key),
+                Flushed::Partly => engine.check_output_limit(key),
+                Flushed::Closed => engine.close(key),
             }
         }
-        self.engine.dirty = dirty;
+        engine.dirty = dirty;
     }
 
-    /// Timers, deadlines, buffers.
+    /// Deadlines, periodic jobs, farewells.
     fn housekeep(&mut self) {
         let engine = &mut self.engine;
         self.expiry_behind = engine.keyspace.expire_slice(EXPIRE_BUDGET) == 0;
-        engine.keyspace.flush_garbage();
         let now_ms = engine.keyspace.now_ms() as u64;
         if now_ms >= self.next_cron_ms {
             self.next_cron_ms = now_ms + CRON_MS;
-        }
-        for key in std::mem::take(&mut engine.closing) {
-            let mut client = engine.clients.remove(key);
-            client.input.close(&mut engine.pool);
-            client.output.close(&mut engine.pool);
-            if client.ready {
-                engine.ready.retain(|&ready| ready != key);
-            }
-            if client.dirty {
-                engine.dirty.retain(|&dirty| dirty != key);
+            engine.cron();
+            for listener in std::mem::take(&mut self.engine.network.stalled) {
+                self.accept(listener);
             }
         }
-    }
-
-    fn account(&mut self, started_ns: u64) {
-        let elapsed_ns = self.engine.clock.monotonic_ns() - started_ns;
-        if elapsed_ns > self.engine.stats.longest_turn.ns {
-            self.engine.stats.longest_turn.ns = elapsed_ns;
-        }
-        let _ = gate::PAUSED;
+        self.engine.remove_closed();
     }
 }

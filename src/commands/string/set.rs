@@ -1,8 +1,6 @@
 //! SET and its relatives.
 
-use crate::commands::{
-    Acl, Arg, Args, Command, CommandResult, Flags, Group, KeyFlags, KeySpec, Reply, Run,
-};
+use crate::commands::{Acl, Arg, Args, Command, CommandResult, Flags, Group, KeyFlags, KeySpec, Reply, Run};
 use crate::keyspace::{NewValue, Ttl, Writer};
 
 pub(super) static SET: Command = Command {

@@ -1,0 +1,84 @@
+//! What surrounds a turn in the engine: its beginning and end, the periodic jobs, clients that come and go.
+
+use crate::base::log;
+use crate::reactor::Stream;
+use crate::server::engine::Engine;
+
+impl Engine {
+    /// A turn begins: reads the clock.
+    pub fn begin_turn(&mut self) {
+        let now_ns = self.clock.monotonic_ns();
+        self.recorder.begin(now_ns);
+        self.keyspace.set_now_ms((self.clock.unix_us() / 1000) as i64);
+    }
+
+    /// A turn ends: books its time.
+    pub fn finish_turn(&mut self) {
+        self.recorder.turn.requests = self.stats.turn.requests;
+        let over = self.recorder.finish(&self.stats.turn, &self.registry, self.config.stall_threshold_us);
+        if let Some(ns) = over {
+            log::verbose(format_args!("A turn took {} us: {}", ns / 1000, self.recorder.longest.cause));
+        }
+        self.stats.turn = Default::default();
+    }
+
+    /// The periodic jobs, ten times a second.
+    pub fn cron(&mut self) {
+        let started_ns = self.clock.monotonic_ns();
+        self.check_clients();
+        self.pool.shrink();
+        let elapsed_ns = self.clock.monotonic_ns() - started_ns;
+        self.recorder.note_job("periodic jobs", elapsed_ns);
+    }
+
+    /// Whether another connection is welcome; Err: what to tell it.
+    pub(super) fn may_connect(&self, stream: &Stream) -> Result<(), Vec<u8>> {
+        if self.clients.len() >= self.config.maxclients as usize {
+            return Err(b"-ERR max number of clients reached\r\n".to_vec());
+        }
+        if self.config.protected_mode && self.config.requirepass.is_empty() && !stream.is_local() {
+            return Err(PROTECTED_MODE.as_bytes().to_vec());
+        }
+        Ok(())
+    }
+
+    /// The peer will send no more, and it is closed. What it sent in time is still executed and, if it takes that, answered.
+    pub(super) fn peer_closed(&mut self, key: usize) {
+        let has_requests = self.batch.clients.last().is_some_and(|&(last, _)| last as usize == key);
+        if has_requests {
+            self.clients[key].session.close_after_reply = true;
+        } else {
+            self.close(key);
+        }
+    }
+
+    /// A client's input was looked at and holds nothing that can be executed: its ring goes back if it is empty.
+    pub(super) fn settle_input(&mut self, key: usize) {
+        let client = &mut self.clients[key];
+        client.input.settle(&mut self.pool);
+        if client.input.is_spilled() {
+            self.check_query_limit(key);
+        }
+    }
+
+    /// Takes the closed clients out.
+    pub fn remove_closed(&mut self) {
+        for key in std::mem::take(&mut self.closing) {
+            let mut client = self.clients.remove(key);
+            client.input.close(&mut self.pool);
+            client.output.close(&mut self.pool);
+            if client.ready {
+                self.ready.retain(|&ready| ready != key);
+            }
+            if client.dirty {
+                self.dirty.retain(|&dirty| dirty != key);
+            }
+        }
+    }
+}
+
+/// What a client from elsewhere is told while there is no password. Clients look at the first word.
+const PROTECTED_MODE: &str = "-DENIED Redis is running in protected mode because protected mode is enabled and no password is set \
+for the default user. In this mode connections are only accepted from the loopback interface. To connect from another computer, \
+set a password with the requirepass directive (or CONFIG SET requirepass from the loopback interface), or, if nobody else can reach \
+the server's port, turn protected mode off with the protected-mode directive (or CONFIG SET protected-mode no).\r\n";

@@ -1,0 +1,78 @@
+//! What a client may cost: `client-output-buffer-limit`, `client-query-buffer-limit`, `timeout`. A client beyond a limit is closed, and
+//! the log says why.
+
+use crate::base::log;
+use crate::config::BufferClass;
+use crate::server::engine::Engine;
+
+impl Engine {
+    /// Closes the client if what waits to be sent to it is beyond its limits.
+    #[cold]
+    pub(super) fn check_output_limit(&mut self, key: usize) {
+        let client = &mut self.clients[key];
+        if client.closing {
+            return;
+        }
+        let limit = self.config.client_output_buffer_limits[BufferClass::Normal as usize];
+        let queued = client.output.queued_bytes() as u64;
+        let over_hard = limit.hard_bytes > 0 && queued > limit.hard_bytes;
+        let over_soft = limit.soft_bytes > 0 && queued > limit.soft_bytes;
+        let now_ms = self.keyspace.now_ms() as u64;
+        if !over_soft {
+            client.over_soft_since_ms = None;
+        }
+        let soft_too_long = over_soft && {
+            let since_ms = *client.over_soft_since_ms.get_or_insert(now_ms);
+            now_ms.saturating_sub(since_ms) > limit.soft_s * 1000
+        };
+        if over_hard || soft_too_long {
+            self.stats.output_limit_disconnections += 1;
+            let id = client.session.id;
+            log::warning(format_args!(
+                "Client id={id} addr={} with {queued} bytes of replies waiting closed for overcoming of output buffer limits.",
+                client.session.addr
+            ));
+            self.close(key);
+        }
+    }
+
+    /// Closes the client if it has sent more of unfinished requests than it may.
+    #[cold]
+    pub(super) fn check_query_limit(&mut self, key: usize) {
+        let client = &self.clients[key];
+        let pending = client.input.pending_bytes() as u64;
+        if pending > self.config.client_query_buffer_limit && !client.closing {
+            self.stats.query_limit_disconnections += 1;
+            log::warning(format_args!(
+                "Closing client id={} addr={} that reached max query buffer length: {pending} bytes.",
+                client.session.id, client.session.addr
+            ));
+            self.close(key);
+        }
+    }
+
+    /// Looks after a tenth of the clients (called ten times a second): idle ones, and those over a soft limit.
+    pub(super) fn check_clients(&mut self) {
+        let slots = self.clients.capacity();
+        let share = (slots / 10 + 1).min(CLIENTS_PER_CALL_MAX);
+        let now_ms = self.keyspace.now_ms() as u64;
+        let timeout_ms = u64::from(self.config.timeout_s) * 1000;
+        for _ in 0..share.min(slots) {
+            self.next_checked = (self.next_checked + 1) % slots;
+            let key = self.next_checked;
+            let Some(client) = self.clients.get(key) else { continue };
+            if client.output.overflow().0 > 0 {
+                self.check_output_limit(key);
+            }
+            let client = &self.clients[key];
+            let idle_ms = now_ms.saturating_sub(client.session.last_interaction_ms);
+            if timeout_ms > 0 && idle_ms > timeout_ms && !client.closing {
+                log::verbose(format_args!("Closing idle client id={} addr={}", client.session.id, client.session.addr));
+                self.close(key);
+            }
+        }
+    }
+}
+
+/// Clients looked at per call; with more, each is looked at less often.
+const CLIENTS_PER_CALL_MAX: usize = 2000;

@@ -1,0 +1,158 @@
+//! The stall recorder: what each turn took, phase by phase, and what the longest ones were busy with.
+//!
+//! Cost: six clock readings a turn, however many requests the turn runs.
+
+use crate::commands::Registry;
+use crate::server::stats::TurnStats;
+
+/// The phases of a turn after it woke, in order.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Phase {
+    Gather,
+    Execute,
+    Flush,
+    Housekeep,
+}
+
+impl Phase {
+    const ALL: [(Phase, &'static str); 4] = [
+        (Phase::Gather, "gather"),
+        (Phase::Execute, "execute"),
+        (Phase::Flush, "flush"),
+        (Phase::Housekeep, "housekeep"),
+    ];
+}
+
+/// One turn's times and what ran in it.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct Turn {
+    pub started_ns: u64,
+    /// When each phase ended.
+    ends_ns: [u64; 4],
+    pub requests: u32,
+    pub sends: u32,
+    /// The longest job of housekeeping, and what it took.
+    job: Option<(&'static str, u64)>,
+}
+
+/// The longest turn since the statistics were reset.
+#[derive(Clone, Default, Debug)]
+pub struct Longest {
+    pub ns: u64,
+    pub cause: String,
+}
+
+/// Turn times of the server: longest, sum and count, and a histogram by powers of two.
+pub struct Recorder {
+    pub turn: Turn,
+    pub longest: Longest,
+    pub turns: u64,
+    pub busy_ns: u64,
+    /// Turns that took longer than `stall-threshold-us`.
+    pub stalls: u64,
+    /// Number of turns that took less than 2^n nanoseconds (and not less than half of it).
+    histogram: [u64; HISTOGRAM],
+}
+
+/// Powers of two told apart: up to a day and a half.
+const HISTOGRAM: usize = 48;
+
+impl Default for Recorder {
+    fn default() -> Self {
+        Recorder {
+            turn: Turn::default(),
+            longest: Longest::default(),
+            turns: 0,
+            busy_ns: 0,
+            stalls: 0,
+            histogram: [0; HISTOGRAM],
+        }
+    }
+}
+
+impl Recorder {
+    pub fn begin(&mut self, now_ns: u64) {
+        self.turn = Turn { started_ns: now_ns, ..Turn::default() };
+    }
+
+    pub fn end_phase(&mut self, phase: Phase, now_ns: u64) {
+        self.turn.ends_ns[phase as usize] = now_ns;
+    }
+
+    /// A job of housekeeping took this long.
+    pub fn note_job(&mut self, name: &'static str, elapsed_ns: u64) {
+        if self.turn.job.is_none_or(|(_, longest_ns)| elapsed_ns > longest_ns) {
+            self.turn.job = Some((name, elapsed_ns));
+        }
+    }
+
+    /// Ends the turn: books it, and if it is the longest so far says why. Returns its time if it was over the threshold.
+    pub fn finish(&mut self, runs: &TurnStats, registry: &Registry, threshold_us: u64) -> Option<u64> {
+        let ns = self.turn.ends_ns[Phase::Housekeep as usize] - self.turn.started_ns;
+        self.turns += 1;
+        self.busy_ns += ns;
+        self.histogram[(u64::BITS - ns.leading_zeros()).min(HISTOGRAM as u32 - 1) as usize] += 1;
+        if ns > self.longest.ns {
+            self.longest = Longest { ns, cause: self.cause(runs, registry) };
+        }
+        if ns > threshold_us.saturating_mul(1000) {
+            self.stalls += 1;
+            return Some(ns);
+        }
+        None
+    }
+
+    /// `execute 812us of 1020us: get x 64 took 700us; 1024 requests`
+    fn cause(&self, runs: &TurnStats, registry: &Registry) -> String {
+        let mut started_ns = self.turn.started_ns;
+        let mut longest = (Phase::Gather, "", 0);
+        for (phase, name) in Phase::ALL {
+            let ended_ns = self.turn.ends_ns[phase as usize];
+            let ns = ended_ns.saturating_sub(started_ns);
+            if ns >= longest.2 {
+                longest = (phase, name, ns);
+            }
+            started_ns = ended_ns;
+        }
+        let (phase, name, ns) = longest;
+        let total_ns = self.turn.ends_ns[Phase::Housekeep as usize] - self.turn.started_ns;
+        let mut text = format!("{name} {}us of {}us", ns / 1000, total_ns / 1000);
+        match phase {
+            Phase::Execute if runs.longest_run_calls > 0 => {
+                let command = &registry.get(runs.longest_run_command).full_name;
+                text += &format!(
+                    ", {command} x {} took {}us, {} requests",
+                    runs.longest_run_calls,
+                    runs.longest_run_ns / 1000,
+                    self.turn.requests
+                );
+            }
+            Phase::Gather | Phase::Execute => text += &format!(", {} requests", self.turn.requests),
+            Phase::Flush => text += &format!(", {} sends", self.turn.sends),
+            Phase::Housekeep => {
+                if let Some((job, ns)) = self.turn.job {
+                    text += &format!(", {job} took {}us", ns / 1000);
+                }
+            }
+        }
+        text
+    }
+
+    /// The time that `percent` of the turns took at most, nanoseconds, to within a factor of two.
+    pub fn percentile_ns(&self, percent: f64) -> u64 {
+        let wanted = (self.turns as f64 * percent / 100.0).ceil() as u64;
+        let mut seen = 0;
+        for (bits, &count) in self.histogram.iter().enumerate() {
+            seen += count;
+            if seen >= wanted && seen > 0 {
+                return (1 << bits) - 1;
+            }
+        }
+        self.longest.ns
+    }
+
+    pub fn reset(&mut self) {
+        let turn = self.turn;
+        *self = Recorder { turn, ..Recorder::default() };
+    }
+}
