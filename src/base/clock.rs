@@ -7,16 +7,26 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 /// Wall time and monotonic time, real or virtual.
 #[derive(Clone, Debug)]
 pub enum Clock {
-    Real {
-        origin: Instant,
-    },
+    Real(RealClock),
     /// Moves only when told to.
     Virtual(Rc<Cell<u64>>),
 }
 
+/// The system's clocks, of which one is read: wall time follows from monotonic time until [`Clock::resync`] looks again.
+#[derive(Clone, Debug)]
+pub struct RealClock {
+    origin: Instant,
+    /// Wall time at `origin`, as of the last look.
+    origin_unix_us: u64,
+}
+
+fn system_unix_us() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros() as u64)
+}
+
 impl Clock {
     pub fn real() -> Clock {
-        Clock::Real { origin: Instant::now() }
+        Clock::Real(RealClock { origin: Instant::now(), origin_unix_us: system_unix_us() })
     }
 
     /// A clock that stands at `unix_us` until [`Clock::advance`] moves it.
@@ -27,10 +37,25 @@ impl Clock {
     /// Microseconds since 1970.
     pub fn unix_us(&self) -> u64 {
         match self {
-            Clock::Real { .. } => {
-                SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros() as u64)
-            }
+            Clock::Real(_) => self.unix_us_at(self.monotonic_ns()),
             Clock::Virtual(now) => now.get(),
+        }
+    }
+
+    /// Microseconds since 1970 at a moment of monotonic time.
+    #[inline]
+    pub fn unix_us_at(&self, monotonic_ns: u64) -> u64 {
+        match self {
+            Clock::Real(clock) => clock.origin_unix_us + monotonic_ns / 1000,
+            Clock::Virtual(now) => now.get(),
+        }
+    }
+
+    /// Takes over what happened to the system's wall time (it was set, it was slewed); called every now and then.
+    pub fn resync(&mut self) {
+        if let Clock::Real(clock) = self {
+            let since_origin_us = clock.origin.elapsed().as_micros() as u64;
+            clock.origin_unix_us = system_unix_us().saturating_sub(since_origin_us);
         }
     }
 
@@ -38,7 +63,7 @@ impl Clock {
     #[inline]
     pub fn monotonic_ns(&self) -> u64 {
         match self {
-            Clock::Real { origin } => origin.elapsed().as_nanos() as u64,
+            Clock::Real(clock) => clock.origin.elapsed().as_nanos() as u64,
             Clock::Virtual(now) => now.get() * 1000,
         }
     }
@@ -46,7 +71,7 @@ impl Clock {
     /// Moves a virtual clock; panics on a real one.
     pub fn advance(&self, by: Duration) {
         match self {
-            Clock::Real { .. } => panic!("the real clock moves by itself"),
+            Clock::Real(_) => panic!("the real clock moves by itself"),
             Clock::Virtual(now) => now.set(now.get() + by.as_micros() as u64),
         }
     }

@@ -79,6 +79,9 @@ impl TimingWheel {
 
     /// The first tick at which [`TimingWheel::advance`] has something to do; None: nothing is filed.
     pub fn next_tick(&self) -> Option<u64> {
+        if self.len == 0 {
+            return None;
+        }
         if !self.due.is_empty() {
             return Some(self.now);
         }

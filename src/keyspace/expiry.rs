@@ -10,7 +10,7 @@ impl Keyspace {
         if !self.active_expire {
             return budget;
         }
-        for db in 0..self.dbs.len() {
+        for db in 0..self.dbs_used {
             budget = self.expire_slice_of(db, budget);
             if budget == 0 {
                 break;
@@ -24,7 +24,7 @@ impl Keyspace {
         if !self.active_expire {
             return None;
         }
-        self.dbs.iter().filter_map(|db| db.wheel.next_tick()).min()
+        self.dbs[..self.dbs_used].iter().filter_map(|db| db.wheel.next_tick()).min()
     }
 
     fn expire_slice_of(&mut self, db: usize, budget: usize) -> usize {

@@ -85,6 +85,8 @@ const CACHED_KEYS: usize = 4096;
 /// All databases and what they share.
 pub struct Keyspace {
     dbs: Vec<Db>,
+    /// Databases from here on have never been written to: nothing in them expires.
+    dbs_used: usize,
     hasher: KeyHasher,
     random: RefCell<Random>,
     reclaimer: Reclaimer,
@@ -106,6 +108,7 @@ impl Keyspace {
         let hasher = KeyHasher::new(random.next_u64(), random.next_u64());
         let mut keyspace = Keyspace {
             dbs: (0..databases).map(|_| Db::new(now_ms)).collect(),
+            dbs_used: 0,
             hasher,
             random: RefCell::new(random),
             reclaimer: Reclaimer::default(),
@@ -163,6 +166,7 @@ impl Keyspace {
 
     #[inline]
     pub fn writer(&mut self, db: usize) -> Writer<'_> {
+        self.dbs_used = self.dbs_used.max(db + 1);
         Writer::new(self, db)
     }
 

@@ -40,7 +40,7 @@ impl<'a> Writer<'a> {
 
     /// A writer of another database.
     pub fn of_db(&mut self, db: usize) -> Writer<'_> {
-        Writer { keyspace: self.keyspace, db }
+        self.keyspace.writer(db)
     }
 
     pub fn databases(&self) -> usize {
@@ -221,6 +221,7 @@ impl<'a> Writer<'a> {
     /// Exchanges the contents of two databases.
     pub fn swap(&mut self, a: usize, b: usize) {
         self.keyspace.dbs.swap(a, b);
+        self.keyspace.dbs_used = self.keyspace.dbs_used.max(a.max(b) + 1);
         self.keyspace.dirty += 1;
     }
 }

@@ -9,7 +9,7 @@ impl Engine {
     pub fn begin_turn(&mut self) {
         let now_ns = self.clock.monotonic_ns();
         self.recorder.begin(now_ns);
-        self.keyspace.set_now_ms((self.clock.unix_us() / 1000) as i64);
+        self.keyspace.set_now_ms((self.clock.unix_us_at(now_ns) / 1000) as i64);
     }
 
     /// A turn ends: books its time.
@@ -25,6 +25,7 @@ impl Engine {
     /// The periodic jobs, ten times a second.
     pub fn cron(&mut self) {
         let started_ns = self.clock.monotonic_ns();
+        self.clock.resync();
         self.check_clients();
         self.pool.shrink();
         let elapsed_ns = self.clock.monotonic_ns() - started_ns;

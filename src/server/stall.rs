@@ -35,6 +35,13 @@ pub struct Turn {
     job: Option<(&'static str, u64)>,
 }
 
+impl Turn {
+    /// When its last phase ended.
+    pub fn ended_ns(&self) -> u64 {
+        self.ends_ns[Phase::Housekeep as usize]
+    }
+}
+
 /// The longest turn since the statistics were reset.
 #[derive(Clone, Default, Debug)]
 pub struct Longest {

@@ -113,9 +113,8 @@ impl Server {
         if let Some(expiry_ms) = engine.keyspace.next_expiry_ms() {
             until_ms = until_ms.min(expiry_ms);
         }
-        // Measured from the beginning of the last turn: waking a little early costs a turn, reading the clock again would cost
-        // every turn.
-        let now_us = engine.clock.unix_us();
+        // The last turn ended just now; its end is as good as another look at the clock.
+        let now_us = engine.clock.unix_us_at(engine.recorder.turn.ended_ns());
         Duration::from_micros((until_ms * 1000).saturating_sub(now_us))
     }
 
