@@ -129,6 +129,49 @@ impl LongDouble {
     }
 }
 
+/// What INCREX needs besides: its bounds are compared, and it answers a difference.
+impl LongDouble {
+    /// The greatest finite number.
+    pub const MAX: LongDouble =
+        LongDouble { negative: false, size: Size::Finite { mantissa: u64::MAX, exponent: FORMAT.exponent_max } };
+
+    pub fn is_finite(self) -> bool {
+        self.size != Size::Infinite
+    }
+}
+
+impl std::ops::Neg for LongDouble {
+    type Output = LongDouble;
+
+    fn neg(self) -> LongDouble {
+        let is_zero = matches!(self.size, Size::Finite { mantissa: 0, .. });
+        LongDouble { negative: !self.negative && !is_zero, size: self.size }
+    }
+}
+
+impl PartialOrd for LongDouble {
+    fn partial_cmp(&self, other: &LongDouble) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for LongDouble {
+    fn cmp(&self, other: &LongDouble) -> std::cmp::Ordering {
+        // Mantissas are normalized, so the exponent decides first; a mantissa of 0 may stand with any.
+        let magnitude = |number: &LongDouble| match number.size {
+            Size::Finite { mantissa: 0, .. } => (i32::MIN, 0),
+            Size::Finite { mantissa, exponent } => (exponent, mantissa),
+            Size::Infinite => (i32::MAX, 0),
+        };
+        match (self.negative, other.negative) {
+            (false, false) => magnitude(self).cmp(&magnitude(other)),
+            (true, true) => magnitude(other).cmp(&magnitude(self)),
+            // Zero has no sign.
+            (negative, _) => other.negative.cmp(&negative),
+        }
+    }
+}
+
 fn rounded(mantissa: u128, exponent: i32, inexact: bool) -> Size {
     match FORMAT.round(mantissa, exponent, inexact) {
         Some((mantissa, exponent)) => Size::Finite { mantissa, exponent },
@@ -317,6 +360,21 @@ mod tests {
             let long = format!("{number}{}e-{}", "0".repeat(40), decimals + 40);
             assert_eq!(LongDouble::parse(short.as_bytes()), LongDouble::parse(long.as_bytes()), "{short}");
         }
+    }
+
+    #[test]
+    fn order_and_sign() {
+        let ascending = ["-inf", "-1e4000", "-2", "-1.5", "-1e-4900", "0", "1e-4900", "0.1", "1", "1.5", "2", "1e4000", "inf"];
+        let numbers = ascending.map(|text| LongDouble::parse(text.as_bytes()).unwrap());
+        for (at, a) in numbers.iter().enumerate() {
+            for (other, b) in numbers.iter().enumerate() {
+                assert_eq!(a.cmp(b), at.cmp(&other), "{} {}", ascending[at], ascending[other]);
+            }
+            assert_eq!((-*a).cmp(&-numbers[0]), at.cmp(&0).reverse());
+        }
+        assert_eq!(-LongDouble::from(0), LongDouble::from(0));
+        assert!(LongDouble::MAX > numbers[11] && LongDouble::MAX < numbers[12]);
+        assert!(LongDouble::MAX.checked_add(LongDouble::MAX).is_none());
     }
 
     #[test]

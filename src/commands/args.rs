@@ -3,9 +3,11 @@
 //! Most lie in the connection's read ring and are borrowed from there. A large one has a buffer of its own, which a command
 //! may take over ([`Args::take`]) so that a 512 MB value is moved into the keyspace, not copied.
 
+use std::sync::Arc;
+
 use crate::base::number;
 use crate::commands::CommandError;
-use crate::keyspace::Key;
+use crate::keyspace::{EMBEDDED_MAX, Key, NewValue};
 use crate::resp::request::ArgRef;
 
 /// Borrowed arguments of the request being executed.
@@ -72,6 +74,25 @@ impl<'a> Args<'a> {
         }
     }
 
+    /// The argument at `index`, unless it has a buffer of its own.
+    #[inline]
+    pub fn borrowed(&self, index: usize) -> Option<&[u8]> {
+        let arg = self.refs[index];
+        if arg.owned_index().is_some() { None } else { Some(arg.of(self.frame)) }
+    }
+
+    /// A key's name and the string to store under it, which is moved if it is long and has a buffer of its own.
+    pub fn key_and_value(&mut self, key: usize, value: usize) -> (&[u8], NewValue<'_>) {
+        if self.is_owned(value) && self.get(value).len() > EMBEDDED_MAX {
+            let mut bytes = self.take(value);
+            if bytes.capacity() - bytes.len() > bytes.len() / 8 {
+                bytes.shrink_to_fit();
+            }
+            return (self.get(key), NewValue::Raw(Arc::new(bytes)));
+        }
+        (self.get(key), NewValue::string(self.get(value)))
+    }
+
     /// Whether [`Args::take`] would move rather than copy.
     pub fn is_owned(&self, index: usize) -> bool {
         self.refs[index].owned_index().is_some()
@@ -81,6 +102,27 @@ impl<'a> Args<'a> {
     /// `ERR value is not an integer or out of range`
     pub fn int(&self, index: usize) -> Result<i64, CommandError> {
         number::parse_i64(self.get(index)).ok_or(CommandError::NOT_AN_INTEGER)
+    }
+
+    /// An integer between `min` and `max`.
+    ///
+    /// # Errors
+    /// `ERR value is not an integer or out of range`, `ERR value is out of range, value must between 0 and 15`
+    pub fn int_within(&self, index: usize, min: i64, max: i64) -> Result<i64, CommandError> {
+        let int = self.int(index)?;
+        if (min..=max).contains(&int) {
+            return Ok(int);
+        }
+        Err(CommandError::owned(format!("ERR value is out of range, value must between {min} and {max}")))
+    }
+
+    /// The number of a database.
+    ///
+    /// # Errors
+    /// As [`Args::int_within`] for C's `int`; `ERR DB index is out of range`
+    pub fn db(&self, index: usize, databases: usize) -> Result<usize, CommandError> {
+        let int = self.int_within(index, i64::from(i32::MIN), i64::from(i32::MAX))?;
+        usize::try_from(int).ok().filter(|&db| db < databases).ok_or(CommandError::new("ERR DB index is out of range"))
     }
 
     /// A copy that outlives the request.

@@ -5,6 +5,7 @@
 //! `server`. What a command may touch is in the type of its function: [`Run`].
 
 pub mod connection;
+pub mod generic;
 pub mod string;
 
 mod args;
@@ -23,4 +24,4 @@ pub use registry::{CommandId, CommandStats, Registered, Registry};
 pub type Reply<'a> = crate::resp::reply::Encoder<'a, crate::reactor::Output>;
 
 /// Every group's commands.
-pub static GROUPS: &[&[&Command]] = &[connection::COMMANDS, string::COMMANDS];
+pub static GROUPS: &[&[&Command]] = &[connection::COMMANDS, generic::COMMANDS, string::COMMANDS];

@@ -73,6 +73,17 @@ pub enum Value {
 }
 
 impl Value {
+    /// A copy; a raw string is shared until one of its holders changes it.
+    #[expect(unreachable_code, reason = "there is no type of object yet")]
+    pub fn copy_of(value: ValueRef<'_>) -> Value {
+        match value {
+            ValueRef::Int(int) => Value::Int(int),
+            ValueRef::Embedded(bytes) => Value::Short(smallvec::SmallVec::from_slice(bytes)),
+            ValueRef::Raw(bytes) => Value::Raw(Arc::clone(bytes)),
+            ValueRef::Object(object) => Value::Object(Box::new(object.clone())),
+        }
+    }
+
     pub fn as_new(&mut self) -> NewValue<'_> {
         match std::mem::replace(self, Value::Int(0)) {
             Value::Int(int) => NewValue::Int(int),
@@ -95,6 +106,21 @@ pub enum ValueRef<'a> {
     Embedded(&'a [u8]),
     Raw(&'a Arc<Vec<u8>>),
     Object(&'a Object),
+}
+
+/// Longest string that Redis keeps in one allocation with its object, bytes: what `OBJECT ENCODING` calls `embstr`.
+const EMBSTR_MAX: usize = 44;
+
+impl ValueRef<'_> {
+    /// As OBJECT ENCODING prints it.
+    pub fn encoding(&self) -> &'static str {
+        match self {
+            ValueRef::Int(_) => "int",
+            ValueRef::Embedded(bytes) if bytes.len() <= EMBSTR_MAX => "embstr",
+            ValueRef::Embedded(_) | ValueRef::Raw(_) => "raw",
+            ValueRef::Object(object) => object.encoding(),
+        }
+    }
 }
 
 const TYPE_BITS: u64 = 0xf;
@@ -298,6 +324,12 @@ impl Entry {
         // SAFETY: the flag says that the field behind the header is there.
         let deadline = unsafe { self.ptr.as_ptr().add(8).cast::<i64>().read() };
         (deadline != NO_DEADLINE).then_some(deadline)
+    }
+
+    /// Whether the deadline has passed at `now_ms`.
+    #[inline]
+    pub fn is_expired(&self, now_ms: i64) -> bool {
+        self.deadline_ms().is_some_and(|deadline_ms| deadline_ms < now_ms)
     }
 
     /// Gives the key a deadline or takes it away. The entry may be rebuilt for the room.

@@ -50,6 +50,11 @@ impl Object {
         match *self {}
     }
 
+    /// As OBJECT ENCODING prints it.
+    pub fn encoding(&self) -> &'static str {
+        match *self {}
+    }
+
     /// Whether freeing it would hold up the loop.
     pub fn is_heavy(&self) -> bool {
         match *self {}

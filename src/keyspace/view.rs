@@ -103,7 +103,15 @@ impl<'a> View<'a> {
         }
     }
 
-    /// The entry, without a trace: OBJECT, TYPE and the like.
+    /// The entry, counted in hits and misses but no use of the key: EXISTS, TTL, TYPE, OBJECT.
+    pub fn probe(&self, key: Key<'_>) -> Option<&'a Entry> {
+        let entry = self.peek(key);
+        let counter = if entry.is_some() { &self.keyspace.stats.hits } else { &self.keyspace.stats.misses };
+        counter.set(counter.get() + 1);
+        entry
+    }
+
+    /// The entry, without a trace.
     #[inline]
     pub fn peek(&self, key: Key<'_>) -> Option<&'a Entry> {
         let entry = self.db().find(key)?;
@@ -118,7 +126,13 @@ impl<'a> View<'a> {
 
     /// Whether the entry has outlived its deadline.
     pub fn is_expired(&self, entry: &Entry) -> bool {
-        entry.deadline_ms().is_some_and(|deadline_ms| deadline_ms < self.keyspace.now_ms)
+        entry.is_expired(self.keyspace.now_ms)
+    }
+
+    /// Brings what a lookup of the key will touch into the cache.
+    #[inline]
+    pub fn prefetch(&self, key: Key<'_>) {
+        self.keyspace.prefetch(self.db, key.hash);
     }
 
     /// The value of a string key. Err: another type.

@@ -1,5 +1,6 @@
-//! Changing: the only way to change a key. Every change ends in [`Writer::changed`], so whoever needs to know of changes (dirty counts now;
-//! transactions, notifications, the append-only file and replicas as they come) is told in one place.
+//! Changing: the only way to change a key. Every change ends in [`Writer::changed`] (a key that moves: in [`Writer::signal`] for the
+//! place that it leaves), so whoever needs to know of changes (dirty counts now; transactions, notifications, the append-only
+//! file and replicas as they come) is told in one place.
 //!
 //! Looking a key up here removes it if its deadline has passed, so commands see living keys only.
 
@@ -64,8 +65,20 @@ impl<'a> Writer<'a> {
     /// The gate: a key has been changed.
     #[inline]
     pub fn changed(&mut self, key: Key<'_>) {
-        let _ = key;
+        self.signal(key);
         self.keyspace.dirty += 1;
+    }
+
+    /// Tells of a changed key whose change counts as one with another's: RENAME changes two keys at once.
+    #[inline]
+    fn signal(&mut self, key: Key<'_>) {
+        let _ = key;
+    }
+
+    /// Brings what a lookup of the key will touch into the cache.
+    #[inline]
+    pub fn prefetch(&self, key: Key<'_>) {
+        self.keyspace.prefetch(self.db, key.hash);
     }
 
     /// Removes the key if its deadline has passed. Whether it is there and alive.
@@ -146,26 +159,79 @@ impl<'a> Writer<'a> {
     /// Changes the bytes of a string in place, which makes it a raw one; a missing key becomes an empty string first. What
     /// `change` answers. Err: another type.
     pub fn change_string<R>(&mut self, key: Key<'_>, change: impl FnOnce(&mut Vec<u8>) -> R) -> Result<R, Kind> {
-        if !self.living(key) {
-            let lru = self.keyspace.new_lru();
-            let Keyspace { dbs, hasher, .. } = &mut *self.keyspace;
-            dbs[self.db].insert(key, NewValue::Raw(Arc::default()), None, lru, hasher);
-        }
-        let entry = self.keyspace.dbs[self.db].find_mut(key).expect("it is there or was just made");
-        if let ValueRef::Object(object) = entry.value() {
-            return Err(object.kind());
-        }
-        if entry.raw_mut().is_none() {
-            let bytes = string_bytes(entry).map_or(Vec::new(), |mut bytes| bytes.as_bytes().to_vec());
-            // Small, and freed here.
-            drop(entry.set_value(NewValue::Raw(Arc::new(bytes))));
-        }
-        let answer = change(entry.raw_mut().expect("it was made raw"));
+        let Keyspace { dbs, reclaimer, now_ms, lru_clock, settings, .. } = &mut *self.keyspace;
+        let answer = match dbs[self.db].find_mut(key) {
+            Some(entry) if !entry.is_expired(*now_ms) => {
+                if let ValueRef::Object(object) = entry.value() {
+                    return Err(object.kind());
+                }
+                if entry.raw_mut().is_none() {
+                    let bytes = string_bytes(entry).map_or(Vec::new(), |mut bytes| bytes.as_bytes().to_vec());
+                    reclaimer.displaced(entry.set_value(NewValue::Raw(Arc::new(bytes))));
+                }
+                let answer = change(entry.raw_mut().expect("it was made raw"));
+                if settings.policy.is_lfu() {
+                    self.used(key)
+                } else {
+                    entry.set_lru(*lru_clock)
+                }
+                answer
+            }
+            _ => {
+                let mut bytes = Vec::new();
+                let answer = change(&mut bytes);
+                self.insert(key, NewValue::Raw(Arc::new(bytes)));
+                answer
+            }
+        };
+        self.changed(key);
+        Ok(answer)
+    }
+
+    /// Makes the key the integer that `change` makes of its value; the deadline stays. Err, and nothing changed: what `change`
+    /// says.
+    #[inline]
+    pub fn change_int<E>(
+        &mut self,
+        key: Key<'_>,
+        change: impl FnOnce(Option<ValueRef<'_>>) -> Result<i64, E>,
+    ) -> Result<i64, E> {
+        let Keyspace { dbs, reclaimer, now_ms, lru_clock, settings, .. } = &mut *self.keyspace;
+        let int = match dbs[self.db].find_mut(key) {
+            Some(entry) if !entry.is_expired(*now_ms) => {
+                let int = change(Some(entry.value()))?;
+                reclaimer.displaced(entry.set_value(NewValue::Int(int)));
+                if settings.policy.is_lfu() {
+                    self.used(key)
+                } else {
+                    entry.set_lru(*lru_clock)
+                }
+                int
+            }
+            _ => {
+                let int = change(None)?;
+                self.insert(key, NewValue::Int(int));
+                int
+            }
+        };
+        self.changed(key);
+        Ok(int)
+    }
+
+    /// A key that is there was used, with a policy that counts uses.
+    #[cold]
+    fn used(&self, key: Key<'_>) {
         if let Some(entry) = self.keyspace.dbs[self.db].find(key) {
             self.keyspace.touch(entry);
         }
-        self.changed(key);
-        Ok(answer)
+    }
+
+    /// Adds a key that is not there, or is there and expired.
+    fn insert(&mut self, key: Key<'_>, value: NewValue<'_>) {
+        let _ = self.living(key);
+        let lru = self.keyspace.new_lru();
+        let Keyspace { dbs, hasher, .. } = &mut *self.keyspace;
+        dbs[self.db].insert(key, value, None, lru, hasher);
     }
 
     /// Sets the deadline (None: takes it away) of a key that is there. Whether anything changed.
@@ -195,16 +261,54 @@ impl<'a> Writer<'a> {
         true
     }
 
-    /// Takes a key out: its value and its deadline.
-    pub fn take(&mut self, key: Key<'_>) -> Option<(Value, Option<i64>)> {
+    /// Gives a key, with its deadline, another name; what had that name goes. False: there is no such key.
+    pub fn rename(&mut self, from: Key<'_>, to: Key<'_>) -> bool {
+        let Some(detached) = self.detach(from) else { return false };
+        self.attach(to, detached);
+        true
+    }
+
+    /// Moves a key, with its deadline, to another database; what had its name there goes. False: there is no such key.
+    pub fn move_to(&mut self, key: Key<'_>, db: usize) -> bool {
+        let Some(detached) = self.detach(key) else { return false };
+        self.of_db(db).attach(key, detached);
+        true
+    }
+
+    /// Copies a key, with its deadline, to a name in a database; what had that name there goes. False: there is no such key.
+    /// A long string is shared until one of the two changes.
+    pub fn copy_to(&mut self, from: Key<'_>, db: usize, to: Key<'_>) -> bool {
+        if !self.living(from) {
+            return false;
+        }
+        let Some(entry) = self.keyspace.dbs[self.db].find(from) else { return false };
+        let (value, deadline_ms, lru) = (Value::copy_of(entry.value()), entry.deadline_ms(), self.keyspace.new_lru());
+        self.of_db(db).attach(to, Detached { value, deadline_ms, lru });
+        true
+    }
+
+    /// Takes a key out, to attach it elsewhere.
+    fn detach(&mut self, key: Key<'_>) -> Option<Detached> {
         if !self.living(key) {
             return None;
         }
         let Keyspace { dbs, hasher, .. } = &mut *self.keyspace;
         let mut entry = dbs[self.db].remove(key, hasher)?;
-        let taken = (entry.take_value(), entry.deadline_ms());
+        self.keyspace.touch(&entry);
+        let detached = Detached { deadline_ms: entry.deadline_ms(), lru: entry.lru(), value: entry.take_value() };
+        self.signal(key);
+        Some(detached)
+    }
+
+    /// Puts what was detached or copied under a name; what had that name goes.
+    fn attach(&mut self, key: Key<'_>, mut detached: Detached) {
+        let Keyspace { dbs, hasher, reclaimer, .. } = &mut *self.keyspace;
+        let db = &mut dbs[self.db];
+        if let Some(entry) = db.remove(key, hasher) {
+            reclaimer.entry(entry);
+        }
+        db.insert(key, detached.value.as_new(), detached.deadline_ms, detached.lru, hasher);
         self.changed(key);
-        Some(taken)
     }
 
     /// Removes every key of one database, in constant time. How many there were.
@@ -224,4 +328,11 @@ impl<'a> Writer<'a> {
         self.keyspace.dbs_used = self.keyspace.dbs_used.max(a.max(b) + 1);
         self.keyspace.dirty += 1;
     }
+}
+
+/// What a key is without its name: what RENAME, MOVE and COPY carry from one place to another.
+struct Detached {
+    value: Value,
+    deadline_ms: Option<i64>,
+    lru: u32,
 }

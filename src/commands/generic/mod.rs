@@ -1,0 +1,36 @@
+//! Commands on keys of any type (<https://redis.io/docs/latest/commands/?group=generic>).
+
+mod del;
+mod exists;
+mod expire;
+mod object;
+mod rename;
+mod scan;
+mod ttl;
+
+use super::Command;
+
+pub static COMMANDS: &[&Command] = &[
+    &rename::COPY,
+    &del::DEL,
+    &exists::EXISTS,
+    &expire::EXPIRE,
+    &expire::EXPIREAT,
+    &ttl::EXPIRETIME,
+    &scan::KEYS,
+    &rename::MOVE,
+    &object::OBJECT,
+    &expire::PERSIST,
+    &expire::PEXPIRE,
+    &expire::PEXPIREAT,
+    &ttl::PEXPIRETIME,
+    &ttl::PTTL,
+    &scan::RANDOMKEY,
+    &rename::RENAME,
+    &rename::RENAMENX,
+    &scan::SCAN,
+    &exists::TOUCH,
+    &ttl::TTL,
+    &exists::TYPE,
+    &del::UNLINK,
+];
