@@ -364,7 +364,8 @@ mod tests {
 
     #[test]
     fn order_and_sign() {
-        let ascending = ["-inf", "-1e4000", "-2", "-1.5", "-1e-4900", "0", "1e-4900", "0.1", "1", "1.5", "2", "1e4000", "inf"];
+        let ascending =
+            ["-inf", "-1e4000", "-2", "-1.5", "-1e-4900", "0", "1e-4900", "0.1", "1", "1.5", "2", "1e4000", "inf"];
         let numbers = ascending.map(|text| LongDouble::parse(text.as_bytes()).unwrap());
         for (at, a) in numbers.iter().enumerate() {
             for (other, b) in numbers.iter().enumerate() {

@@ -97,6 +97,49 @@ impl Limits {
     }
 }
 
+/// How the last request began: number of arguments and command name. Requests in a pipeline are mostly alike, and one that begins with the
+/// same bytes has the same command, without parsing or looking it up again.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Prefix {
+    bytes: u128,
+    mask: u128,
+    len: u8,
+    argc: u8,
+    name: Option<ArgRef>,
+    /// What the caller found the name to be.
+    pub command: u16,
+}
+
+impl Prefix {
+    /// Remembers the beginning of a multibulk frame with these arguments, if it is short enough (a name of up to six bytes and up
+    /// to nine arguments).
+    #[inline]
+    pub fn learn(&mut self, frame: &[u8], args: &[ArgRef], command: u16) {
+        let Some(&name) = args.first() else { return };
+        let len = (name.at as usize & !(OWNED as usize)) + name.len as usize + 2;
+        if name.owned_index().is_some() || frame.first() != Some(&b'*') || len > 16 || args.len() > 9 {
+            return;
+        }
+        let Some(start) = frame.first_chunk::<16>() else { return };
+        self.mask = u128::MAX >> (128 - 8 * len);
+        self.bytes = u128::from_le_bytes(*start) & self.mask;
+        self.len = len as u8;
+        self.argc = args.len() as u8;
+        self.name = Some(name);
+        self.command = command;
+    }
+
+    /// Whether the frame begins like that: the length of the prefix, the number of arguments after the name, and the name.
+    #[inline]
+    pub fn matches(&self, frame: &[u8]) -> Option<(usize, usize, ArgRef)> {
+        let start = frame.first_chunk::<16>()?;
+        if u128::from_le_bytes(*start) & self.mask != self.bytes {
+            return None;
+        }
+        Some((usize::from(self.len), usize::from(self.argc) - 1, self.name?))
+    }
+}
+
 /// A violation of the protocol: the connection gets `-ERR Protocol error: <this>` and is closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProtocolError {
@@ -169,6 +212,14 @@ impl Parser {
         *self = Parser::default();
     }
 
+    /// Skips the first `pos` bytes of a new frame, whose header and first argument the caller knows; `missing` arguments follow.
+    #[inline]
+    pub fn begin_at(&mut self, pos: usize, missing: usize) {
+        debug_assert!(self.is_idle());
+        self.pos = pos;
+        self.missing = missing as u32;
+    }
+
     /// Whether it stands between two frames.
     #[inline]
     pub fn is_idle(&self) -> bool {
@@ -236,6 +287,23 @@ impl Parser {
         }
         let mut missing = self.missing;
         let bulk_max = limits.bulk_max_now();
+        if self.bulk_len.is_none() {
+            let mut rest = &frame[pos..];
+            while let Some((len, body)) = short_bulk(rest)
+                && body.len() >= len + 2
+                && missing > 0
+            {
+                args.push(ArgRef::in_frame(frame.len() - body.len(), len));
+                rest = &body[len + 2..];
+                missing -= 1;
+            }
+            pos = frame.len() - rest.len();
+            if missing == 0 {
+                self.missing = 0;
+                self.pos = pos;
+                return Ok(Progress::Complete);
+            }
+        }
         let mut searched = std::mem::take(&mut self.searched);
         loop {
             let len = match self.bulk_len.take() {
@@ -325,6 +393,18 @@ impl Parser {
             }
         }
         Ok(Progress::Complete)
+    }
+}
+
+/// A bulk header of one or two digits, which no limit concerns: the length, and what follows the header.
+#[inline(always)]
+fn short_bulk(frame: &[u8]) -> Option<(usize, &[u8])> {
+    match frame {
+        [b'$', a @ b'0'..=b'9', b'\r', _, body @ ..] => Some((usize::from(a - b'0'), body)),
+        [b'$', a @ b'1'..=b'9', b @ b'0'..=b'9', b'\r', _, body @ ..] => {
+            Some((10 * usize::from(a - b'0') + usize::from(b - b'0'), body))
+        }
+        _ => None,
     }
 }
 

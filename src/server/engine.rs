@@ -14,7 +14,7 @@ use crate::commands::{self, CommandId, Registry, Reply};
 use crate::config::Config;
 use crate::keyspace::{Keyspace, Settings};
 use crate::reactor::{BufferPool, Stream};
-use crate::resp::request::{ArgRef, Limits, Progress, ProtocolError};
+use crate::resp::request::{ArgRef, Limits, Prefix, Progress, ProtocolError};
 use crate::server::network::Network;
 use crate::server::session::{Client, Session, gate};
 use crate::server::stall::Recorder;
@@ -43,6 +43,40 @@ pub(super) struct Request {
 /// The command of a request whose name nobody knows.
 pub(super) const UNKNOWN: CommandId = CommandId::MAX;
 
+/// The bytes of an argument that was just parsed.
+#[inline]
+fn text<'a>(arg: ArgRef, frame: &'a [u8], owned: &'a [Vec<u8>]) -> &'a [u8] {
+    match arg.owned_index() {
+        None => arg.of(frame),
+        Some(index) => &owned[index],
+    }
+}
+
+/// The command that the first argument names.
+#[inline]
+fn find_command(registry: &Registry, args: &[ArgRef], frame: &[u8], owned: &[Vec<u8>]) -> CommandId {
+    args.first().and_then(|&name| registry.find(text(name, frame, owned))).unwrap_or(UNKNOWN)
+}
+
+/// The hash of the first key; 0: there is none.
+#[inline]
+fn first_key_hash(
+    registry: &Registry,
+    keyspace: &Keyspace,
+    command: CommandId,
+    args: &[ArgRef],
+    frame: &[u8],
+    owned: &[Vec<u8>],
+) -> u64 {
+    if command == UNKNOWN {
+        return 0;
+    }
+    match args.get(usize::from(registry.hot(command).first_key)) {
+        Some(&key) if registry.hot(command).first_key != 0 => keyspace.hash(text(key, frame, owned)),
+        _ => 0,
+    }
+}
+
 /// What has been gathered in this turn.
 #[derive(Default)]
 pub(super) struct Batch {
@@ -64,6 +98,8 @@ pub struct Engine {
     pub network: Network,
     pub limits: Limits,
     pub(super) batch: Batch,
+    /// How the last request began.
+    prefix: Prefix,
     pub(super) pool: BufferPool,
     /// Clients with replies to send.
     pub(super) dirty: Vec<usize>,
@@ -99,6 +135,7 @@ impl Engine {
             network: Network::default(),
             limits: Limits { bulk_max: 512 * 1024 * 1024, authenticated: true },
             batch: Batch::default(),
+            prefix: Prefix::default(),
             pool: BufferPool::default(),
             dirty: Vec::new(),
             ready: Vec::new(),
@@ -172,61 +209,64 @@ impl Engine {
         let mut at = 0;
         let mut more = false;
         let (bytes, owned) = client.input.parts();
-        loop {
+        while at < bytes.len() {
             let frame = &bytes[at..];
-            if frame.is_empty() {
-                break;
-            }
             if self.batch.requests.len() - first >= BATCH_MAX || (!limits.authenticated && at > 0) {
                 more = true;
                 break;
             }
             let args_at = self.batch.args.len();
-            match client.parser.parse(frame, &mut self.batch.args, owned, &limits) {
+            let known = self.prefix.matches(frame);
+            let progress = match known {
+                Some((len, missing, name)) => {
+                    self.batch.args.push(name);
+                    client.parser.begin_at(len, missing);
+                    match missing {
+                        0 => Ok(Progress::Complete),
+                        _ => client.parser.parse(frame, &mut self.batch.args, owned, &limits),
+                    }
+                }
+                None => client.parser.parse(frame, &mut self.batch.args, owned, &limits),
+            };
+            match progress {
                 Ok(Progress::Complete) => {
                     let used = client.parser.pos();
                     client.parser.reset();
                     let args = &self.batch.args[args_at..];
-                    let mut request = Request {
+                    let command = match known {
+                        Some(_) => self.prefix.command,
+                        None => {
+                            let command = find_command(&self.registry, args, frame, owned);
+                            self.prefix.learn(frame, args, command);
+                            command
+                        }
+                    };
+                    let hash = first_key_hash(&self.registry, &self.keyspace, command, args, frame, owned);
+                    self.batch.requests.push(Request {
                         args_at: args_at as u32,
                         argc: args.len() as u32,
                         start: at as u32,
                         end: (at + used) as u32,
-                        hash: 0,
-                        command: UNKNOWN,
+                        hash,
+                        command,
                         spilled: false,
-                    };
+                    });
                     at += used;
-                    if let Some(&name) = args.first() {
-                        let text = |arg: ArgRef| match arg.owned_index() {
-                            None => arg.of(frame),
-                            Some(index) => &owned[index],
-                        };
-                        if let Some(command) = self.registry.find(text(name)) {
-                            request.command = command;
-                            let first_key = usize::from(self.registry.hot(command).first_key);
-                            if first_key != 0 && first_key < args.len() {
-                                request.hash = self.keyspace.hash(text(args[first_key]));
-                            }
-                        }
-                    }
-                    self.batch.requests.push(request);
                 }
-                Ok(Progress::Incomplete) | Ok(Progress::BigBulk { .. }) => {
+                Ok(Progress::Incomplete | Progress::BigBulk { .. }) => {
                     // What was found of the frame's arguments waits for the rest of them.
                     client.partial.extend(self.batch.args.drain(args_at..));
                     break;
                 }
                 Err(error) => {
                     self.batch.args.truncate(args_at);
-                    if self.batch.requests.len() > first {
-                        // The requests before it are answered first; then it is found again.
-                        client.parser.reset();
-                        more = true;
-                    } else {
+                    if self.batch.requests.len() == first {
                         self.protocol_error(key, error);
                         return false;
                     }
+                    // The requests before it are answered first; then it is found again.
+                    client.parser.reset();
+                    more = true;
                     break;
                 }
             }
@@ -295,30 +335,18 @@ impl Engine {
     fn push_resumed(&mut self, key: usize, args_at: usize, used: usize, spilled: bool) {
         let client = &mut self.clients[key];
         let args = &self.batch.args[args_at..];
-        let mut request = Request {
+        let (bytes, owned) = client.input.parts();
+        let frame = if spilled { &client.spilled } else { bytes };
+        let command = find_command(&self.registry, args, frame, owned);
+        let request = Request {
             args_at: args_at as u32,
             argc: args.len() as u32,
             start: 0,
             end: if spilled { 0 } else { used as u32 },
-            hash: 0,
-            command: UNKNOWN,
+            hash: first_key_hash(&self.registry, &self.keyspace, command, args, frame, owned),
+            command,
             spilled,
         };
-        let (bytes, owned) = client.input.parts();
-        let frame = if spilled { &client.spilled } else { bytes };
-        let text = |arg: ArgRef| match arg.owned_index() {
-            None => arg.of(frame),
-            Some(index) => &owned[index],
-        };
-        if let Some(&name) = args.first()
-            && let Some(command) = self.registry.find(text(name))
-        {
-            request.command = command;
-            let first_key = usize::from(self.registry.hot(command).first_key);
-            if first_key != 0 && first_key < args.len() {
-                request.hash = self.keyspace.hash(text(args[first_key]));
-            }
-        }
         self.batch.clients.push((key as u32, self.batch.requests.len() as u32));
         self.batch.requests.push(request);
     }

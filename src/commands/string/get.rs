@@ -8,7 +8,7 @@ use crate::commands::{
     Acl, Arg, Args, BeginSearch, Command, CommandError, CommandResult, FindKeys, Flags, Group, KeyFlags, KeySpec,
     Reply, Run,
 };
-use crate::keyspace::{Key, StringBytes, Ttl, View, Writer};
+use crate::keyspace::{Key, StringBytes, Ttl, ValueRef, View, Writer};
 
 pub(super) static GET: Command = Command {
     name: "get",
@@ -24,35 +24,32 @@ pub(super) static GET: Command = Command {
 };
 
 fn get(args: &mut Args<'_>, view: &View<'_>, reply: &mut Reply<'_>) -> CommandResult {
-    match view.string(args.key(1)) {
-        Ok(Some(value)) => put(reply, value),
-        Ok(None) => reply.null(),
-        Err(_) => return Err(CommandError::WRONG_TYPE),
-    }
+    reply_value(view, args.key(1), reply)?;
     Ok(())
 }
 
-/// A value as a bulk.
+/// Answers with the value of a key, or null, as GET does; whether the key is there.
 #[inline]
+pub(super) fn reply_value(view: &View<'_>, key: Key<'_>, reply: &mut Reply<'_>) -> Result<bool, CommandError> {
+    let Some(entry) = view.find(key) else {
+        reply.null();
+        return Ok(false);
+    };
+    match entry.value() {
+        ValueRef::Embedded(bytes) => reply.bulk(bytes),
+        ValueRef::Int(int) => reply.bulk_int(int),
+        ValueRef::Raw(bytes) => reply.bulk_shared(bytes),
+        ValueRef::Object(_) => return Err(CommandError::WRONG_TYPE),
+    }
+    Ok(true)
+}
+
+/// A value as a bulk.
 fn put(reply: &mut Reply<'_>, value: StringBytes<'_>) {
     match value {
         StringBytes::Bytes(bytes) => reply.bulk(bytes),
         StringBytes::Int(_, int) => reply.bulk_int(int),
         StringBytes::Shared(bytes) => reply.bulk_shared(bytes),
-    }
-}
-
-/// Answers with the value of a key, or null, as GET does; whether the key is there.
-pub(super) fn reply_value(view: &View<'_>, key: Key<'_>, reply: &mut Reply<'_>) -> Result<bool, CommandError> {
-    match view.string(key).map_err(|_| CommandError::WRONG_TYPE)? {
-        Some(value) => {
-            put(reply, value);
-            Ok(true)
-        }
-        None => {
-            reply.null();
-            Ok(false)
-        }
     }
 }
 
