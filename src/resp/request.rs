@@ -132,11 +132,11 @@ impl Prefix {
     /// Whether the frame begins like that: the length of the prefix, the number of arguments after the name, and the name.
     #[inline]
     pub fn matches(&self, frame: &[u8]) -> Option<(usize, usize, ArgRef)> {
-        let start = frame.first_chunk::<16>()?;
+        let (start, name) = (frame.first_chunk::<16>()?, self.name?);
         if u128::from_le_bytes(*start) & self.mask != self.bytes {
             return None;
         }
-        Some((usize::from(self.len), usize::from(self.argc) - 1, self.name?))
+        Some((usize::from(self.len), usize::from(self.argc) - 1, name))
     }
 }
 

@@ -272,6 +272,7 @@ impl Engine {
             }
         }
         if self.batch.requests.len() > first {
+            client.gathered = true;
             self.batch.clients.push((key as u32, first as u32));
         }
         more
@@ -347,6 +348,7 @@ impl Engine {
             command,
             spilled,
         };
+        client.gathered = true;
         self.batch.clients.push((key as u32, self.batch.requests.len() as u32));
         self.batch.requests.push(request);
     }
@@ -417,6 +419,9 @@ impl Engine {
     /// Feeds a client without a socket: what a `recv` would have brought, in as many as the ring needs.
     pub fn feed(&mut self, key: usize, mut bytes: &[u8]) {
         while !bytes.is_empty() {
+            if self.clients[key].gathered {
+                self.run();
+            }
             let client = &mut self.clients[key];
             if client.input.is_full() {
                 client.input.spill();

@@ -18,6 +18,8 @@ pub struct Client {
     pub session: Session,
     /// Is on the list of clients with replies to send.
     pub dirty: bool,
+    /// Has requests in the batch; until they have been run its ring is not to be touched.
+    pub gathered: bool,
     /// Is on the list of clients whose socket or input has more to give.
     pub ready: bool,
     /// Its socket may hold bytes for which no other event will come.
@@ -114,6 +116,7 @@ impl Client {
             spilled: Vec::new(),
             session,
             dirty: false,
+            gathered: false,
             ready: false,
             unread: false,
             closing: false,
