@@ -313,22 +313,22 @@ impl Engine {
                 }
                 self.push_resumed(key, args_at, used, spilled);
                 // What lies behind it is gathered in the next turn.
-                return true;
+                true
             }
             Ok(Progress::Incomplete) => {
                 client.partial.extend(self.batch.args.drain(args_at..));
-                return false;
+                false
             }
             Ok(Progress::BigBulk { len }) => {
                 client.partial.extend(self.batch.args.drain(args_at..));
                 client.input.spill();
                 client.input.begin_bulk(client.parser.pos(), len);
-                return false;
+                false
             }
             Err(error) => {
                 self.batch.args.truncate(args_at);
                 self.protocol_error(key, error);
-                return false;
+                false
             }
         }
     }
