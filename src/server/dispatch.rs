@@ -5,7 +5,7 @@
 
 use crate::base::clock::Clock;
 use crate::commands::{Args, Command, CommandError, CommandId, Registry, Reply, Run};
-use crate::server::engine::{Engine, Request, UNKNOWN};
+use crate::server::engine::{DetachedInput, Engine, Request, UNKNOWN};
 use crate::server::gates;
 use crate::server::session::gate;
 use crate::server::stats::Stats;
@@ -87,6 +87,10 @@ impl Engine {
         if index < end {
             // Stopped in the middle: the rest is parsed again when the client goes on.
             client.parser.reset();
+            if client.session.holds_spilled {
+                client.input.settle(&mut self.pool);
+                return self.after_replies(key);
+            }
             client.partial.clear();
         }
         if !client.input.owned.is_empty() {
@@ -96,6 +100,13 @@ impl Engine {
             client.spilled = Vec::new();
         }
         client.input.settle(&mut self.pool);
+        self.after_replies(key);
+    }
+
+    /// A client with replies is flushed at the end of the turn; one without needs no ring.
+    #[inline]
+    fn after_replies(&mut self, key: usize) {
+        let client = &mut self.clients[key];
         if client.output.is_empty() {
             client.output.settle(&mut self.pool);
             if client.session.close_after_reply {
@@ -181,6 +192,8 @@ impl Engine {
         let client = &mut self.clients[key];
         let mut input = std::mem::take(&mut client.input);
         let spilled = std::mem::take(&mut client.spilled);
+        self.detached_input =
+            DetachedInput { pending_bytes: input.pending_bytes(), memory_bytes: input.memory_bytes() };
         let all_args = std::mem::take(&mut self.batch.args);
         let (bytes, owned) = input.parts();
         let frame = if request.spilled { &spilled[..] } else { &bytes[request.start as usize..] };
@@ -199,6 +212,9 @@ impl Engine {
             Ok(resolved) => resolved,
             Err(error) => return self.reject(key, id, error),
         };
+        if self.registry.get(id).parent.is_some() {
+            self.clients[key].session.last_subcommand = Some(id);
+        }
         let started_ns = self.clock.monotonic_ns();
         let result = match command.run {
             Run::Server(run) => run(args, self, key),
@@ -275,7 +291,10 @@ impl Engine {
                 self.reject(key, request.command, error);
                 true
             }
-            gates::Verdict::Wait => false,
+            gates::Verdict::Wait => {
+                self.postpone(key, request);
+                false
+            }
         };
         if skip_reply {
             let client = &mut self.clients[key];
