@@ -210,7 +210,7 @@ impl Engine {
     pub(super) fn call(&mut self, key: usize, id: CommandId, args: &mut Args<'_>) {
         let (id, command) = match self.resolve(id, args) {
             Ok(resolved) => resolved,
-            Err(error) => return self.reject(key, id, error),
+            Err((id, error)) => return self.reject(key, id, error),
         };
         if self.registry.get(id).parent.is_some() {
             self.clients[key].session.last_subcommand = Some(id);
@@ -243,30 +243,28 @@ impl Engine {
         }
     }
 
-    /// The command, or of a container the subcommand, that `args` call, if their number fits.
-    pub fn resolve(&self, id: CommandId, args: &Args<'_>) -> Result<(CommandId, &'static Command), CommandError> {
+    /// The command, or of a container the subcommand, that `args` call, if their number fits. With an error comes the number of
+    /// the command that is to be blamed for it, or [`UNKNOWN`].
+    fn resolve(
+        &self,
+        id: CommandId,
+        args: &Args<'_>,
+    ) -> Result<(CommandId, &'static Command), (CommandId, CommandError)> {
         let command = self.registry.command(id);
-        if command.subcommands.is_empty() || args.len() < 2 {
-            if !command.accepts(args.len()) {
-                return Err(CommandError::wrong_arity(&self.registry.get(id).full_name));
-            }
-            return Ok((id, command));
-        }
-        let Some(sub_id) = self.registry.find_subcommand(id, args.get(1)) else {
-            if !matches!(command.run, Run::Container) {
+        let check = |id: CommandId| {
+            let command = self.registry.command(id);
+            if command.accepts(args.len()) {
                 return Ok((id, command));
             }
-            let shown = &args.get(1)[..args.get(1).len().min(128)];
-            let mut text = b"ERR unknown subcommand '".to_vec();
-            text.extend_from_slice(shown);
-            text.extend_from_slice(format!("'. Try {} HELP.", command.name.to_uppercase()).as_bytes());
-            return Err(CommandError::owned(text));
+            Err((id, CommandError::wrong_arity(&self.registry.get(id).full_name)))
         };
-        let subcommand = self.registry.command(sub_id);
-        if !subcommand.accepts(args.len()) {
-            return Err(CommandError::wrong_arity(&self.registry.get(sub_id).full_name));
+        if command.subcommands.is_empty() || args.len() < 2 {
+            return check(id);
         }
-        Ok((sub_id, subcommand))
+        match self.registry.find_subcommand(id, args.get(1)) {
+            Some(sub_id) => check(sub_id),
+            None => Err((UNKNOWN, CommandError::unknown_subcommand(command.name, args.get(1)))),
+        }
     }
 
     /// A request for which a gate is closed, or that nobody knows.

@@ -28,16 +28,7 @@ fn pause(args: &mut Args<'_>, engine: &mut Engine, key: usize) -> CommandResult 
         4 if args.is(3, "WRITE") => true,
         4 if args.is(3, "ALL") => false,
         4 => return Err(CommandError::new("ERR CLIENT PAUSE mode must be WRITE or ALL")),
-        _ => {
-            return Err(CommandError::owned(
-                [
-                    b"ERR unknown subcommand or wrong number of arguments for '".as_slice(),
-                    args.get(1),
-                    b"'. Try CLIENT HELP.",
-                ]
-                .concat(),
-            ));
-        }
+        _ => return Err(CommandError::unknown_subcommand_or_arity("CLIENT", args.get(1))),
     };
     let timeout_ms =
         number::parse_i64(args.get(2)).ok_or(CommandError::new("ERR timeout is not an integer or out of range"))?;

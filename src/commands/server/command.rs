@@ -1,7 +1,7 @@
 //! COMMAND: the container, COUNT and HELP, and finding a command by its full name.
 
 use super::{command_docs, command_info, command_keys, command_list};
-use crate::commands::{Acl, Args, Command, CommandError, CommandId, CommandResult, Flags, Group, Registry, Reply, Run};
+use crate::commands::{Acl, Args, Command, CommandId, CommandResult, Flags, Group, Registry, Reply, Run};
 use crate::server::Engine;
 
 pub(super) const FLAGS: Flags = Flags::LOADING.union(Flags::STALE);
@@ -30,12 +30,7 @@ pub(super) static COMMAND: Command = Command {
     ..Command::BASE
 };
 
-fn command(args: &mut Args<'_>, engine: &mut Engine, key: usize) -> CommandResult {
-    if let Some(unknown) = args.try_get(1) {
-        let shown = &unknown[..unknown.len().min(128)];
-        let text = [b"ERR unknown subcommand '".as_slice(), shown, b"'. Try COMMAND HELP."].concat();
-        return Err(CommandError::owned(text));
-    }
+fn command(_args: &mut Args<'_>, engine: &mut Engine, key: usize) -> CommandResult {
     command_info::reply_all(engine, key);
     Ok(())
 }

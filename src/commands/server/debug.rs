@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{ADMIN, ADMIN_ACL, debug_digest, debug_object, unknown_subcommand};
+use super::{ADMIN, ADMIN_ACL, debug_digest, debug_object};
 use crate::base::number;
 use crate::commands::{Args, Command, CommandError, CommandResult, Flags, Group, Run};
 use crate::keyspace::{NewValue, Ttl};
@@ -46,7 +46,7 @@ fn debug(args: &mut Args<'_>, engine: &mut Engine, key: usize) -> CommandResult 
         SUBCOMMANDS.iter().find(|(name, least, most, _)| args.is(1, name) && (*least..=*most).contains(&args.len()));
     match found {
         Some((.., run)) => run(args, engine, key),
-        None => Err(unknown_subcommand("DEBUG", args.get(1))),
+        None => Err(CommandError::unknown_subcommand_or_arity("DEBUG", args.get(1))),
     }
 }
 

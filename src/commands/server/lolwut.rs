@@ -52,7 +52,11 @@ fn flames(random: &mut Random) -> String {
         }
         frames = above;
     }
-    rows.iter().rev().map(|row| row.iter().collect::<String>().trim_end().to_string() + "\n").collect()
+    rows.iter()
+        .rev()
+        .map(|row| row.iter().collect::<String>().trim_end().to_string() + "\n")
+        .skip_while(|line| line == "\n")
+        .collect()
 }
 
 /// What a frame called: one to three parts of it, and a bit of its own time at the end.
@@ -75,7 +79,7 @@ mod tests {
     fn any_picture_has_its_size() {
         for seed in 0..1000 {
             let text = flames(&mut Random::new(seed));
-            assert_eq!(text.lines().count(), ROWS, "seed {seed}");
+            assert!((1..=ROWS).contains(&text.lines().count()), "seed {seed}");
             assert!(text.lines().all(|line| line.len() <= WIDTH), "seed {seed}");
             assert_eq!(text.lines().last().map(str::len), Some(WIDTH), "seed {seed}");
         }

@@ -17,7 +17,7 @@ mod lolwut;
 mod shutdown;
 mod time;
 
-use super::{Acl, Command, CommandError, Flags};
+use super::{Acl, Command, Flags};
 
 pub static COMMANDS: &[&Command] = &[
     &command::COMMAND,
@@ -37,15 +37,3 @@ pub static COMMANDS: &[&Command] = &[
 const ADMIN: Flags = Flags::ADMIN.union(Flags::NOSCRIPT).union(Flags::LOADING).union(Flags::STALE);
 const ADMIN_ACL: Acl = Acl::ADMIN.union(Acl::SLOW).union(Acl::DANGEROUS);
 const POLICIES: &[&str] = &["request_policy:all_shards", "response_policy:all_succeeded"];
-
-/// What a container says to a subcommand that it does not know or that has the wrong number of arguments.
-fn unknown_subcommand(container: &str, subcommand: &[u8]) -> CommandError {
-    const SHOWN_MAX: usize = 128;
-    let shown = &subcommand[..subcommand.len().min(SHOWN_MAX)];
-    let mut text = b"ERR unknown subcommand or wrong number of arguments for '".to_vec();
-    text.extend_from_slice(shown);
-    text.extend_from_slice(b"'. Try ");
-    text.extend_from_slice(container.as_bytes());
-    text.extend_from_slice(b" HELP.");
-    CommandError::owned(text)
-}
