@@ -68,6 +68,14 @@ impl Clock {
         }
     }
 
+    /// Lets time pass.
+    pub fn sleep(&self, time: Duration) {
+        match self {
+            Clock::Real(_) => std::thread::sleep(time),
+            Clock::Virtual(_) => self.advance(time),
+        }
+    }
+
     /// Moves a virtual clock; panics on a real one.
     pub fn advance(&self, by: Duration) {
         match self {

@@ -344,6 +344,8 @@ pub struct Arg {
     pub key_spec: u8,
     pub since: &'static str,
     pub deprecated_since: &'static str,
+    /// What help shows for it, where that is not its name.
+    pub display: &'static str,
     /// Choices of [`ArgKind::OneOf`], parts of [`ArgKind::Block`].
     pub args: &'static [Arg],
 }
@@ -357,6 +359,7 @@ impl Arg {
         key_spec: 0,
         since: "",
         deprecated_since: "",
+        display: "",
         args: &[],
     };
 
@@ -419,6 +422,11 @@ impl Arg {
 
     pub const fn since(mut self, version: &'static str) -> Arg {
         self.since = version;
+        self
+    }
+
+    pub const fn display(mut self, text: &'static str) -> Arg {
+        self.display = text;
         self
     }
 

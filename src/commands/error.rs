@@ -9,6 +9,9 @@ use std::borrow::Cow;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CommandError(Cow<'static, [u8]>);
 
+/// So much of an unknown subcommand is quoted, bytes.
+const SUBCOMMAND_SHOWN_MAX: usize = 128;
+
 /// What every command function returns.
 pub type CommandResult = Result<(), CommandError>;
 
@@ -45,5 +48,20 @@ impl CommandError {
     /// `ERR invalid expire time in 'set' command`
     pub fn invalid_expire(name: &str) -> CommandError {
         CommandError::owned(format!("ERR invalid expire time in '{name}' command"))
+    }
+
+    /// `ERR unknown subcommand 'foo'. Try CONFIG HELP.`
+    pub fn unknown_subcommand(container: &str, subcommand: &[u8]) -> CommandError {
+        let shown = &subcommand[..subcommand.len().min(SUBCOMMAND_SHOWN_MAX)];
+        let hint = format!("'. Try {} HELP.", container.to_uppercase());
+        CommandError::owned([b"ERR unknown subcommand '".as_slice(), shown, hint.as_bytes()].concat())
+    }
+
+    /// The same of a container that finds its subcommands by itself, and so does not tell apart what is wrong.
+    pub fn unknown_subcommand_or_arity(container: &str, subcommand: &[u8]) -> CommandError {
+        let shown = &subcommand[..subcommand.len().min(SUBCOMMAND_SHOWN_MAX)];
+        let hint = format!("'. Try {} HELP.", container.to_uppercase());
+        let begin = b"ERR unknown subcommand or wrong number of arguments for '".as_slice();
+        CommandError::owned([begin, shown, hint.as_bytes()].concat())
     }
 }

@@ -6,11 +6,13 @@
 
 pub mod connection;
 pub mod generic;
+pub mod server;
 pub mod string;
 
 mod args;
 mod command;
 mod error;
+mod key_extraction;
 mod registry;
 
 pub use args::Args;
@@ -18,10 +20,11 @@ pub use command::{
     Acl, Arg, ArgFlags, ArgKind, BeginSearch, Command, FindKeys, Flags, Group, KeyFlags, KeySpec, Run, accepts,
 };
 pub use error::{CommandError, CommandResult};
+pub use key_extraction::{FoundKey, LegacyRange, find_keys, legacy_range};
 pub use registry::{CommandId, CommandStats, Registered, Registry};
 
 /// Where a command writes its reply: the client's output, in the client's protocol version.
 pub type Reply<'a> = crate::resp::reply::Encoder<'a, crate::reactor::Output>;
 
 /// Every group's commands.
-pub static GROUPS: &[&[&Command]] = &[connection::COMMANDS, generic::COMMANDS, string::COMMANDS];
+pub static GROUPS: &[&[&Command]] = &[connection::COMMANDS, generic::COMMANDS, server::COMMANDS, string::COMMANDS];

@@ -193,6 +193,12 @@ impl Keyspace {
         self.reclaimer.flush();
     }
 
+    /// CONFIG RESETSTAT.
+    pub fn reset_stats(&mut self) {
+        self.stats = KeyspaceStats::default();
+        self.reclaimer.reset_stats();
+    }
+
     /// A number below `n`, which is not 0.
     pub fn random_below(&self, n: usize) -> usize {
         self.random.borrow_mut().below(n as u64) as usize

@@ -78,6 +78,11 @@ impl Output {
         })
     }
 
+    /// Capacity of the ring, if one is held.
+    pub fn ring_bytes(&self) -> usize {
+        if self.ring.is_some() { RING_CAPACITY } else { 0 }
+    }
+
     /// Makes sure that a ring from the pool is there before replies are written.
     #[inline]
     pub fn attach(&mut self, pool: &mut BufferPool) {

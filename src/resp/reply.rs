@@ -228,6 +228,14 @@ impl<'a, S: Sink> Encoder<'a, S> {
         }
     }
 
+    /// An array of simple strings: the HELP of a container command.
+    pub fn simples(&mut self, lines: &[&str]) {
+        self.array(lines.len());
+        for line in lines {
+            self.simple(line);
+        }
+    }
+
     /// An array of bulks.
     pub fn bulks<B: AsRef<[u8]>>(&mut self, items: &[B]) {
         self.array(items.len());

@@ -5,7 +5,7 @@
 
 use crate::base::clock::Clock;
 use crate::commands::{Args, Command, CommandError, CommandId, Registry, Reply, Run};
-use crate::server::engine::{Engine, Request, UNKNOWN};
+use crate::server::engine::{DetachedInput, Engine, Request, UNKNOWN};
 use crate::server::gates;
 use crate::server::session::gate;
 use crate::server::stats::Stats;
@@ -88,6 +88,10 @@ impl Engine {
         if index < end {
             // Stopped in the middle: the rest is parsed again when the client goes on.
             client.parser.reset();
+            if client.session.holds_spilled {
+                client.input.settle(&mut self.pool);
+                return self.after_replies(key);
+            }
             client.partial.clear();
         }
         if !client.input.owned.is_empty() {
@@ -97,6 +101,13 @@ impl Engine {
             client.spilled = Vec::new();
         }
         client.input.settle(&mut self.pool);
+        self.after_replies(key);
+    }
+
+    /// A client with replies is flushed at the end of the turn; one without needs no ring.
+    #[inline]
+    fn after_replies(&mut self, key: usize) {
+        let client = &mut self.clients[key];
         if client.output.is_empty() {
             client.output.settle(&mut self.pool);
             if client.session.close_after_reply {
@@ -182,6 +193,8 @@ impl Engine {
         let client = &mut self.clients[key];
         let mut input = std::mem::take(&mut client.input);
         let spilled = std::mem::take(&mut client.spilled);
+        self.detached_input =
+            DetachedInput { pending_bytes: input.pending_bytes(), memory_bytes: input.memory_bytes() };
         let all_args = std::mem::take(&mut self.batch.args);
         let (bytes, owned) = input.parts();
         let frame = if request.spilled { &spilled[..] } else { &bytes[request.start as usize..] };
@@ -198,8 +211,11 @@ impl Engine {
     pub(super) fn call(&mut self, key: usize, id: CommandId, args: &mut Args<'_>) {
         let (id, command) = match self.resolve(id, args) {
             Ok(resolved) => resolved,
-            Err(error) => return self.reject(key, id, error),
+            Err((id, error)) => return self.reject(key, id, error),
         };
+        if self.registry.get(id).parent.is_some() {
+            self.clients[key].session.last_subcommand = Some(id);
+        }
         let started_ns = self.clock.monotonic_ns();
         let result = match command.run {
             Run::Server(run) => run(args, self, key),
@@ -228,30 +244,28 @@ impl Engine {
         }
     }
 
-    /// The command, or of a container the subcommand, that `args` call, if their number fits.
-    pub fn resolve(&self, id: CommandId, args: &Args<'_>) -> Result<(CommandId, &'static Command), CommandError> {
+    /// The command, or of a container the subcommand, that `args` call, if their number fits. With an error comes the number of
+    /// the command that is to be blamed for it, or [`UNKNOWN`].
+    fn resolve(
+        &self,
+        id: CommandId,
+        args: &Args<'_>,
+    ) -> Result<(CommandId, &'static Command), (CommandId, CommandError)> {
         let command = self.registry.command(id);
-        if command.subcommands.is_empty() || args.len() < 2 {
-            if !command.accepts(args.len()) {
-                return Err(CommandError::wrong_arity(&self.registry.get(id).full_name));
-            }
-            return Ok((id, command));
-        }
-        let Some(sub_id) = self.registry.find_subcommand(id, args.get(1)) else {
-            if !matches!(command.run, Run::Container) {
+        let check = |id: CommandId| {
+            let command = self.registry.command(id);
+            if command.accepts(args.len()) {
                 return Ok((id, command));
             }
-            let shown = &args.get(1)[..args.get(1).len().min(128)];
-            let mut text = b"ERR unknown subcommand '".to_vec();
-            text.extend_from_slice(shown);
-            text.extend_from_slice(format!("'. Try {} HELP.", command.name.to_uppercase()).as_bytes());
-            return Err(CommandError::owned(text));
+            Err((id, CommandError::wrong_arity(&self.registry.get(id).full_name)))
         };
-        let subcommand = self.registry.command(sub_id);
-        if !subcommand.accepts(args.len()) {
-            return Err(CommandError::wrong_arity(&self.registry.get(sub_id).full_name));
+        if command.subcommands.is_empty() || args.len() < 2 {
+            return check(id);
         }
-        Ok((sub_id, subcommand))
+        match self.registry.find_subcommand(id, args.get(1)) {
+            Some(sub_id) => check(sub_id),
+            None => Err((UNKNOWN, CommandError::unknown_subcommand(command.name, args.get(1)))),
+        }
     }
 
     /// A request for which a gate is closed, or that nobody knows.
@@ -276,7 +290,10 @@ impl Engine {
                 self.reject(key, request.command, error);
                 true
             }
-            gates::Verdict::Wait => false,
+            gates::Verdict::Wait => {
+                self.postpone(key, request);
+                false
+            }
         };
         if skip_reply {
             let client = &mut self.clients[key];

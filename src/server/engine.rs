@@ -15,8 +15,12 @@ use crate::config::Config;
 use crate::keyspace::{Keyspace, Settings};
 use crate::reactor::{BufferPool, Stream};
 use crate::resp::request::{ArgRef, Limits, Prefix, Progress, ProtocolError};
+use crate::server::info::Facts;
+use crate::server::metrics::Metrics;
 use crate::server::network::Network;
+use crate::server::pause::Pause;
 use crate::server::session::{Client, Session, gate};
+use crate::server::shutdown::ShutdownRequest;
 use crate::server::stall::Recorder;
 use crate::server::stats::Stats;
 
@@ -86,6 +90,13 @@ pub(super) struct Batch {
     pub clients: Vec<(u32, u32)>,
 }
 
+/// The input that is taken out of a client while its command sees the whole engine, bytes.
+#[derive(Clone, Copy, Default)]
+pub(super) struct DetachedInput {
+    pub pending_bytes: usize,
+    pub memory_bytes: usize,
+}
+
 /// The server without its sockets.
 pub struct Engine {
     pub clients: Slab<Client>,
@@ -96,6 +107,13 @@ pub struct Engine {
     pub stats: Stats,
     pub recorder: Recorder,
     pub network: Network,
+    /// What INFO says and no command changes.
+    pub facts: Facts,
+    /// What INFO says of the last seconds.
+    pub metrics: Metrics,
+    pub(super) pause: Pause,
+    /// While a command runs that sees the whole engine, what the calling client's input holds.
+    pub(super) detached_input: DetachedInput,
     pub limits: Limits,
     pub(super) batch: Batch,
     /// How the last request began.
@@ -112,7 +130,7 @@ pub struct Engine {
     /// The client that [`Engine::check_clients`] looked at last.
     pub(super) next_checked: usize,
     next_client_id: u64,
-    shutdown: bool,
+    shutdown: Option<ShutdownRequest>,
 }
 
 impl Engine {
@@ -133,6 +151,10 @@ impl Engine {
             stats: Stats::default(),
             recorder: Recorder::default(),
             network: Network::default(),
+            facts: Facts::new(now_ms),
+            metrics: Metrics::default(),
+            pause: Pause::default(),
+            detached_input: DetachedInput::default(),
             limits: Limits { bulk_max: 512 * 1024 * 1024, authenticated: true },
             batch: Batch::default(),
             prefix: Prefix::default(),
@@ -143,7 +165,7 @@ impl Engine {
             gates: 0,
             next_checked: 0,
             next_client_id: 1,
-            shutdown: false,
+            shutdown: None,
         };
         engine.apply_config();
         engine
@@ -162,11 +184,16 @@ impl Engine {
     }
 
     /// The loop ends after this turn.
-    pub fn request_shutdown(&mut self) {
-        self.shutdown = true;
+    pub fn request_shutdown(&mut self, how: ShutdownRequest) {
+        self.shutdown = Some(how);
     }
 
-    pub fn shutdown_requested(&self) -> bool {
+    /// Takes a request to stop back. Whether there was one.
+    pub fn abort_shutdown(&mut self) -> bool {
+        self.shutdown.take().is_some()
+    }
+
+    pub fn shutdown_requested(&self) -> Option<ShutdownRequest> {
         self.shutdown
     }
 
@@ -333,7 +360,7 @@ impl Engine {
         }
     }
 
-    fn push_resumed(&mut self, key: usize, args_at: usize, used: usize, spilled: bool) {
+    pub(super) fn push_resumed(&mut self, key: usize, args_at: usize, used: usize, spilled: bool) {
         let client = &mut self.clients[key];
         let args = &self.batch.args[args_at..];
         let (bytes, owned) = client.input.parts();
@@ -367,9 +394,13 @@ impl Engine {
 
     /// Nothing more is executed for the client; it is closed when its replies are sent.
     pub fn close_after_reply(&mut self, key: usize) {
-        let session = &mut self.clients[key].session;
-        session.close_after_reply = true;
-        session.gates |= gate::CLOSING;
+        let client = &mut self.clients[key];
+        client.session.close_after_reply = true;
+        client.session.gates |= gate::CLOSING;
+        if client.output.is_empty() {
+            // There is nothing to send, so no sending will end in its closing.
+            self.close(key);
+        }
     }
 
     /// Puts the client on the list of those with replies to send.
@@ -484,6 +515,7 @@ impl Engine {
 
     /// Runs the batch: prefetch, execute, settle.
     pub fn run(&mut self) {
+        self.end_pauses();
         self.prefetch();
         self.execute();
         self.settle();

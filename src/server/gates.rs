@@ -18,12 +18,11 @@ pub(super) fn admit(engine: &mut Engine, key: usize, request: Request) -> Verdic
         return Verdict::Refuse(unknown_command(engine, key, request));
     }
     let command = engine.registry.command(request.command);
-    let gates = engine.gates | engine.clients[key].session.gates;
-    if gates & gate::UNAUTHENTICATED != 0 && !command.flags.contains(Flags::NO_AUTH) {
+    let session = &engine.clients[key].session;
+    if session.gates & gate::UNAUTHENTICATED != 0 && !command.flags.contains(Flags::NO_AUTH) {
         return Verdict::Refuse(CommandError::new("NOAUTH Authentication required."));
     }
-    if gates & gate::PAUSED != 0 {
-        engine.clients[key].session.gates |= gate::HELD;
+    if engine.gates & gate::PAUSED != 0 && engine.pause.covers(command.flags) {
         return Verdict::Wait;
     }
     Verdict::Run

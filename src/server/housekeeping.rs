@@ -27,6 +27,7 @@ impl Engine {
         let started_ns = self.clock.monotonic_ns();
         self.clock.resync();
         self.check_clients();
+        self.sample();
         self.pool.shrink();
         let elapsed_ns = self.clock.monotonic_ns() - started_ns;
         self.recorder.note_job("periodic jobs", elapsed_ns);

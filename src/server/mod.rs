@@ -1,12 +1,18 @@
 //! The composition: sockets, engine, time.
+pub mod client_list;
+mod configure;
 mod dispatch;
 mod engine;
 mod gates;
 mod housekeeping;
+pub mod info;
 mod limits;
 pub mod listen;
+mod metrics;
 mod network;
+mod pause;
 mod session;
+pub mod shutdown;
 mod stall;
 pub mod start;
 mod stats;

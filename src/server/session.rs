@@ -59,6 +59,10 @@ pub struct Session {
     pub no_evict: bool,
     /// Close when the replies so far are sent.
     pub close_after_reply: bool,
+    /// The request that is held has a frame of its own: the client's spilled one, with the partial arguments.
+    pub holds_spilled: bool,
+    /// The subcommand that was called last, of whichever container.
+    pub last_subcommand: Option<CommandId>,
     pub unix_socket: bool,
     pub fd: i32,
     pub created_ms: u64,
@@ -84,6 +88,8 @@ impl Session {
             no_touch: false,
             no_evict: false,
             close_after_reply: false,
+            holds_spilled: false,
+            last_subcommand: None,
             unix_socket: false,
             fd: -1,
             created_ms: now_ms,
@@ -122,5 +128,24 @@ impl Client {
             closing: false,
             over_soft_since_ms: None,
         }
+    }
+    /// Whether it is on its way out.
+    pub fn is_closing(&self) -> bool {
+        self.closing || self.session.close_after_reply
+    }
+
+    /// Memory that it costs, bytes.
+    pub fn memory_bytes(&self) -> usize {
+        let session = &self.session;
+        size_of::<Client>()
+            + self.input.memory_bytes()
+            + self.output.memory_bytes()
+            + self.partial.capacity() * size_of::<ArgRef>()
+            + self.spilled.capacity()
+            + session.addr.capacity()
+            + session.laddr.capacity()
+            + session.name.capacity()
+            + session.lib_name.capacity()
+            + session.lib_ver.capacity()
     }
 }

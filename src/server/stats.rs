@@ -14,6 +14,10 @@ pub struct Stats {
     pub net_input_bytes: u64,
     pub net_output_bytes: u64,
     pub protocol_errors: u64,
+    /// `recv` and `send` calls that moved bytes.
+    pub reads: u64,
+    pub writes: u64,
+    pub auth_failures: u64,
     pub error_replies: u64,
     /// Replies per error code: `ERR`, `WRONGTYPE`.
     pub errors: BTreeMap<Vec<u8>, u64>,
@@ -43,6 +47,11 @@ impl Stats {
         } else if self.errors.len() < ERROR_CODES_MAX {
             self.errors.insert(code.to_vec(), 1);
         }
+    }
+
+    /// CONFIG RESETSTAT.
+    pub fn reset(&mut self) {
+        *self = Stats::default();
     }
 
     /// A run of equal commands took this long.

@@ -13,6 +13,7 @@ use crate::base::log;
 use crate::reactor::{self, Flushed, Listener, Received, Stream};
 use crate::server::engine::{BATCH_MAX, Engine};
 use crate::server::network::{FIRST_LISTENER, Network, SIGNALS};
+use crate::server::shutdown::ShutdownRequest;
 use crate::server::stall::Phase;
 use crate::server::start::Signals;
 
@@ -63,7 +64,7 @@ impl Server {
     /// # Errors
     /// As epoll_wait(2).
     pub fn run(&mut self) -> io::Result<()> {
-        while !self.engine.shutdown_requested() {
+        while self.engine.shutdown_requested().is_none() {
             self.turn()?;
         }
         log::warning("User requested shutdown...");
@@ -112,6 +113,9 @@ impl Server {
         let mut until_ms = self.next_cron_ms;
         if let Some(expiry_ms) = engine.keyspace.next_expiry_ms() {
             until_ms = until_ms.min(expiry_ms);
+        }
+        if let Some(pause_end_ms) = engine.pause_end_ms() {
+            until_ms = until_ms.min(pause_end_ms);
         }
         // The last turn ended just now; its end is as good as another look at the clock.
         let now_us = engine.clock.unix_us_at(engine.recorder.turn.ended_ns());
@@ -189,7 +193,7 @@ impl Server {
         let name = if signal == signal_hook::consts::SIGINT { "SIGINT" } else { "SIGTERM" };
         log::warning(format_args!("Received {name} scheduling shutdown..."));
         signals.shutting_down(true);
-        self.engine.request_shutdown();
+        self.engine.request_shutdown(ShutdownRequest::default());
     }
 
     /// Accepts what waits at a listener.

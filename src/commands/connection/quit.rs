@@ -1,0 +1,56 @@
+//! QUIT and RESET.
+
+use super::{FAST_ACL, HANDSHAKE};
+use crate::commands::{Args, Command, CommandResult, Group, Run};
+use crate::resp::reply::Version;
+use crate::server::{Engine, gate};
+
+pub(super) static QUIT: Command = Command {
+    name: "quit",
+    arity: -1,
+    run: Run::Server(quit),
+    flags: HANDSHAKE,
+    acl: FAST_ACL,
+    group: Group::Connection,
+    summary: "Closes the connection.",
+    deprecated: Some(("7.2.0", "just closing the connection")),
+    ..Command::BASE
+};
+
+fn quit(_args: &mut Args<'_>, engine: &mut Engine, key: usize) -> CommandResult {
+    engine.reply(key).ok();
+    engine.close_after_reply(key);
+    Ok(())
+}
+
+pub(super) static RESET: Command = Command {
+    name: "reset",
+    arity: 1,
+    run: Run::Server(reset),
+    flags: HANDSHAKE,
+    acl: FAST_ACL,
+    group: Group::Connection,
+    summary: "Makes the connection as if it were new.",
+    since: "6.2.0",
+    ..Command::BASE
+};
+
+/// Everything that a session was told is forgotten, but its id and what its library is called.
+fn reset(_args: &mut Args<'_>, engine: &mut Engine, key: usize) -> CommandResult {
+    let needs_password = !engine.config.requirepass.is_empty();
+    let client = &mut engine.clients[key];
+    client.output.muted = false;
+    let session = &mut client.session;
+    session.db = 0;
+    session.version = Version::Resp2;
+    session.name.clear();
+    session.reply_off = false;
+    session.no_touch = false;
+    session.no_evict = false;
+    session.gates &= !gate::REPLY_SKIP_NEXT;
+    if needs_password {
+        session.gates |= gate::UNAUTHENTICATED;
+    }
+    engine.reply(key).simple("RESET");
+    Ok(())
+}

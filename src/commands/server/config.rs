@@ -1,0 +1,124 @@
+//! CONFIG. The directives are in [`crate::config`]; what a change means for the server is carried out by
+//! [`Engine::carry_out`].
+
+use super::{ADMIN, ADMIN_ACL};
+use crate::commands::{Acl, Arg, Args, Command, CommandError, CommandResult, Flags, Group, Reply, Run};
+use crate::server::Engine;
+
+pub(super) static CONFIG: Command = Command {
+    name: "config",
+    arity: -2,
+    run: Run::Container,
+    acl: Acl::SLOW,
+    group: Group::Server,
+    summary: "A container for commands on the configuration.",
+    since: "2.0.0",
+    complexity: "Depends on subcommand.",
+    subcommands: &[&GET, &HELP, &RESETSTAT, &SET],
+    ..Command::BASE
+};
+
+static GET: Command = Command {
+    name: "get",
+    arity: -3,
+    run: Run::Server(get),
+    flags: ADMIN,
+    acl: ADMIN_ACL,
+    group: Group::Server,
+    summary: "Returns parameters and their values.",
+    since: "2.0.0",
+    complexity: "O(N) when N is the number of configuration parameters provided",
+    history: &[("7.0.0", "Several patterns in one call.")],
+    args: &[Arg::string("parameter").multiple()],
+    ..Command::BASE
+};
+
+fn get(args: &mut Args<'_>, engine: &mut Engine, key: usize) -> CommandResult {
+    let patterns: Vec<&[u8]> = args.from(2).collect();
+    let found = engine.config.get(&patterns);
+    let mut reply = engine.reply(key);
+    reply.map(found.len());
+    for (name, value) in found {
+        reply.bulk(&name);
+        reply.bulk(&value);
+    }
+    Ok(())
+}
+
+static SET: Command = Command {
+    name: "set",
+    arity: -4,
+    run: Run::Server(set),
+    flags: ADMIN,
+    acl: ADMIN_ACL,
+    group: Group::Server,
+    summary: "Sets parameters, all of them or none.",
+    since: "2.0.0",
+    complexity: "O(N) when N is the number of configuration parameters provided",
+    history: &[("7.0.0", "Several parameters in one call.")],
+    tips: &["request_policy:all_nodes", "response_policy:all_succeeded"],
+    args: &[Arg::block("data", &[Arg::string("parameter"), Arg::string("value")]).multiple()],
+    ..Command::BASE
+};
+
+fn set(args: &mut Args<'_>, engine: &mut Engine, key: usize) -> CommandResult {
+    if !args.len().is_multiple_of(2) {
+        return Err(CommandError::wrong_arity("config|set"));
+    }
+    let pairs: Vec<(&[u8], &[u8])> = (2..args.len()).step_by(2).map(|at| (args.get(at), args.get(at + 1))).collect();
+    let is_local = engine.clients[key].stream.is_local();
+    let applied = engine.config.set(&pairs, is_local).map_err(|error| CommandError::owned(error.text()))?;
+    engine.carry_out(applied).map_err(|error| CommandError::owned(error.text()))?;
+    engine.reply(key).ok();
+    Ok(())
+}
+
+static RESETSTAT: Command = Command {
+    name: "resetstat",
+    arity: 2,
+    run: Run::Server(resetstat),
+    flags: ADMIN,
+    acl: ADMIN_ACL,
+    group: Group::Server,
+    summary: "Sets the statistics of INFO back to zero.",
+    since: "2.0.0",
+    tips: &["request_policy:all_nodes", "response_policy:all_succeeded"],
+    ..Command::BASE
+};
+
+fn resetstat(_args: &mut Args<'_>, engine: &mut Engine, key: usize) -> CommandResult {
+    engine.stats.reset();
+    engine.registry.reset_stats();
+    engine.metrics.reset_rates();
+    engine.recorder.reset();
+    engine.keyspace.reset_stats();
+    engine.reply(key).ok();
+    Ok(())
+}
+
+static HELP: Command = Command {
+    name: "help",
+    arity: 2,
+    run: Run::Pure(help),
+    flags: Flags::LOADING.union(Flags::STALE),
+    acl: Acl::SLOW,
+    group: Group::Server,
+    summary: "Says what the subcommands do.",
+    since: "5.0.0",
+    ..Command::BASE
+};
+
+fn help(_args: &mut Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
+    reply.simples(&[
+        "CONFIG <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
+        "GET <pattern> [<pattern> ...]",
+        "    Parameters that match, and their values.",
+        "SET <directive> <value> [<directive> <value> ...]",
+        "    Change parameters, all of them or none.",
+        "RESETSTAT",
+        "    Set the statistics of INFO back to zero.",
+        "HELP",
+        "    This text.",
+    ]);
+    Ok(())
+}

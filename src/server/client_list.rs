@@ -1,0 +1,112 @@
+//! The line about a client that CLIENT LIST and CLIENT INFO print
+//! (<https://redis.io/docs/latest/commands/client-list/>), and the types by which clients are chosen.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+
+use crate::commands::Args;
+use crate::resp::reply::Version;
+use crate::server::engine::Engine;
+use crate::server::session::{Client, gate};
+
+/// What a connection is used for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ClientType {
+    Normal,
+    Master,
+    Replica,
+    PubSub,
+}
+
+impl ClientType {
+    pub fn parse(name: &[u8]) -> Option<ClientType> {
+        const NAMES: [(&str, ClientType); 5] = [
+            ("normal", ClientType::Normal),
+            ("master", ClientType::Master),
+            ("replica", ClientType::Replica),
+            ("slave", ClientType::Replica),
+            ("pubsub", ClientType::PubSub),
+        ];
+        NAMES.iter().find(|(own, _)| own.as_bytes().eq_ignore_ascii_case(name)).map(|&(_, found)| found)
+    }
+
+    /// There is neither replication nor a subscription yet.
+    pub fn of(_client: &Client) -> ClientType {
+        ClientType::Normal
+    }
+}
+
+/// Slab keys by client number.
+pub fn keys_by_id(engine: &Engine) -> BTreeMap<u64, usize> {
+    engine.clients.iter().map(|(key, client)| (client.session.id, key)).collect()
+}
+
+fn flags(client: &Client) -> String {
+    let session = &client.session;
+    let flags = [
+        (session.gates & gate::HELD != 0, 'b'),
+        (session.close_after_reply, 'c'),
+        (client.closing, 'A'),
+        (session.unix_socket, 'U'),
+        (session.no_evict, 'e'),
+        (session.no_touch, 'T'),
+    ];
+    let set: String = flags.iter().filter(|(is_set, _)| *is_set).map(|&(_, flag)| flag).collect();
+    if set.is_empty() { "N".to_string() } else { set }
+}
+
+/// Appends the line about the client at `key`. `caller` is the client whose command `args` this is: its input is not where
+/// it usually is.
+pub fn describe(engine: &Engine, key: usize, caller: usize, args: &Args<'_>, out: &mut Vec<u8>) {
+    let client = &engine.clients[key];
+    let session = &client.session;
+    let now_ms = engine.keyspace.now_ms() as u64;
+    let is_caller = key == caller;
+    let mut idle_ms = now_ms.saturating_sub(session.last_interaction_ms);
+    let mut pending_bytes = client.input.pending_bytes();
+    let mut free_bytes = client.input.memory_bytes().saturating_sub(pending_bytes);
+    let mut memory_bytes = client.memory_bytes();
+    let mut argv_bytes = client.spilled.len();
+    let mut command = session.last_command;
+    if is_caller {
+        idle_ms = 0;
+        let input = engine.detached_input;
+        pending_bytes = input.pending_bytes;
+        free_bytes = input.memory_bytes.saturating_sub(pending_bytes);
+        memory_bytes += input.memory_bytes;
+        argv_bytes = args.from(0).map(<[u8]>::len).sum();
+        command = engine.registry.find(args.get(0));
+    }
+    let name = command.map_or("NULL", |id| {
+        let shown = session.last_subcommand.filter(|&sub| engine.registry.get(sub).parent == Some(id)).unwrap_or(id);
+        &engine.registry.get(shown).full_name
+    });
+    let (overflow_bytes, overflow_chunks) = client.output.overflow();
+    let ring_bytes = client.output.queued_bytes() - overflow_bytes;
+    let events = if !client.dirty && !is_caller && !client.output.is_empty() { "rw" } else { "r" };
+    let reply_ring_bytes = client.output.ring_bytes();
+    let version = match session.version {
+        Version::Resp2 => 2,
+        Version::Resp3 => 3,
+    };
+    // Writing to a vector cannot fail.
+    let _ = write!(
+        out,
+        "id={} addr={} laddr={} fd={} name={} age={} idle={} flags={} db={} sub=0 psub=0 ssub=0 multi=-1 \
+         watch=0 qbuf={pending_bytes} qbuf-free={free_bytes} argv-mem={argv_bytes} multi-mem=0 \
+         rbs={reply_ring_bytes} rbp={reply_ring_bytes} obl={ring_bytes} oll={overflow_chunks} omem={overflow_bytes} \
+         tot-mem={memory_bytes} events={events} cmd={name} user=default redir=-1 resp={version} lib-name={} lib-ver={}",
+        session.id,
+        session.addr,
+        session.laddr,
+        session.fd,
+        String::from_utf8_lossy(&session.name),
+        now_ms.saturating_sub(session.created_ms) / 1000,
+        idle_ms / 1000,
+        flags(client),
+        session.db,
+        String::from_utf8_lossy(&session.lib_name),
+        String::from_utf8_lossy(&session.lib_ver),
+    );
+    out.push(b'\n');
+}
