@@ -130,7 +130,7 @@ impl Drop for Server {
     fn drop(&mut self) {
         if thread::panicking() {
             let log = self.log();
-            let tail: Vec<&str> = log.lines().rev().take(10).collect();
+            let tail: Vec<&str> = log.lines().rev().take(5).collect();
             let tail: Vec<&str> = tail.into_iter().rev().collect();
             eprintln!("--- end of the log in {} ---\n{}", self.dir.display(), tail.join("\n"));
         }
