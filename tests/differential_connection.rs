@@ -321,7 +321,10 @@ fn client_list_shows_each_client() {
     let line = list.lines().find(|line| line.contains("name=first")).expect("the named client");
     assert!(line.contains(" cmd=client|list ") && line.contains(" db=0 ") && line.contains(" user=default"), "{line}");
     let line = one.run(&format!("CLIENT LIST ID {two_id}")).string();
-    assert!(line.contains(&format!("id={two_id} ")) && line.contains(" db=7 ") && line.contains(" cmd=client|id "), "{line}");
+    assert!(
+        line.contains(&format!("id={two_id} ")) && line.contains(" db=7 ") && line.contains(" cmd=client|id "),
+        "{line}"
+    );
     let own = two.run("CLIENT INFO").string();
     assert!(own.starts_with(&format!("id={two_id} ")), "{own}");
 }

@@ -277,7 +277,8 @@ fn defaults_are_those_of_redis() {
 /// A command's facts in COMMAND INFO that have not changed from 7.0 to 7.4.
 fn facts(info: &Reply) -> Vec<(&'static str, Reply)> {
     let fields = info.items();
-    let names = ["name", "arity", "flags", "first key", "last key", "step", "categories", "tips", "key specs", "subcommands"];
+    let names =
+        ["name", "arity", "flags", "first key", "last key", "step", "categories", "tips", "key specs", "subcommands"];
     let mut facts = Vec::new();
     for (name, field) in names.into_iter().zip(fields) {
         if name != "subcommands" {

@@ -214,7 +214,8 @@ impl Generator {
 
     /// Takes away, repeats or spoils one argument. No junk is a deadline in the near future.
     fn damage(&mut self, command: &mut Command) {
-        let junk: &[&[u8]] = &[b"", b"abc", b"-1", b"0", b"9223372036854775807", b"1.5", b"\xff\x00", b"KEEPTTL", b"NX"];
+        let junk: &[&[u8]] =
+            &[b"", b"abc", b"-1", b"0", b"9223372036854775807", b"1.5", b"\xff\x00", b"KEEPTTL", b"NX"];
         let at = self.random.below(command.len());
         match self.random.below(3) {
             0 if command.len() > 1 => {

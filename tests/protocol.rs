@@ -83,7 +83,8 @@ fn check(directives: &[&str], cuts: Cuts, scripts: &[Script]) {
             let got = script.replies(&pair.subject, &mut subject, pieces);
             if got != wanted {
                 let at = got.iter().zip(&wanted).take_while(|(got, wanted)| got == wanted).count();
-                let cut = |bytes: &[u8]| bytes[at.saturating_sub(20)..bytes.len().min(at + 200)].escape_ascii().to_string();
+                let cut =
+                    |bytes: &[u8]| bytes[at.saturating_sub(20)..bytes.len().min(at + 200)].escape_ascii().to_string();
                 panic!(
                     "{}, {how}: from byte {at} of the replies\n  subject: {}\n  oracle:  {}",
                     script.name(),

@@ -24,22 +24,29 @@ pub struct Server {
 impl Server {
     /// The server under test, with `directives` as on redis-server's command line.
     pub fn subject(directives: &[&str]) -> Server {
-        let program = std::env::var("ZEDIS_TEST_BIN").unwrap_or_else(|_| env!("CARGO_BIN_EXE_zedis").to_string());
-        Server::start("subject", &program, directives)
+        Server::start("subject", Command::new(subject_program()), directives)
+    }
+
+    /// The server under test, which may open only `files` files.
+    pub fn subject_with_files(files: usize, directives: &[&str]) -> Server {
+        let mut command = Command::new("sh");
+        command.args(["-c", &format!("ulimit -n {files}; exec \"$0\" \"$@\""), &subject_program()]);
+        Server::start("subject", command, directives)
     }
 
     /// The server that is right.
     pub fn oracle(directives: &[&str]) -> Server {
-        Server::start("oracle", "redis-server", directives)
+        Server::start("oracle", Command::new("redis-server"), directives)
     }
 
-    fn start(role: &str, program: &str, directives: &[&str]) -> Server {
+    fn start(role: &str, mut command: Command, directives: &[&str]) -> Server {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let dir = std::env::temp_dir().join(format!("zedis-test-{}-{number}-{role}", std::process::id()));
         fs::create_dir_all(&dir).expect("a directory for the server");
         let log = File::create(dir.join("log")).expect("a log file");
-        let spawned = Command::new(program)
+        let program = command.get_program().to_string_lossy().into_owned();
+        let spawned = command
             .args(["--port", "0", "--unixsocket"])
             .arg(dir.join("socket"))
             .args(["--save", "", "--enable-debug-command", "yes", "--dir"])
@@ -52,13 +59,15 @@ impl Server {
         let child = match spawned {
             Ok(child) => child,
             Err(error) if error.kind() == ErrorKind::NotFound => {
-                panic!("{program} is not installed; these tests compare with it: install redis-server (`make test` does)")
+                panic!(
+                    "{program} is not installed; these tests compare with it: install redis-server (`make test` does)"
+                )
             }
             Err(error) => panic!("{program}: {error}"),
         };
         let password = directives.windows(2).find(|pair| pair[0] == "--requirepass").map(|pair| pair[1].to_string());
         let mut server = Server { child, dir, password };
-        server.wait_until_ready(program);
+        server.wait_until_ready(&program);
         server
     }
 
@@ -124,6 +133,10 @@ impl Server {
             thread::sleep(POLL_INTERVAL);
         }
     }
+}
+
+fn subject_program() -> String {
+    std::env::var("ZEDIS_TEST_BIN").unwrap_or_else(|_| env!("CARGO_BIN_EXE_zedis").to_string())
 }
 
 impl Drop for Server {
