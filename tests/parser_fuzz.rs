@@ -5,7 +5,7 @@ mod support;
 
 use support::client::encode;
 use support::random::Random;
-use zedis::resp::request::{ArgRef, BIG_BULK, INLINE_MAX, Limits, Parser, Progress, ProtocolError};
+use zedis::resp::request::{ArgRef, BIG_BULK, INLINE_MAX, Limits, Parser, Prefix, Progress, ProtocolError};
 
 const LIMITS: Limits = Limits { bulk_max: 512 * 1024 * 1024, authenticated: true };
 const STRANGER: Limits = Limits { bulk_max: 512 * 1024 * 1024, authenticated: false };
@@ -186,7 +186,8 @@ fn split_naively(line: &[u8]) -> Option<Vec<Vec<u8>>> {
     (state != State::Double && state != State::Single).then_some(words)
 }
 
-/// The parser, fed piece by piece as a connection feeds it: big bulks are received into buffers of their own.
+/// The parser, fed piece by piece as a connection feeds it: big bulks are received into buffers of their own, and a frame that begins
+/// like the last one is parsed from behind what they have in common.
 fn read_in_pieces(pieces: &[&[u8]], limits: &Limits) -> Outcome {
     let mut requests = Vec::new();
     let mut parser = Parser::default();
@@ -198,6 +199,7 @@ fn read_in_pieces(pieces: &[&[u8]], limits: &Limits) -> Outcome {
     // Bytes of the current frame that are not in `frame`.
     let mut elsewhere = 0;
     let mut arrived = 0;
+    let mut prefix = Prefix::default();
     for piece in pieces {
         arrived += piece.len();
         let mut piece = *piece;
@@ -217,6 +219,12 @@ fn read_in_pieces(pieces: &[&[u8]], limits: &Limits) -> Outcome {
         frame.extend_from_slice(piece);
         loop {
             assert!(parser.pos() <= frame.len(), "the position is in the frame");
+            let known = if parser.is_idle() { prefix.matches(&frame) } else { None };
+            if let Some((len, missing, name)) = known {
+                assert!(len <= frame.len() && args.is_empty(), "only a new frame is known, and only what has arrived of it");
+                args.push(name);
+                parser.begin_at(len, missing);
+            }
             let progress = match parser.parse(&frame, &mut args, &mut owned, limits) {
                 Ok(progress) => progress,
                 Err(violation) => return Outcome { requests, violation: Some(violation), left: 0 },
@@ -227,6 +235,7 @@ fn read_in_pieces(pieces: &[&[u8]], limits: &Limits) -> Outcome {
             assert!(owned_bytes <= 4 * arrived + 64, "words are not allocated on credit");
             match progress {
                 Progress::Complete => {
+                    prefix.learn(&frame, &args, 0);
                     let value = |arg: &ArgRef| match arg.owned_index() {
                         Some(index) => owned[index].clone(),
                         None => arg.of(&frame[..parser.pos()]).to_vec(),
