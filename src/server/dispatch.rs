@@ -77,6 +77,7 @@ impl Engine {
         }
         let now_ms = self.keyspace.now_ms() as u64;
         let client = &mut self.clients[key];
+        client.batched = false;
         if index > first {
             let last = self.batch.requests[index - 1];
             client.input.consume(last.end as usize);

@@ -272,6 +272,7 @@ impl Engine {
             }
         }
         if self.batch.requests.len() > first {
+            client.batched = true;
             self.batch.clients.push((key as u32, first as u32));
         }
         more
@@ -347,6 +348,7 @@ impl Engine {
             command,
             spilled,
         };
+        client.batched = true;
         self.batch.clients.push((key as u32, self.batch.requests.len() as u32));
         self.batch.requests.push(request);
     }

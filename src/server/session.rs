@@ -20,6 +20,8 @@ pub struct Client {
     pub dirty: bool,
     /// Is on the list of clients whose socket or input has more to give.
     pub ready: bool,
+    /// Has requests in this turn's batch: its input stays as it is until they have been executed.
+    pub batched: bool,
     /// Its socket may hold bytes for which no other event will come.
     pub unread: bool,
     /// Is to be closed when what is being done with it is done.
@@ -115,6 +117,7 @@ impl Client {
             session,
             dirty: false,
             ready: false,
+            batched: false,
             unread: false,
             closing: false,
             over_soft_since_ms: None,

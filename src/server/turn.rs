@@ -159,7 +159,7 @@ impl Server {
             // On the list for the next turn already, or about to go.
             return;
         }
-        if self.engine.batch.requests.len() >= BATCH_MAX || client.session.is_held() {
+        if self.engine.batch.requests.len() >= BATCH_MAX || client.session.is_held() || client.batched {
             // Nothing more is parsed now; what has arrived is read when its turn comes.
             return self.engine.mark_unread(key);
         }
