@@ -440,7 +440,8 @@ fn header_slow(frame: &[u8], start: usize, searched: usize) -> Header {
     if cr + 1 >= frame.len() {
         return Header::Incomplete;
     }
-    match crate::base::number::parse_i64(&frame[start + 1..cr]) {
+    // The carriage return may stand where the type byte should.
+    match frame.get(start + 1..cr).and_then(crate::base::number::parse_i64) {
         Some(value) => Header::Value(value, cr + 2),
         None => Header::Invalid,
     }
@@ -461,7 +462,8 @@ pub fn split_words(line: &[u8]) -> Option<Vec<Vec<u8>>> {
         {
             rest = tail;
         }
-        if rest.is_empty() {
+        // A C string ends at its NUL byte, so Redis ends the line there.
+        if matches!(rest, [] | [0, ..]) {
             return Some(words);
         }
         let mut word = Vec::new();
@@ -470,11 +472,7 @@ pub fn split_words(line: &[u8]) -> Option<Vec<Vec<u8>>> {
                 [b'"', tail @ ..] => rest = double_quoted(tail, &mut word)?,
                 [b'\'', tail @ ..] => rest = single_quoted(tail, &mut word)?,
                 [] => break,
-                // A C string ends at its NUL byte, so Redis ends the line there.
-                [0, ..] => {
-                    words.push(word);
-                    return Some(words);
-                }
+                [0, ..] => break,
                 [first, tail @ ..] if !is_space(*first) => {
                     word.push(*first);
                     rest = tail;

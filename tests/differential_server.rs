@@ -1,0 +1,479 @@
+//! Server commands against redis-server: CONFIG, COMMAND, DEBUG, flushing, by hand; the values of CONFIG GET and of the counters
+//! of INFO, side by side.
+
+mod support;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use support::client::Client;
+use support::pair::{Clients, Pair, run_table};
+use support::reply::Reply;
+
+const FLUSHING: &str = r#"
+MSET a 1 b 2
+DBSIZE
+SELECT 1
+SET c 3
+DBSIZE
+FLUSHDB
+DBSIZE
+SELECT 0
+DBSIZE
+SELECT 1
+SET c 3
+SELECT 0
+FLUSHDB ASYNC
+DBSIZE
+SET a 1
+FLUSHDB SYNC
+SET a 1
+flushdb async
+FLUSHALL
+SELECT 1
+DBSIZE
+SELECT 0
+SET a 1 EX 100000
+FLUSHALL ASYNC
+TTL a
+SET a 1
+FLUSHALL SYNC
+EXISTS a
+FLUSHALL sync
+FLUSHALL BOGUS
+FLUSHDB BOGUS
+FLUSHALL SYNC ASYNC
+FLUSHDB SYNC x
+FLUSHALL ""
+DBSIZE x
+TIME x
+shape TIME
+SHUTDOWN BOGUS
+SHUTDOWN SAVE NOSAVE
+SHUTDOWN NOW BOGUS
+SHUTDOWN ABORT
+SHUTDOWN ABORT NOW
+SHUTDOWN NOSAVE BOGUS
+shape LOLWUT VERSION 1 1
+LOLWUT VERSION abc
+"#;
+
+const CONFIG: &str = r#"
+CONFIG GET maxmemory
+CONFIG GET MAXMEMORY
+~ CONFIG GET maxmemory-*
+~ CONFIG GET maxmemory maxmemory-policy maxmemory
+~ CONFIG GET *list*
+CONFIG GET bogus
+CONFIG GET ""
+CONFIG GET bogus timeout
+CONFIG GET
+CONFIG SET maxmemory 100mb
+CONFIG GET maxmemory
+CONFIG SET maxmemory 1gb
+CONFIG GET maxmemory
+CONFIG SET maxmemory 0
+CONFIG SET MAXMEMORY 1KB
+CONFIG GET maxmemory
+CONFIG SET maxmemory 1k
+CONFIG GET maxmemory
+CONFIG SET maxmemory 0
+CONFIG SET maxmemory abc
+CONFIG SET maxmemory -1
+CONFIG SET maxmemory 1x
+CONFIG SET maxmemory ""
+CONFIG SET maxmemory
+CONFIG SET
+CONFIG SET bogus 1
+CONFIG SET maxmemory 0 bogus
+CONFIG SET maxmemory 0 bogus 1
+CONFIG SET maxmemory 0 maxmemory 0
+CONFIG SET maxmemory 5mb timeout abc
+CONFIG GET maxmemory
+CONFIG SET timeout 10 tcp-keepalive 20
+~ CONFIG GET t*e*
+CONFIG SET timeout 0 tcp-keepalive 300
+CONFIG SET timeout -1
+CONFIG SET timeout abc
+CONFIG SET timeout 99999999999
+CONFIG SET maxmemory-policy allkeys-lru
+CONFIG GET maxmemory-policy
+CONFIG SET maxmemory-policy ALLKEYS-LFU
+CONFIG GET maxmemory-policy
+CONFIG SET maxmemory-policy bogus
+CONFIG SET maxmemory-policy noeviction
+CONFIG SET maxmemory-samples 0
+CONFIG SET maxmemory-samples 5
+CONFIG SET databases 8
+CONFIG SET port abc
+CONFIG SET unixsocket x
+CONFIG SET daemonize yes
+CONFIG SET client-output-buffer-limit "normal 0 0 0"
+CONFIG SET client-output-buffer-limit "normal 1mb 512kb 60"
+CONFIG GET client-output-buffer-limit
+CONFIG SET client-output-buffer-limit "normal 1mb"
+CONFIG SET client-output-buffer-limit "bogus 1mb 512kb 60"
+CONFIG SET client-output-buffer-limit "normal 0 0 0 pubsub 32mb 8mb 60"
+CONFIG GET client-output-buffer-limit
+CONFIG SET client-output-buffer-limit ""
+CONFIG SET client-query-buffer-limit 1mb
+CONFIG GET client-query-buffer-limit
+CONFIG SET client-query-buffer-limit 1
+CONFIG SET client-query-buffer-limit 1gb
+CONFIG SET proto-max-bulk-len 1mb
+CONFIG GET proto-max-bulk-len
+CONFIG SET proto-max-bulk-len 1
+SETRANGE k 1048576 x
+SETRANGE k 1048575 x
+APPEND k x
+DEL k
+CONFIG SET proto-max-bulk-len 512mb
+CONFIG SET save "900 1 300 10"
+CONFIG GET save
+CONFIG SET save ""
+CONFIG GET save
+CONFIG SET save "abc"
+CONFIG SET appendonly no
+CONFIG SET loglevel bogus
+CONFIG SET loglevel notice
+CONFIG SET hz 20
+CONFIG GET hz
+CONFIG SET hz 10
+CONFIG SET lfu-log-factor 5
+CONFIG SET lfu-decay-time 2
+~ CONFIG GET lfu-*
+CONFIG SET maxclients 0
+CONFIG SET protected-mode maybe
+CONFIG SET protected-mode yes
+CONFIG RESETSTAT
+CONFIG RESETSTAT x
+CONFIG
+CONFIG BOGUS
+CONFIG BOGUS x
+CONFIG HELP x
+"#;
+
+const COMMAND: &str = r#"
+COMMAND COUNT x
+COMMAND INFO bogus
+COMMAND INFO bogus bogus2
+COMMAND GETKEYS GET k
+COMMAND GETKEYS get k
+COMMAND GETKEYS MGET a b c
+COMMAND GETKEYS MSET a 1 b 2
+COMMAND GETKEYS SET k v EX 10
+COMMAND GETKEYS DEL a b
+COMMAND GETKEYS COPY a b
+COMMAND GETKEYS RENAME a b
+COMMAND GETKEYS LCS a b LEN
+COMMAND GETKEYS OBJECT ENCODING k
+COMMAND GETKEYS EXISTS a
+COMMAND GETKEYS PING
+COMMAND GETKEYS TIME
+COMMAND GETKEYS BOGUS k
+COMMAND GETKEYS GET
+COMMAND GETKEYS GET a b
+COMMAND GETKEYS MSET
+COMMAND GETKEYS
+COMMAND GETKEYSANDFLAGS GET k
+COMMAND GETKEYSANDFLAGS MGET a b
+COMMAND GETKEYSANDFLAGS MSET a 1 b 2
+COMMAND GETKEYSANDFLAGS GETDEL k
+COMMAND GETKEYSANDFLAGS GETSET k v
+COMMAND GETKEYSANDFLAGS GETEX k
+COMMAND GETKEYSANDFLAGS DEL a b
+COMMAND GETKEYSANDFLAGS RENAME a b
+COMMAND GETKEYSANDFLAGS COPY a b
+COMMAND GETKEYSANDFLAGS INCR k
+COMMAND GETKEYSANDFLAGS APPEND k v
+COMMAND GETKEYSANDFLAGS SETRANGE k 0 v
+COMMAND GETKEYSANDFLAGS EXPIRE k 1
+COMMAND GETKEYSANDFLAGS TTL k
+COMMAND GETKEYSANDFLAGS OBJECT FREQ k
+COMMAND GETKEYSANDFLAGS PING
+COMMAND GETKEYSANDFLAGS BOGUS
+COMMAND GETKEYSANDFLAGS
+COMMAND LIST FILTERBY PATTERN getr*
+COMMAND LIST FILTERBY PATTERN none*
+COMMAND LIST FILTERBY MODULE bogus
+COMMAND LIST FILTERBY ACLCAT bogus
+COMMAND LIST FILTERBY BOGUS x
+COMMAND LIST FILTERBY PATTERN
+COMMAND LIST FILTERBY
+COMMAND LIST BOGUS
+COMMAND DOCS bogus
+COMMAND BOGUS
+COMMAND BOGUS x
+COMMAND HELP x
+"#;
+
+const DEBUG: &str = r#"
+DEBUG SLEEP 0
+DEBUG SLEEP 0.001
+DEBUG SET-ACTIVE-EXPIRE 0
+DEBUG SET-ACTIVE-EXPIRE 1
+DEBUG OBJECT missing
+SET k v
+kind DEBUG OBJECT k
+DEBUG BOGUS
+DEBUG BOGUS x
+DEBUG
+DEBUG POPULATE 3
+~ KEYS *
+GET key:1
+DEBUG POPULATE 2 pre
+~ KEYS *
+GET pre:0
+DEBUG POPULATE 2 sized 20
+GET sized:1
+STRLEN sized:1
+DEBUG POPULATE 1 tiny 3
+GET tiny:0
+DEBUG POPULATE abc
+DBSIZE
+kind DEBUG HTSTATS 0
+DEBUG HTSTATS abc
+DEBUG HTSTATS
+DEBUG HTSTATS 99
+DEBUG SLEEP
+DEBUG OBJECT
+"#;
+
+#[test]
+fn server_by_hand() {
+    run_table(&[("flushing", FLUSHING), ("CONFIG", CONFIG), ("COMMAND", COMMAND), ("DEBUG", DEBUG)], &[], &[]);
+}
+
+/// Directives whose value in a Zedis of today is rightly not that of the oracle, each with the reason.
+const OWN_VALUES: &[(&str, &str)] = &[
+    ("dir", "each server has its own"),
+    ("unixsocket", "each server has its own"),
+    ("logfile", "each server has its own"),
+    ("pidfile", "each server has its own"),
+    ("bind", "the default of 7.0 and 7.4 agrees, but a server without a port need not resolve it"),
+    ("tracking-table-max-keys", "unset until client tracking exists"),
+];
+
+/// What both know has the same default: a file written for Redis means the same here.
+#[test]
+fn defaults_are_those_of_redis() {
+    let pair = Pair::start(&[]);
+    let Clients { mut subject, mut oracle, .. } = pair.connect();
+    let settings = |client: &mut Client| -> BTreeMap<String, String> {
+        let reply = client.run("CONFIG GET *");
+        reply.items().chunks_exact(2).map(|pair| (pair[0].string(), pair[1].string())).collect()
+    };
+    let (got, wanted) = (settings(&mut subject), settings(&mut oracle));
+    let differing: Vec<String> = wanted
+        .iter()
+        .filter(|(name, _)| !OWN_VALUES.iter().any(|(own, _)| own == name))
+        .filter_map(|(name, wanted)| match got.get(name) {
+            Some(got) if got == wanted => None,
+            got => Some(format!("{name}: {got:?} instead of {wanted:?}")),
+        })
+        .collect();
+    assert!(differing.is_empty(), "{}", differing.join("\n"));
+}
+
+/// A command's facts in COMMAND INFO that have not changed from 7.0 to 7.4.
+fn facts(info: &Reply) -> Vec<(&'static str, Reply)> {
+    let fields = info.items();
+    let names =
+        ["name", "arity", "flags", "first key", "last key", "step", "categories", "tips", "key specs", "subcommands"];
+    let mut facts = Vec::new();
+    for (name, field) in names.into_iter().zip(fields) {
+        if name != "subcommands" {
+            facts.push((name, field.sorted()));
+        }
+    }
+    facts
+}
+
+/// What 7.4 says differently from 7.0 in COMMAND INFO: (command, field, reason).
+const NEWER_FACTS: &[(&str, &str, &str)] = &[];
+
+#[test]
+fn command_info_says_the_same() {
+    let pair = Pair::start(&[]);
+    let Clients { mut subject, mut oracle, .. } = pair.connect();
+    let mut complaints = Vec::new();
+    let mut compared = 0;
+    for name in subject.run("COMMAND LIST").items() {
+        let ask = |client: &mut Client| client.call(&[b"COMMAND", b"INFO".as_slice(), name.text()]).items()[0].clone();
+        let (got, wanted) = (ask(&mut subject), ask(&mut oracle));
+        if wanted.is_null() {
+            // Newer than the oracle.
+            continue;
+        }
+        compared += 1;
+        let mut pairs = vec![(got.clone(), wanted.clone())];
+        let subcommands = |info: &Reply| -> BTreeMap<Vec<u8>, Reply> {
+            info.items()[9].items().iter().map(|sub| (sub.items()[0].text().to_vec(), sub.clone())).collect()
+        };
+        let wanted_subcommands = subcommands(&wanted);
+        for (name, got) in subcommands(&got) {
+            if let Some(wanted) = wanted_subcommands.get(&name) {
+                pairs.push((got, wanted.clone()));
+            }
+        }
+        for (got, wanted) in pairs {
+            for ((field, got_fact), (_, wanted_fact)) in facts(&got).into_iter().zip(facts(&wanted)) {
+                let name = got.items()[0].string();
+                let newer = NEWER_FACTS.iter().any(|(command, newer, _)| *command == name && *newer == field);
+                if got_fact != wanted_fact && !newer {
+                    complaints.push(format!("{name}, {field}:\n    {got_fact:?}\n    {wanted_fact:?}"));
+                }
+            }
+        }
+    }
+    assert!(compared > 0, "COMMAND LIST names no command");
+    assert!(complaints.is_empty(), "{} disagreements (subject first):\n{}", complaints.len(), complaints.join("\n"));
+}
+
+/// Fields of `INFO` that count what clients did.
+fn counters(client: &mut Client) -> BTreeMap<String, String> {
+    let info = client.run("INFO everything").string();
+    let plain = [
+        "keyspace_hits",
+        "keyspace_misses",
+        "expired_keys",
+        "evicted_keys",
+        "connected_clients",
+        "blocked_clients",
+        "total_error_replies",
+        "total_connections_received",
+        "rejected_connections",
+        "total_commands_processed",
+        "unexpected_error_replies",
+        "maxclients",
+        "maxmemory_policy",
+        "tcp_port",
+    ];
+    info.lines()
+        .filter_map(|line| {
+            let (name, value) = line.split_once(':')?;
+            if let Some(command) = name.strip_prefix("cmdstat_") {
+                // Without the times, and without those who ask.
+                let counts: Vec<&str> = value.split(',').filter(|part| !part.starts_with("usec")).collect();
+                return (!matches!(command, "info" | "ping")).then(|| (name.to_string(), counts.join(",")));
+            }
+            if name.starts_with("db") && name[2..].parse::<u8>().is_ok() {
+                let counts: Vec<&str> = value.split(',').take(2).collect();
+                return Some((name.to_string(), counts.join(",")));
+            }
+            (plain.contains(&name) || name.starts_with("errorstat_")).then(|| (name.to_string(), value.to_string()))
+        })
+        .collect()
+}
+
+#[test]
+fn info_counts_the_same() {
+    let pair = Pair::start(&[]);
+    let Clients { mut subject, mut oracle, .. } = pair.connect();
+    let mut counted = Vec::new();
+    for (client, server) in [(&mut subject, &pair.subject), (&mut oracle, &pair.oracle)] {
+        client.run("CONFIG RESETSTAT");
+        let mut other = server.connect();
+        for line in [
+            "SET a 1",
+            "SET b 2 EX 100000",
+            "GET a",
+            "GET missing",
+            "GET a b",
+            "GET",
+            "MGET a b missing",
+            "EXISTS a missing",
+            "TTL missing",
+            "STRLEN a",
+            "GETRANGE missing 0 1",
+            "TYPE missing",
+            "OBJECT ENCODING missing",
+            "TOUCH a missing",
+            "SET c abc",
+            "INCR c",
+            "INCRBY c abc",
+            "BOGUS",
+            "SET a",
+            "SET a 1 BOGUS",
+            "CONFIG BOGUS",
+            "CONFIG SET bogus 1",
+            "CLIENT GETNAME",
+            "CLIENT SETNAME x",
+            "SELECT 99",
+            "SELECT 2",
+            "SET z 1 PXAT 99999999999999",
+            "EXPIRE z -1",
+            "SET y 1",
+            "COPY y x",
+            "RENAME missing other",
+            "SETEX y 0 v",
+            "DEL missing",
+            "RANDOMKEY",
+            "DEBUG SLEEP 0",
+            "getdel y",
+        ] {
+            other.run(line);
+        }
+        counted.push(counters(client));
+    }
+    let names: BTreeSet<&String> = counted[0].keys().chain(counted[1].keys()).collect();
+    let differing: Vec<String> = names
+        .into_iter()
+        .filter(|name| counted[0].get(*name) != counted[1].get(*name))
+        .map(|name| format!("{name}: {:?} instead of {:?}", counted[0].get(name), counted[1].get(name)))
+        .collect();
+    assert!(differing.is_empty(), "{}", differing.join("\n"));
+}
+
+/// INFO answers the sections asked for, in Redis's form.
+#[test]
+fn info_has_sections() {
+    let pair = Pair::start(&[]);
+    for server in [&pair.subject, &pair.oracle] {
+        let mut client = server.connect();
+        client.run("SET k v");
+        for (asked, headings) in [
+            ("INFO server", vec!["Server"]),
+            ("INFO SERVER", vec!["Server"]),
+            ("INFO clients memory", vec!["Clients", "Memory"]),
+            ("INFO stats", vec!["Stats"]),
+            ("INFO cpu", vec!["CPU"]),
+            ("INFO commandstats", vec!["Commandstats"]),
+            ("INFO errorstats", vec!["Errorstats"]),
+            ("INFO keyspace", vec!["Keyspace"]),
+            ("INFO bogus", vec![]),
+        ] {
+            let info = client.run(asked).string();
+            let found: Vec<&str> = info.lines().filter_map(|line| line.strip_prefix("# ")).collect();
+            assert_eq!(found, headings, "{asked}");
+            assert!(info.is_empty() || info.ends_with("\r\n"), "{asked}: lines end in CR LF");
+        }
+        for asked in ["INFO", "INFO default", "INFO all", "INFO everything"] {
+            let info = client.run(asked).string();
+            for heading in ["Server", "Clients", "Memory", "Stats", "CPU", "Keyspace"] {
+                assert!(info.contains(&format!("# {heading}\r\n")), "{asked} has {heading}");
+            }
+            assert_eq!(info.contains("# Commandstats"), asked.contains("all") || asked.contains("every"), "{asked}");
+        }
+        let info = client.run("INFO server").string();
+        let field = |name: &str| info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+        assert_eq!(field("process_id"), Some(server.pid().to_string().as_str()));
+        assert_eq!(field("redis_mode"), Some("standalone"));
+        assert_eq!(field("tcp_port"), Some("0"));
+    }
+}
+
+#[test]
+fn shutdown_ends_the_process() {
+    for how in ["SHUTDOWN", "SHUTDOWN NOSAVE", "shutdown nosave now force"] {
+        let mut pair = Pair::start(&[]);
+        for server in [&mut pair.subject, &mut pair.oracle] {
+            let mut client = server.connect();
+            let request: Vec<&str> = how.split(' ').collect();
+            client.send(&support::client::encode(&request));
+            assert_eq!(client.read_to_end(), b"", "{how} has no answer");
+            let status = server.wait_for_exit();
+            assert!(status.success(), "{how}: {status}");
+            assert!(!server.socket().exists(), "{how}: the socket is removed");
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! A server process on a Unix socket in a directory of its own, ended when dropped.
+
+use std::fs::{self, File};
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::client::Client;
+
+/// How long a server may take to answer its first PING.
+const START_DEADLINE: Duration = Duration::from_secs(20);
+/// Between two looks at something that will happen soon.
+pub const POLL_INTERVAL: Duration = Duration::from_millis(1);
+
+pub struct Server {
+    child: Child,
+    dir: PathBuf,
+    password: Option<String>,
+}
+
+impl Server {
+    /// The server under test, with `directives` as on redis-server's command line.
+    pub fn subject(directives: &[&str]) -> Server {
+        Server::start("subject", Command::new(subject_program()), directives)
+    }
+
+    /// The server under test, which may open only `files` files.
+    pub fn subject_with_files(files: usize, directives: &[&str]) -> Server {
+        let mut command = Command::new("sh");
+        command.args(["-c", &format!("ulimit -n {files}; exec \"$0\" \"$@\""), &subject_program()]);
+        Server::start("subject", command, directives)
+    }
+
+    /// The server that is right.
+    pub fn oracle(directives: &[&str]) -> Server {
+        Server::start("oracle", Command::new("redis-server"), directives)
+    }
+
+    fn start(role: &str, mut command: Command, directives: &[&str]) -> Server {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let dir = std::env::temp_dir().join(format!("zedis-test-{}-{number}-{role}", std::process::id()));
+        fs::create_dir_all(&dir).expect("a directory for the server");
+        let log = File::create(dir.join("log")).expect("a log file");
+        let program = command.get_program().to_string_lossy().into_owned();
+        let spawned = command
+            .args(["--port", "0", "--unixsocket"])
+            .arg(dir.join("socket"))
+            .args(["--save", "", "--enable-debug-command", "yes", "--dir"])
+            .arg(&dir)
+            .args(directives)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().expect("a second handle of the log"))
+            .stderr(log)
+            .spawn();
+        let child = match spawned {
+            Ok(child) => child,
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                panic!(
+                    "{program} is not installed; these tests compare with it: install redis-server (`make test` does)"
+                )
+            }
+            Err(error) => panic!("{program}: {error}"),
+        };
+        let password = directives.windows(2).find(|pair| pair[0] == "--requirepass").map(|pair| pair[1].to_string());
+        let mut server = Server { child, dir, password };
+        server.wait_until_ready(&program);
+        server
+    }
+
+    fn wait_until_ready(&mut self, program: &str) {
+        let deadline = Instant::now() + START_DEADLINE;
+        loop {
+            if let Some(status) = self.child.try_wait().expect("the state of a child") {
+                panic!("{program} ended at once, {status}:\n{}", self.log());
+            }
+            if let Ok(mut client) = Client::try_connect(&self.socket()) {
+                if let Some(password) = &self.password {
+                    client.run(&format!("AUTH {password}"));
+                }
+                let reply = client.run("PING");
+                assert_eq!(reply.text(), b"PONG", "{program} answers its first PING");
+                return;
+            }
+            assert!(Instant::now() < deadline, "{program} is not ready:\n{}", self.log());
+            thread::sleep(POLL_INTERVAL);
+        }
+    }
+
+    pub fn connect(&self) -> Client {
+        Client::try_connect(&self.socket()).expect("the server accepts connections")
+    }
+
+    pub fn socket(&self) -> PathBuf {
+        self.dir.join("socket")
+    }
+
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub fn log(&self) -> String {
+        String::from_utf8_lossy(&fs::read(self.dir.join("log")).unwrap_or_default()).into_owned()
+    }
+
+    /// A line of `/proc/PID/status` that counts kB, in bytes: `VmRSS`, `VmHWM`.
+    pub fn memory(&self, line: &str) -> usize {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("the server is alive");
+        let found = status.lines().find_map(|text| text.strip_prefix(line)?.strip_prefix(':')).expect("a known line");
+        let kib: usize = found.trim().trim_end_matches(" kB").parse().expect("a number of kB");
+        kib * 1024
+    }
+
+    pub fn open_files(&self) -> usize {
+        fs::read_dir(format!("/proc/{}/fd", self.pid())).expect("the server is alive").count()
+    }
+
+    /// Waits for the process to end by itself.
+    pub fn wait_for_exit(&mut self) -> ExitStatus {
+        let deadline = Instant::now() + START_DEADLINE;
+        loop {
+            if let Some(status) = self.child.try_wait().expect("the state of a child") {
+                return status;
+            }
+            assert!(Instant::now() < deadline, "the server does not end");
+            thread::sleep(POLL_INTERVAL);
+        }
+    }
+}
+
+fn subject_program() -> String {
+    std::env::var("ZEDIS_TEST_BIN").unwrap_or_else(|_| env!("CARGO_BIN_EXE_zedis").to_string())
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            let log = self.log();
+            let tail: Vec<&str> = log.lines().rev().take(5).collect();
+            let tail: Vec<&str> = tail.into_iter().rev().collect();
+            eprintln!("--- end of the log in {} ---\n{}", self.dir.display(), tail.join("\n"));
+        }
+        // Both fail only when there is nothing left to end.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        let _ = fs::remove_dir_all(&self.dir);
+    }
+}
+
+/// Asks again and again until `condition` holds; fails after twenty seconds.
+pub fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
+    let deadline = Instant::now() + START_DEADLINE;
+    while !condition() {
+        assert!(Instant::now() < deadline, "it never happened: {what}");
+        thread::sleep(POLL_INTERVAL);
+    }
+}
