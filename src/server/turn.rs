@@ -111,8 +111,8 @@ impl Server {
             return Duration::ZERO;
         }
         let mut until_ms = self.next_cron_ms;
-        if let Some(expiry_ms) = engine.keyspace.next_expiry_ms() {
-            until_ms = until_ms.min(expiry_ms);
+        for timer_ms in [engine.keyspace.next_expiry_ms(), engine.pause_end_ms()].into_iter().flatten() {
+            until_ms = until_ms.min(timer_ms);
         }
         if let Some(pause_end_ms) = engine.pause_end_ms() {
             until_ms = until_ms.min(pause_end_ms);
