@@ -7,6 +7,7 @@ use std::sync::mpsc::{Sender, channel};
 
 use super::entry::{Displaced, Entry, Value, ValueRef};
 use crate::collections::segmented_table::SegmentedTable;
+use crate::collections::timing_wheel::TimingWheel;
 
 /// A string of at least this many bytes is freed off the loop.
 const HEAVY_BYTES: usize = 256 * 1024;
@@ -24,13 +25,13 @@ pub struct Reclaimer {
 enum Garbage {
     Entry(#[expect(dead_code, reason = "held to be dropped")] Entry),
     Value(#[expect(dead_code, reason = "held to be dropped")] Value),
-    Table(SegmentedTable<Entry>),
+    Database(SegmentedTable<Entry>, #[expect(dead_code, reason = "held to be dropped")] TimingWheel),
 }
 
 impl Garbage {
     fn objects(&self) -> usize {
         match self {
-            Garbage::Table(table) => table.len(),
+            Garbage::Database(table, _) => table.len(),
             _ => 1,
         }
     }
@@ -73,9 +74,9 @@ impl Reclaimer {
     }
 
     /// Frees a whole database's keys elsewhere.
-    pub fn table(&mut self, table: SegmentedTable<Entry>) {
-        if !table.is_empty() {
-            self.collect(Garbage::Table(table));
+    pub fn database(&mut self, table: SegmentedTable<Entry>, wheel: TimingWheel) {
+        if !table.is_empty() || !wheel.is_empty() {
+            self.collect(Garbage::Database(table, wheel));
         }
     }
 

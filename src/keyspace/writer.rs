@@ -316,8 +316,7 @@ impl<'a> Writer<'a> {
         let now_ms = self.keyspace.now_ms;
         let old = std::mem::replace(&mut self.keyspace.dbs[db], Db::new(now_ms));
         let len = old.len();
-        // The wheel's records go with it: a list of chunks per slot.
-        self.keyspace.reclaimer.table(old.table);
+        self.keyspace.reclaimer.database(old.table, old.wheel);
         self.keyspace.dirty += len as u64;
         len
     }
