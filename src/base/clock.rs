@@ -4,6 +4,8 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use nix::time::ClockId;
+
 /// Wall time and monotonic time, real or virtual.
 #[derive(Clone, Debug)]
 pub enum Clock {
@@ -73,6 +75,16 @@ impl Clock {
         match self {
             Clock::Real(_) => std::thread::sleep(time),
             Clock::Virtual(_) => self.advance(time),
+        }
+    }
+
+    /// CPU time of the calling thread, nanoseconds; a system call. With virtual time a thread always runs.
+    pub fn thread_cpu_ns(&self) -> u64 {
+        match self {
+            Clock::Real(_) => {
+                ClockId::CLOCK_THREAD_CPUTIME_ID.now().map_or(0, |time| Duration::from(time).as_nanos() as u64)
+            }
+            Clock::Virtual(_) => self.monotonic_ns(),
         }
     }
 

@@ -13,9 +13,9 @@
 //!
 //! A full segment splits in two by the next bit of the prefix; the directory doubles when a segment as deep as itself splits
 //! (extendible hashing: Fagin, Nievergelt, Pippenger, Strong, 1979). So growth moves at most 896 entries at a time at any size
-//! and memory never doubles. Segments split at different sizes, 448 to 896 entries, so that splits are spread out in time and the
-//! load of the whole stays near two thirds instead of swinging between 7/16 and 7/8. Two halves that have become nearly empty
-//! merge again.
+//! and memory never doubles. Two halves that have become nearly empty merge again. With a hash whose top bits are spread as
+//! [`crate::base::hash`] does, splits come one by one and the load of the whole stays near two thirds; with a uniform one it
+//! swings between 7/16 and 7/8.
 //!
 //! Invariants: every directory slot of a segment's prefix range points to it; `depth <= directory_depth`; a segment holds at most
 //! [`SEGMENT_MAX`] entries unless it is [`DEPTH_MAX`] deep.
@@ -33,10 +33,8 @@ use hashbrown::HashTable;
 
 /// Most entries of a segment: 1,024 buckets at hashbrown's load of 7/8.
 pub const SEGMENT_MAX: usize = 896;
-/// Fewest entries at which a segment splits; two halves of 512 buckets hold them.
-const SPLIT_MIN: usize = SEGMENT_MAX / 2;
 /// A segment with fewer entries merges with its sibling if both together have fewer than twice as many.
-const MERGE_BELOW: usize = SPLIT_MIN / 4;
+const MERGE_BELOW: usize = SEGMENT_MAX / 8;
 /// Most bits of prefix: a directory of 4 M slots, some 2.5 G entries.
 const DEPTH_MAX: u32 = 22;
 /// Segments are kept in blocks of this many, so that adding one never moves the others.
@@ -52,8 +50,6 @@ struct Segment<T> {
     entries: HashTable<T>,
     /// Prefix bits that all hashes inside share; [`VACANT`] in a free slot.
     depth: u8,
-    /// Splits when it has this many entries.
-    split_at: u16,
     version: u32,
 }
 
@@ -187,7 +183,7 @@ impl<T> SegmentedTable<T> {
             let index = self.directory[slot];
             let segment = &mut self.blocks[index as usize / BLOCK][index as usize % BLOCK];
             let len = segment.entries.len();
-            if len >= usize::from(segment.split_at) && u32::from(segment.depth) < DEPTH_MAX {
+            if len >= SEGMENT_MAX && u32::from(segment.depth) < DEPTH_MAX {
                 self.split(slot, &rehash);
                 continue;
             }
@@ -301,9 +297,7 @@ impl<T> SegmentedTable<T> {
     fn add_segment(&mut self, entries: HashTable<T>, depth: u8) -> u32 {
         self.versions = self.versions.wrapping_add(1);
         let version = self.versions;
-        // A multiplicative hash of the version spreads the sizes at which segments split.
-        let spread = (version.wrapping_mul(0x9E37_79B1) >> 16) as usize % (SEGMENT_MAX - SPLIT_MIN + 1);
-        let segment = Segment { entries, depth, split_at: (SPLIT_MIN + spread) as u16, version };
+        let segment = Segment { entries, depth, version };
         self.segments += 1;
         if let Some(index) = self.free.pop() {
             *self.at_mut(index) = segment;
@@ -333,9 +327,9 @@ impl<T> SegmentedTable<T> {
         let full = std::mem::take(&mut self.at_mut(index).entries);
         let in_upper = |hash: u64| hash >> (63 - depth) & 1 == 1;
         let hashes: Vec<u64> = full.iter().map(&rehash).collect();
-        let upper_len = hashes.iter().filter(|&&hash| in_upper(hash)).count();
-        let mut lower = HashTable::with_capacity(hashes.len() - upper_len);
-        let mut upper = HashTable::with_capacity(upper_len);
+        // As many buckets as the whole had: half full is what they would grow to at once.
+        let mut lower = HashTable::with_capacity(SEGMENT_MAX);
+        let mut upper = HashTable::with_capacity(SEGMENT_MAX);
         for (entry, hash) in full.into_iter().zip(hashes) {
             let half = if in_upper(hash) { &mut upper } else { &mut lower };
             half.insert_unique(inner(hash), entry, |entry| inner(rehash(entry)));

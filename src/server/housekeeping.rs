@@ -15,7 +15,8 @@ impl Engine {
     /// A turn ends: books its time.
     pub fn finish_turn(&mut self) {
         self.recorder.turn.requests = self.stats.turn.requests;
-        let over = self.recorder.finish(&self.stats.turn, &self.registry, self.config.stall_threshold_us);
+        let cpu_ns = || self.clock.thread_cpu_ns();
+        let over = self.recorder.finish(&self.stats.turn, &self.registry, self.config.stall_threshold_us, cpu_ns);
         if let Some(ns) = over {
             log::verbose(format_args!("A turn took {} us: {}", ns / 1000, self.recorder.longest.cause));
         }
@@ -26,6 +27,7 @@ impl Engine {
     pub fn cron(&mut self) {
         let started_ns = self.clock.monotonic_ns();
         self.clock.resync();
+        self.recorder.mark(self.clock.thread_cpu_ns());
         self.check_clients();
         self.sample();
         self.pool.shrink();

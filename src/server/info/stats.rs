@@ -74,6 +74,9 @@ pub(super) fn stats(engine: &mut Engine, text: &mut Text) {
     text.field("eventloop_duration_sum", recorder.busy_ns / 1000);
     text.field("longest_turn_us", recorder.longest.ns / 1000);
     text.field("longest_turn_cause", &recorder.longest.cause);
+    // With what other processes ran in it.
+    text.field("longest_turn_wall_us", recorder.longest_wall.ns / 1000);
+    text.field("longest_turn_wall_cause", &recorder.longest_wall.cause);
     text.field("turn_p99_us", recorder.percentile_ns(99.0) / 1000);
     text.field("turns_over_stall_threshold", recorder.stalls);
     text.field("acl_access_denied_auth", stats.auth_failures);
