@@ -1,11 +1,13 @@
 //! Counting: INCR, DECR, INCRBY, DECRBY, INCRBYFLOAT.
 
+use std::sync::Arc;
+
 use crate::base::long_double::LongDouble;
 use crate::base::number;
 use crate::commands::{
-    Acl, Arg, Args, Command, CommandError, CommandResult, Flags, Group, KeyFlags, KeySpec, Reply, Run,
+    Acl, Arg, ArgKind, Args, Command, CommandError, CommandResult, Flags, Group, KeyFlags, KeySpec, Reply, Run,
 };
-use crate::keyspace::{NewValue, Ttl, ValueRef, Writer};
+use crate::keyspace::{EMBEDDED_MAX, Entry, Key, NewValue, Ttl, ValueRef, Writer};
 
 const FLAGS: Flags = Flags::WRITE.union(Flags::DENYOOM).union(Flags::FAST);
 const ACL: Acl = Acl::WRITE.union(Acl::STRING).union(Acl::FAST);
@@ -112,13 +114,13 @@ pub(super) static INCRBYFLOAT: Command = Command {
     group: Group::String,
     summary: "Adds a floating-point number to the value of a key, which counts as 0 if there is none.",
     since: "2.6.0",
-    args: &[Arg::key("key"), Arg::new("increment", crate::commands::ArgKind::Double)],
+    args: &[Arg::key("key"), Arg::new("increment", ArgKind::Double)],
     ..Command::BASE
 };
 
 fn incrbyfloat(args: &mut Args<'_>, db: &mut Writer<'_>, reply: &mut Reply<'_>) -> CommandResult {
     let key = args.key(1);
-    let value = long_double_of(db.find(key).map(crate::keyspace::Entry::value))?;
+    let value = long_double_of(db.find(key).map(Entry::value))?;
     let increment = LongDouble::parse(args.get(2)).ok_or(CommandError::NOT_A_FLOAT)?;
     let sum = value.checked_add(increment).ok_or(CommandError::new("ERR increment would produce NaN or Infinity"))?;
     let text = sum.to_decimal();
@@ -140,11 +142,11 @@ pub(super) fn long_double_of(value: Option<ValueRef<'_>>) -> Result<LongDouble, 
 }
 
 /// Stores the text of a number as it is: Redis does not make an integer of it either.
-pub(super) fn store_text(db: &mut Writer<'_>, key: crate::keyspace::Key<'_>, text: &str, ttl: Ttl) {
-    let value = if text.len() <= crate::keyspace::EMBEDDED_MAX {
+pub(super) fn store_text(db: &mut Writer<'_>, key: Key<'_>, text: &str, ttl: Ttl) {
+    let value = if text.len() <= EMBEDDED_MAX {
         NewValue::Embedded(text.as_bytes())
     } else {
-        NewValue::Raw(std::sync::Arc::new(text.as_bytes().to_vec()))
+        NewValue::Raw(Arc::new(text.as_bytes().to_vec()))
     };
     db.set(key, value, ttl);
 }

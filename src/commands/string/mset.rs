@@ -25,7 +25,7 @@ pub(super) static MSET: Command = Command {
 
 fn mset(args: &mut Args<'_>, db: &mut Writer<'_>, reply: &mut Reply<'_>) -> CommandResult {
     let len = args.len();
-    if len % 2 == 0 {
+    if len.is_multiple_of(2) {
         return Err(CommandError::wrong_arity("mset"));
     }
     store(args, 1, len, db, Ttl::Clear);
@@ -50,7 +50,7 @@ pub(super) static MSETNX: Command = Command {
 
 fn msetnx(args: &mut Args<'_>, db: &mut Writer<'_>, reply: &mut Reply<'_>) -> CommandResult {
     let len = args.len();
-    if len % 2 == 0 {
+    if len.is_multiple_of(2) {
         return Err(CommandError::wrong_arity("msetnx"));
     }
     let sets = count_existing(args, 1, len, db) == 0;
