@@ -187,20 +187,25 @@ mod tests {
 
     #[test]
     fn the_older_description() {
+        const PAIRS: &[KeySpec] = &[KeySpec::range(1, -1, 2, RO)];
+        const TWO: &[KeySpec] = &[KeySpec::one(1, RO), KeySpec::one(2, RO)];
+        const ONE_AND_COUNTED: &[KeySpec] = &[KeySpec::one(1, RO), KeySpec::counted(2, RO)];
+        const COUNTED: &[KeySpec] = &[KeySpec::counted(2, RO)];
         let range = |specs| legacy_range(&Command { keys: specs, ..Command::BASE });
         let expected = |first, last, step, movable| LegacyRange { first, last, step, movable };
         assert_eq!(range(&[]), expected(0, 0, 0, false));
-        assert_eq!(range(&[KeySpec::range(1, -1, 2, RO)]), expected(1, -1, 2, false));
-        assert_eq!(range(&[KeySpec::one(1, RO), KeySpec::one(2, RO)]), expected(1, 2, 1, false));
-        assert_eq!(range(&[KeySpec::one(1, RO), KeySpec::counted(2, RO)]), expected(1, 1, 1, true));
-        assert_eq!(range(&[KeySpec::counted(2, RO)]), expected(0, 0, 0, true));
+        assert_eq!(range(PAIRS), expected(1, -1, 2, false));
+        assert_eq!(range(TWO), expected(1, 2, 1, false));
+        assert_eq!(range(ONE_AND_COUNTED), expected(1, 1, 1, true));
+        assert_eq!(range(COUNTED), expected(0, 0, 0, true));
     }
 
     #[test]
     fn set_only_reads_when_told_to() {
         const VARIABLE: KeyFlags =
             KeyFlags::RW.union(KeyFlags::ACCESS).union(KeyFlags::UPDATE).union(KeyFlags::VARIABLE_FLAGS);
-        let command = Command { name: "set", keys: &[KeySpec::one(1, VARIABLE)], ..Command::BASE };
+        const KEYS: &[KeySpec] = &[KeySpec::one(1, VARIABLE)];
+        let command = Command { name: "set", keys: KEYS, ..Command::BASE };
         let flags = |args: &[&[u8]]| find_keys(&command, args).map(|found| found[0]);
         let writes = KeyFlags::OW.union(KeyFlags::UPDATE);
         let both = KeyFlags::RW.union(KeyFlags::ACCESS).union(KeyFlags::UPDATE);

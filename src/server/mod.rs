@@ -16,6 +16,8 @@ pub mod shutdown;
 mod stall;
 pub mod start;
 mod stats;
+#[cfg(test)]
+pub mod testing;
 mod turn;
 
 pub use engine::Engine;

@@ -122,3 +122,101 @@ impl Engine {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::server::testing::{EngineHarness, encode};
+
+    #[test]
+    fn a_pause_of_writes_lets_reads_through() {
+        let mut harness = EngineHarness::new();
+        let other = harness.connect();
+        assert_eq!(harness.line("client pause 1000 write"), "+OK\r\n");
+        assert_eq!(harness.line_as(other, "get a"), "$-1\r\n");
+        assert_eq!(harness.line_as(other, "set a 1"), "");
+        assert_eq!(harness.line_as(other, "get a"), "", "what comes behind a write waits as well");
+        assert_eq!(harness.engine.postponed_clients(), 1);
+        assert!(harness.line("client list").contains(" flags=b "));
+        harness.advance_ms(999);
+        assert_eq!(harness.take(other), b"");
+        harness.advance_ms(1);
+        assert_eq!(harness.take(other), b"+OK\r\n$1\r\n1\r\n");
+        assert_eq!(harness.engine.postponed_clients(), 0);
+        assert_eq!(harness.line_as(other, "set a 2"), "+OK\r\n");
+    }
+
+    #[test]
+    fn a_pause_of_everything_holds_everybody() {
+        let mut harness = EngineHarness::new();
+        let other = harness.connect();
+        assert_eq!(harness.line("client pause 1000"), "+OK\r\n");
+        assert_eq!(harness.line("ping"), "");
+        assert_eq!(harness.line_as(other, "client unpause"), "");
+        harness.advance_ms(1000);
+        assert_eq!(harness.take(harness.first), b"+PONG\r\n");
+        assert_eq!(harness.take(other), b"+OK\r\n");
+    }
+
+    #[test]
+    fn unpause_ends_a_pause() {
+        let mut harness = EngineHarness::new();
+        let other = harness.connect();
+        assert_eq!(harness.line("client pause 1000000 write"), "+OK\r\n");
+        assert_eq!(harness.line_as(other, "set a 1"), "");
+        assert_eq!(harness.line("client unpause"), "+OK\r\n");
+        harness.turn();
+        assert_eq!(harness.take(other), b"+OK\r\n");
+    }
+
+    #[test]
+    fn a_pause_only_becomes_longer_and_stricter() {
+        let mut harness = EngineHarness::new();
+        let other = harness.connect();
+        let mut both = encode(&[b"client", b"pause", b"500", b"all"]);
+        // In one batch: the second command is held by the first.
+        both.extend(encode(&[b"client", b"pause", b"10", b"write"]));
+        assert_eq!(harness.feed(other, &both), b"+OK\r\n");
+        harness.advance_ms(499);
+        assert_eq!(harness.take(other), b"");
+        harness.advance_ms(1);
+        assert_eq!(harness.take(other), b"+OK\r\n");
+        assert_eq!(harness.line("client pause 500 write"), "+OK\r\n");
+        assert_eq!(harness.line("client pause 1 write"), "+OK\r\n");
+        harness.advance_ms(400);
+        assert_eq!(harness.line("set a 1"), "");
+    }
+
+    #[test]
+    fn large_requests_wait_as_well() {
+        let mut harness = EngineHarness::new();
+        let other = harness.connect();
+        // In its own buffer, in a spilled frame, in the ring.
+        for size in [100_000, 20_000, 100] {
+            let value = vec![b'v'; size];
+            assert_eq!(harness.line("client pause 1000 write"), "+OK\r\n");
+            let mut requests = encode(&[b"set", b"big", &value]);
+            requests.extend(encode(&[b"strlen", b"big"]));
+            assert_eq!(harness.feed(other, &requests), b"", "{size}");
+            harness.advance_ms(1000);
+            let mut answer = harness.take(other);
+            // What lay behind a large request is parsed in the turn after it.
+            answer.extend(harness.feed(other, &encode(&[b"ping"])));
+            assert_eq!(String::from_utf8(answer).unwrap(), format!("+OK\r\n:{size}\r\n+PONG\r\n"));
+        }
+    }
+
+    #[test]
+    fn a_client_that_is_closed_is_not_waited_for() {
+        let mut harness = EngineHarness::new();
+        let other = harness.connect();
+        assert_eq!(harness.line("client pause 1000 write"), "+OK\r\n");
+        assert_eq!(harness.line_as(other, "set a 1"), "");
+        harness.engine.close(other);
+        harness.engine.remove_closed();
+        let third = harness.connect();
+        assert_eq!(third, other, "the slab uses a key again");
+        assert_eq!(harness.engine.postponed_clients(), 0);
+        harness.advance_ms(1000);
+        assert_eq!(harness.line_as(third, "exists a"), ":0\r\n");
+    }
+}

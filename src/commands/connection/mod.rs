@@ -41,3 +41,6 @@ const OTHERS: Flags = OWN.union(Flags::ADMIN);
 const FAST_ACL: Acl = Acl::FAST.union(Acl::CONNECTION);
 const OWN_ACL: Acl = Acl::SLOW.union(Acl::CONNECTION);
 const OTHERS_ACL: Acl = OWN_ACL.union(Acl::ADMIN).union(Acl::DANGEROUS);
+
+#[cfg(test)]
+mod tests;

@@ -37,3 +37,6 @@ pub static COMMANDS: &[&Command] = &[
 const ADMIN: Flags = Flags::ADMIN.union(Flags::NOSCRIPT).union(Flags::LOADING).union(Flags::STALE);
 const ADMIN_ACL: Acl = Acl::ADMIN.union(Acl::SLOW).union(Acl::DANGEROUS);
 const POLICIES: &[&str] = &["request_policy:all_shards", "response_policy:all_succeeded"];
+
+#[cfg(test)]
+mod tests;
