@@ -358,7 +358,7 @@ fn resp3_forms() {
     clients.run_quietly("HELLO 3");
     clients.lines(
         "GET missing\nMGET a b\nSET k v GET\nGETEX missing\nRANDOMKEY\nCONFIG GET maxmemory\nCONFIG GET bogus\nLCS a b IDX\n\
-         COMMAND INFO bogus\nCOMMAND DOCS bogus\nOBJECT ENCODING missing\nCLIENT GETNAME\n~ SCAN 0\nOBJECT HELP\nECHO x\n\
+         COMMAND INFO bogus\nCOMMAND DOCS bogus\nOBJECT ENCODING missing\nCLIENT GETNAME\n~ SCAN 0\nkind OBJECT HELP\nECHO x\n\
          kind CLIENT LIST\nkind INFO\nkind COMMAND DOCS get\nRESET\nGET missing\nCONFIG GET maxmemory\nCOMMAND INFO bogus",
     );
 }
