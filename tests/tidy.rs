@@ -442,10 +442,12 @@ fn every_dependency_says_what_it_is_for() {
     for line in manifest.lines() {
         if line.starts_with('[') {
             section = line;
-        } else if section.contains("dependencies") && line.contains('=') && !line.starts_with(['#', ' ', '"', ']']) {
-            if !previous.starts_with("# ") {
-                complaints.push(format!("{line}: no comment above it"));
-            }
+        } else if section.contains("dependencies")
+            && line.contains('=')
+            && !line.starts_with(['#', ' ', '"', ']'])
+            && !previous.starts_with("# ")
+        {
+            complaints.push(format!("{line}: no comment above it"));
         }
         previous = line;
     }

@@ -25,7 +25,7 @@ pub struct Reclaimer {
 enum Garbage {
     Entry(#[expect(dead_code, reason = "held to be dropped")] Entry),
     Value(#[expect(dead_code, reason = "held to be dropped")] Value),
-    Database(SegmentedTable<Entry>, #[expect(dead_code, reason = "held to be dropped")] TimingWheel),
+    Database(SegmentedTable<Entry>, #[expect(dead_code, reason = "held to be dropped")] Box<TimingWheel>),
 }
 
 impl Garbage {
@@ -76,7 +76,7 @@ impl Reclaimer {
     /// Frees a whole database's keys elsewhere.
     pub fn database(&mut self, table: SegmentedTable<Entry>, wheel: TimingWheel) {
         if !table.is_empty() || !wheel.is_empty() {
-            self.collect(Garbage::Database(table, wheel));
+            self.collect(Garbage::Database(table, Box::new(wheel)));
         }
     }
 

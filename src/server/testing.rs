@@ -17,6 +17,12 @@ pub struct EngineHarness {
 /// When tests begin: 2023-11-14 22:13:20 UTC.
 const START_US: u64 = 1_700_000_000_000_000;
 
+impl Default for EngineHarness {
+    fn default() -> Self {
+        EngineHarness::new()
+    }
+}
+
 impl EngineHarness {
     pub fn new() -> EngineHarness {
         EngineHarness::with_config(&[])

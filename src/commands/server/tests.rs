@@ -288,11 +288,15 @@ fn value(rest: &mut &[u8]) -> usize {
             0
         }
         b'%' => {
-            (0..2 * number()).for_each(|_| drop(value(rest)));
+            (0..2 * number()).for_each(|_| {
+                value(rest);
+            });
             number()
         }
         b'*' | b'~' => {
-            (0..number()).for_each(|_| drop(value(rest)));
+            (0..number()).for_each(|_| {
+                value(rest);
+            });
             number()
         }
         b':' | b'+' => 0,
