@@ -99,6 +99,7 @@ fn times_that_are_none_are_refused() {
     test.check(&[
         ("SET k v PXAT 9223372036854775807", "OK"),
         ("PEXPIRETIME k", "9223372036854775807"),
+        ("EXPIRETIME k", "9223372036854776"),
         ("TTL k", &((i64::MAX - START_MS + 500) / 1000).to_string()),
     ]);
 }

@@ -88,7 +88,7 @@ fn pexpiretime(args: &mut Args<'_>, view: &View<'_>, reply: &mut Reply<'_>) -> C
 
 /// Rounded to the nearest, as Redis does.
 fn in_seconds(milliseconds: i64) -> i64 {
-    milliseconds.saturating_add(500) / 1000
+    milliseconds / 1000 + i64::from(milliseconds % 1000 >= 500)
 }
 
 /// Answers what `show` makes of the key's deadline; -1: it has none, -2: no such key.
