@@ -118,7 +118,8 @@ impl Recorder {
         threshold_us: u64,
         cpu_ns: impl FnOnce() -> u64,
     ) -> Option<u64> {
-        let wall_ns = self.turn.ended_ns() - self.turn.started_ns;
+        // An engine without a loop has turns without phases.
+        let wall_ns = self.turn.ended_ns().saturating_sub(self.turn.started_ns);
         self.turns += 1;
         self.busy_ns += wall_ns;
         self.busy_since_mark_ns += wall_ns;
