@@ -17,9 +17,16 @@ pub struct EngineHarness {
 /// When tests begin: 2023-11-14 22:13:20 UTC.
 const START_US: u64 = 1_700_000_000_000_000;
 
-impl EngineHarness {
-    pub fn new() -> EngineHarness {
+impl Default for EngineHarness {
+    fn default() -> Self {
         EngineHarness::with_config(&[])
+    }
+}
+
+impl EngineHarness {
+    /// With the default configuration.
+    pub fn new() -> EngineHarness {
+        EngineHarness::default()
     }
 
     /// With these directives set.
@@ -61,7 +68,6 @@ impl EngineHarness {
         self.engine.begin_turn();
         self.engine.feed(client, bytes);
         self.engine.run();
-        self.engine.finish_turn();
         self.take(client)
     }
 
@@ -69,7 +75,6 @@ impl EngineHarness {
     pub fn turn(&mut self) {
         self.engine.begin_turn();
         self.engine.run();
-        self.engine.finish_turn();
     }
 
     /// What the client has been sent since the last look; it is taken away if it was closed.
