@@ -19,13 +19,14 @@ const START_US: u64 = 1_700_000_000_000_000;
 
 impl Default for EngineHarness {
     fn default() -> Self {
-        EngineHarness::new()
+        EngineHarness::with_config(&[])
     }
 }
 
 impl EngineHarness {
+    /// With the default configuration.
     pub fn new() -> EngineHarness {
-        EngineHarness::with_config(&[])
+        EngineHarness::default()
     }
 
     /// With these directives set.
@@ -67,7 +68,6 @@ impl EngineHarness {
         self.engine.begin_turn();
         self.engine.feed(client, bytes);
         self.engine.run();
-        self.engine.finish_turn();
         self.take(client)
     }
 
@@ -75,7 +75,6 @@ impl EngineHarness {
     pub fn turn(&mut self) {
         self.engine.begin_turn();
         self.engine.run();
-        self.engine.finish_turn();
     }
 
     /// What the client has been sent since the last look; it is taken away if it was closed.

@@ -114,9 +114,6 @@ impl Server {
         for timer_ms in [engine.keyspace.next_expiry_ms(), engine.pause_end_ms()].into_iter().flatten() {
             until_ms = until_ms.min(timer_ms);
         }
-        if let Some(pause_end_ms) = engine.pause_end_ms() {
-            until_ms = until_ms.min(pause_end_ms);
-        }
         // The last turn ended just now; its end is as good as another look at the clock.
         let now_us = engine.clock.unix_us_at(engine.recorder.turn.ended_ns());
         Duration::from_micros((until_ms * 1000).saturating_sub(now_us))
@@ -173,6 +170,7 @@ impl Server {
         let before = client.input.received_bytes();
         let received = reactor::receive(&mut client.stream, &mut client.input, &mut self.engine.pool);
         self.engine.stats.net_input_bytes += client.input.received_bytes() - before;
+        self.engine.stats.reads += 1;
         let gathered = self.engine.batch.requests.len();
         let more = self.engine.gather(key);
         if self.engine.batch.requests.len() == gathered {
@@ -245,6 +243,7 @@ impl Server {
             }
             let waiting = client.output.queued_bytes();
             let flushed = reactor::flush(&mut client.stream, &mut client.output);
+            engine.stats.writes += 1;
             engine.stats.net_output_bytes += (waiting - client.output.queued_bytes()) as u64;
             match flushed {
                 Flushed::All => {

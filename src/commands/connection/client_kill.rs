@@ -141,7 +141,8 @@ fn kill(args: &mut Args<'_>, engine: &mut Engine, key: usize) -> CommandResult {
         .clients
         .iter()
         .filter(|&(other, client)| {
-            !(filter.spare_caller && other == key) && !client.is_closing() && filter.holds(client, now_ms)
+            let is_spared = (filter.spare_caller && other == key) || client.is_closing();
+            !is_spared && filter.holds(client, now_ms)
         })
         .map(|(other, _)| other)
         .collect();

@@ -120,7 +120,7 @@ fn flushing_and_swapping() {
     assert_eq!(harness.line("flushall now"), "-ERR syntax error\r\n");
     assert_eq!(
         harness.line("info keyspace"),
-        "$50\r\n# Keyspace\r\ndb0:keys=1,expires=0,avg_ttl=0,subexpiry=0\r\n\r\n"
+        "$56\r\n# Keyspace\r\ndb0:keys=1,expires=0,avg_ttl=0,subexpiry=0\r\n\r\n"
     );
     assert_eq!(harness.line("flushall sync"), "+OK\r\n");
     assert_eq!(harness.line("info keyspace"), "$12\r\n# Keyspace\r\n\r\n");
@@ -288,15 +288,15 @@ fn value(rest: &mut &[u8]) -> usize {
             0
         }
         b'%' => {
-            (0..2 * number()).for_each(|_| {
+            for _ in 0..2 * number() {
                 value(rest);
-            });
+            }
             number()
         }
         b'*' | b'~' => {
-            (0..number()).for_each(|_| {
+            for _ in 0..number() {
                 value(rest);
-            });
+            }
             number()
         }
         b':' | b'+' => 0,
