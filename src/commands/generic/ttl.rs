@@ -86,9 +86,9 @@ fn pexpiretime(args: &mut Args<'_>, view: &View<'_>, reply: &mut Reply<'_>) -> C
     put(args, view, reply, |deadline_ms| deadline_ms)
 }
 
-/// Rounded to the nearest, as Redis does.
+/// Rounded to the nearest, as Redis does. Unsigned, because the last deadline there is would overflow.
 fn in_seconds(milliseconds: i64) -> i64 {
-    milliseconds.saturating_add(500) / 1000
+    ((milliseconds.max(0) as u64 + 500) / 1000) as i64
 }
 
 /// Answers what `show` makes of the key's deadline; -1: it has none, -2: no such key.
