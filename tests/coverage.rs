@@ -29,6 +29,9 @@ const SENT_ELSEWHERE: &[(&str, &str)] = &[
 /// Commands that take one of their optional arguments at a time, which the grammar cannot say.
 const ONE_OPTION_AT_A_TIME: &[&str] = &["client|list"];
 
+/// Options that are refused together, which the grammar cannot say either.
+const REFUSED_TOGETHER: &[(&str, &str, &str)] = &[("increx", "PERSIST", "ENX")];
+
 /// With a redis-server as the subject, the commands that the suite is tried on.
 const TRIED_ON_REDIS: &[&str] = &[
     "append",
@@ -266,6 +269,11 @@ fn blames_the_call(reply: &Reply) -> bool {
             .any(|blame| text.contains(blame))
 }
 
+fn excluded(name: &str, call: &[Vec<u8>]) -> bool {
+    let has = |word: &str| call.iter().any(|arg| arg == word.as_bytes());
+    REFUSED_TOGETHER.iter().any(|(command, one, other)| *command == name && has(one) && has(other))
+}
+
 #[test]
 fn every_token_of_every_command() {
     let server = Server::subject(&[]);
@@ -295,7 +303,8 @@ fn every_token_of_every_command() {
             continue;
         }
         generator.optional_percent = 0;
-        let shortest = generator.call(subject).len() as i64;
+        // Choices differ in length, so the shortest of many.
+        let shortest = (0..20).map(|_| generator.call(subject).len() as i64).min().unwrap_or_default();
         let fits = if subject.arity < 0 { shortest == -subject.arity } else { shortest == subject.arity };
         if !fits {
             complaints.push(format!("{name}: the shortest call has {shortest} words, its arity is {}", subject.arity));
@@ -315,7 +324,9 @@ fn every_token_of_every_command() {
             let call = generator.call(subject);
             client.send(&support::client::encode(&call));
             match client.try_read().expect("an answer in time") {
-                Some((reply, _)) if blames_the_call(&reply) => complaints.push(format!("{}: {reply:?}", show(&call))),
+                Some((reply, _)) if blames_the_call(&reply) && !excluded(name, &call) => {
+                    complaints.push(format!("{}: {reply:?}", show(&call)))
+                }
                 Some(_) => {}
                 // It closed its own connection, which is an answer too.
                 None => client = server.connect(),

@@ -350,7 +350,7 @@ fn resp3_forms() {
     let scripts = [
         open(b"HELLO 3 BOGUS\r\nGET missing\r\n"),
         open(b"RESET\r\nGET missing\r\n"),
-        open(b"MGET a b\r\nCOMMAND INFO bogus\r\nCOMMAND GETKEYS BOGUS\r\n"),
+        open(b"MGET a b\r\nCOMMAND INFO bogus\r\nCOMMAND GETKEYS BOGUS k\r\n"),
     ];
     check(&[], Cuts::All, &scripts);
     let pair = Pair::start(&[]);
