@@ -1,7 +1,7 @@
 //! What stands between a request and its command, as one ordered list. The hot path tests one bit mask and comes here only
 //! when a bit is set.
 
-use crate::commands::{CommandError, Flags, shown_in_error};
+use crate::commands::{CommandError, Flags, quotable};
 use crate::server::engine::{Engine, Request, UNKNOWN};
 use crate::server::session::gate;
 
@@ -36,14 +36,14 @@ fn unknown_command(engine: &mut Engine, key: usize, request: Request) -> Command
     const SHOWN_MAX: usize = 128;
     let args = engine.request_args(key, request);
     let mut text = b"ERR unknown command '".to_vec();
-    text.extend_from_slice(shown_in_error(&args[0], SHOWN_MAX));
+    text.extend_from_slice(quotable(&args[0][..args[0].len().min(SHOWN_MAX)]));
     text.extend_from_slice(b"', with args beginning with: ");
     let mut shown = 0;
     for arg in &args[1..] {
         if shown >= SHOWN_MAX {
             break;
         }
-        let part = shown_in_error(arg, SHOWN_MAX - shown);
+        let part = quotable(&arg[..arg.len().min(SHOWN_MAX - shown)]);
         text.push(b'\'');
         text.extend_from_slice(part);
         text.extend_from_slice(b"' ");
