@@ -122,6 +122,12 @@ impl Generator {
         if self.random.one_in(20) {
             self.damage(&mut command);
         }
+        // A cursor other than 0 means something else to each server; and 7.4 refuses what 7.0 takes for a number.
+        if command[0].eq_ignore_ascii_case(b"SCAN")
+            && matches!(command.get(1).map(Vec::as_slice), Some(b"" | b"-1" | b"9223372036854775807"))
+        {
+            command[1] = b"0".to_vec();
+        }
         command
     }
 
@@ -332,6 +338,8 @@ fn run_stream(name: &'static str, version: &str) {
     let mut clients = pair.connect();
     clients.run_quietly(&format!("HELLO {version}"));
     let Some((number, got, wanted)) = first_disagreement(&mut clients, &commands) else {
+        assert_same_keyspace(&mut clients, seed);
+        clients.run_quietly("FLUSHALL");
         return assert_same_keyspace(&mut clients, seed);
     };
     let shortest = shrink(&mut clients, &commands[..=number]);

@@ -321,31 +321,65 @@ fn unsafe_code_is_where_it_is_expected() {
     report(&complaints);
 }
 
-/// `name: "get"` is in one place, whoever looks for it.
-#[test]
-fn every_command_has_one_record() {
-    let mut places: BTreeMap<String, Vec<String>> = BTreeMap::new();
+/// A record in the sources: the file it is in, what its static is called, and the command's name.
+struct Record {
+    path: String,
+    declared: String,
+    name: String,
+}
+
+/// The records of commands, and as (file, static) those that some container lists as its subcommands.
+fn records() -> (Vec<Record>, BTreeSet<(String, String)>) {
+    let (mut records, mut subcommands) = (Vec::new(), BTreeSet::new());
     for source in sources("src/commands") {
-        // A record: what follows `static NAME: Command = Command {`. Blanking out keeps every byte's place.
+        // Blanking out keeps every byte's place, so a name is read where the code says that there is one.
         for (at, _) in source.code.match_indices(": Command = Command {") {
-            let before = &source.text[..at];
-            let declared = before.rsplit("static ").next().unwrap_or_default().trim();
+            let declared = source.code[..at].rsplit("static ").next().unwrap_or_default().trim().to_string();
             let Some((_, name)) = source.text[at..].split_once("name: \"") else { continue };
-            let name = name.split('"').next().unwrap_or_default();
-            // A subcommand's record is named after both: CLIENT_LIST is `list` of `client`.
-            let lower = name.replace('-', "_");
-            let is_command = declared.to_lowercase().trim_start_matches("r#") == lower
-                || declared.to_lowercase() == format!("{lower}_command");
-            let full = if is_command { name.to_string() } else { format!("{} ({name})", declared.to_lowercase()) };
-            places.entry(full).or_default().push(source.path.clone());
+            let name = name.split('"').next().unwrap_or_default().to_string();
+            records.push(Record { path: source.path.clone(), declared, name });
+        }
+        for (at, start) in source.code.match_indices("subcommands: &[") {
+            let list = source.code[at + start.len()..].split(']').next().unwrap_or_default();
+            for item in list.split(',').map(|item| item.trim().trim_start_matches('&')).filter(|item| !item.is_empty())
+            {
+                // `LIST` of this file, or `client_list::LIST` of a neighbour.
+                let (path, declared) = match item.rsplit_once("::") {
+                    None => (source.path.clone(), item),
+                    Some((module, declared)) => {
+                        let folder = source.path.rsplit_once('/').map_or("", |(folder, _)| folder);
+                        let module = module.rsplit("::").next().unwrap_or(module);
+                        (format!("{folder}/{module}.rs"), declared)
+                    }
+                };
+                subcommands.insert((path, declared.to_string()));
+            }
         }
     }
+    (records, subcommands)
+}
+
+/// Of each command there is one record, so `name: "get"` leads to it; what is a subcommand says so by being in a list.
+#[test]
+fn every_command_has_one_record() {
+    let (records, subcommands) = records();
+    let mut places: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    let mut found = BTreeSet::new();
+    for record in &records {
+        let place = (record.path.clone(), record.declared.clone());
+        if !subcommands.contains(&place) {
+            places.entry(&record.name).or_default().push(&record.path);
+        }
+        found.insert(place);
+    }
     assert!(!places.is_empty(), "no records were found");
-    let complaints: Vec<String> = places
+    let mut complaints: Vec<String> = places
         .iter()
         .filter(|(_, paths)| paths.len() > 1)
         .map(|(name, paths)| format!("{name} has records in {}", paths.join(", ")))
         .collect();
+    let lost = subcommands.iter().filter(|place| !found.contains(place));
+    complaints.extend(lost.map(|(path, declared)| format!("{path}: no record of the subcommand {declared}")));
     report(&complaints);
 }
 

@@ -12,6 +12,11 @@ pub struct CommandError(Cow<'static, [u8]>);
 /// So much of an unknown subcommand is quoted, bytes.
 const SUBCOMMAND_SHOWN_MAX: usize = 128;
 
+/// What an error quotes of an argument: Redis prints it as a C string, which a NUL byte ends.
+pub fn quotable(argument: &[u8]) -> &[u8] {
+    argument.split(|&byte| byte == 0).next().unwrap_or_default()
+}
+
 /// What every command function returns.
 pub type CommandResult = Result<(), CommandError>;
 
@@ -52,14 +57,14 @@ impl CommandError {
 
     /// `ERR unknown subcommand 'foo'. Try CONFIG HELP.`
     pub fn unknown_subcommand(container: &str, subcommand: &[u8]) -> CommandError {
-        let shown = &subcommand[..subcommand.len().min(SUBCOMMAND_SHOWN_MAX)];
+        let shown = quotable(&subcommand[..subcommand.len().min(SUBCOMMAND_SHOWN_MAX)]);
         let hint = format!("'. Try {} HELP.", container.to_uppercase());
         CommandError::owned([b"ERR unknown subcommand '".as_slice(), shown, hint.as_bytes()].concat())
     }
 
     /// The same of a container that finds its subcommands by itself, and so does not tell apart what is wrong.
     pub fn unknown_subcommand_or_arity(container: &str, subcommand: &[u8]) -> CommandError {
-        let shown = &subcommand[..subcommand.len().min(SUBCOMMAND_SHOWN_MAX)];
+        let shown = quotable(&subcommand[..subcommand.len().min(SUBCOMMAND_SHOWN_MAX)]);
         let hint = format!("'. Try {} HELP.", container.to_uppercase());
         let begin = b"ERR unknown subcommand or wrong number of arguments for '".as_slice();
         CommandError::owned([begin, shown, hint.as_bytes()].concat())

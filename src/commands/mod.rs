@@ -19,7 +19,7 @@ pub use args::Args;
 pub use command::{
     Acl, Arg, ArgFlags, ArgKind, BeginSearch, Command, FindKeys, Flags, Group, KeyFlags, KeySpec, Run, accepts,
 };
-pub use error::{CommandError, CommandResult};
+pub use error::{CommandError, CommandResult, quotable};
 pub use key_extraction::{FoundKey, LegacyRange, find_keys, legacy_range};
 pub use registry::{CommandId, CommandStats, Registered, Registry};
 

@@ -24,6 +24,8 @@ pub struct Client {
     pub ready: bool,
     /// Its socket may hold bytes for which no other event will come.
     pub unread: bool,
+    /// The peer sends no more: no other event will come, so the socket is read until it says so too.
+    pub read_closed: bool,
     /// Is to be closed when what is being done with it is done.
     pub closing: bool,
     /// Since when the output has been over its soft limit, monotonic milliseconds.
@@ -125,6 +127,7 @@ impl Client {
             gathered: false,
             ready: false,
             unread: false,
+            read_closed: false,
             closing: false,
             over_soft_since_ms: None,
         }

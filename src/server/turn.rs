@@ -148,6 +148,9 @@ impl Server {
         if event.is_writable() && !client.output.is_empty() {
             self.engine.mark_dirty(key);
         }
+        if event.is_read_closed() {
+            self.engine.clients[key].read_closed = true;
+        }
         if event.is_readable() || event.is_read_closed() || event.is_error() {
             self.read(key);
         }
@@ -178,7 +181,7 @@ impl Server {
             self.engine.settle_input(key);
         }
         match received {
-            Received::Drained if !more => {}
+            Received::Drained if !more && !self.engine.clients[key].read_closed => {}
             Received::Closed => self.engine.peer_closed(key),
             _ => self.engine.mark_ready(key),
         }

@@ -2,7 +2,7 @@
 
 use super::client::{Client, encode};
 use super::reply::Reply;
-use super::server::Server;
+use super::server::{Server, subject_is_redis};
 use super::table::{self, Agreement};
 
 /// A call that the subject answers as a newer Redis than the oracle does.
@@ -23,7 +23,8 @@ pub struct Pair {
 pub struct Clients {
     pub subject: Client,
     pub oracle: Client,
-    deviations: &'static [Deviation],
+    /// Where the subject rightly answers something else.
+    pub deviations: &'static [Deviation],
     /// Whether the subject is the oracle's own program, which deviates from nothing.
     same_program: bool,
 }
@@ -34,9 +35,8 @@ impl Pair {
     }
 
     pub fn connect(&self) -> Clients {
-        let mut subject = self.subject.connect();
-        let same_program = !subject.run("INFO server").string().contains("zedis_version");
-        Clients { subject, oracle: self.oracle.connect(), deviations: &[], same_program }
+        let (subject, oracle) = (self.subject.connect(), self.oracle.connect());
+        Clients { subject, oracle, deviations: &[], same_program: subject_is_redis() }
     }
 }
 

@@ -135,6 +135,11 @@ impl Server {
     }
 }
 
+/// Whether the program under test is a Redis, to try a suite on: it has no options newer than the oracle.
+pub fn subject_is_redis() -> bool {
+    Path::new(&subject_program()).file_name().is_some_and(|name| name.to_string_lossy().starts_with("redis"))
+}
+
 fn subject_program() -> String {
     std::env::var("ZEDIS_TEST_BIN").unwrap_or_else(|_| env!("CARGO_BIN_EXE_zedis").to_string())
 }

@@ -2,7 +2,7 @@
 
 use super::{OTHERS, OTHERS_ACL, auth, client_list};
 use crate::base::number;
-use crate::commands::{Arg, Args, Command, CommandError, CommandResult, Group, Run};
+use crate::commands::{Arg, Args, Command, CommandError, CommandResult, Group, Run, quotable};
 use crate::server::client_list::ClientType;
 use crate::server::{Client, Engine};
 
@@ -96,7 +96,7 @@ impl<'a> Filter<'a> {
             } else if args.is(at, "USER") {
                 // Every client is the only user there is.
                 if !auth::is_user(value) {
-                    let text = [b"ERR No such user '".as_slice(), value, b"'"].concat();
+                    let text = [b"ERR No such user '".as_slice(), quotable(value), b"'"].concat();
                     return Err(CommandError::owned(text));
                 }
             } else if args.is(at, "SKIPME") && args.is(at + 1, "yes") {

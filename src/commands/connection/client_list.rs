@@ -2,7 +2,7 @@
 
 use super::{OTHERS, OTHERS_ACL, OWN, OWN_ACL};
 use crate::base::number;
-use crate::commands::{Arg, Args, Command, CommandError, CommandResult, Group, Run};
+use crate::commands::{Arg, Args, Command, CommandError, CommandResult, Group, Run, quotable};
 use crate::server::Engine;
 use crate::server::client_list::{self, ClientType};
 
@@ -93,5 +93,5 @@ fn list(args: &mut Args<'_>, engine: &mut Engine, key: usize) -> CommandResult {
 /// `ERR Unknown client type 'x'`
 pub(super) fn client_type(name: &[u8]) -> Result<ClientType, CommandError> {
     ClientType::parse(name)
-        .ok_or_else(|| CommandError::owned([b"ERR Unknown client type '".as_slice(), name, b"'"].concat()))
+        .ok_or_else(|| CommandError::owned([b"ERR Unknown client type '".as_slice(), quotable(name), b"'"].concat()))
 }

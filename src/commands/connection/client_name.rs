@@ -1,7 +1,7 @@
 //! CLIENT ID, GETNAME, SETNAME and SETINFO: what a connection is called.
 
 use super::{OWN, OWN_ACL};
-use crate::commands::{Arg, Args, Command, CommandError, CommandResult, Group, Reply, Run};
+use crate::commands::{Arg, Args, Command, CommandError, CommandResult, Group, Reply, Run, quotable};
 use crate::server::Session;
 
 const POLICIES: &[&str] = &["request_policy:all_nodes", "response_policy:all_succeeded"];
@@ -98,11 +98,11 @@ fn setinfo(args: &mut Args<'_>, session: &mut Session, reply: &mut Reply<'_>) ->
     } else if option.eq_ignore_ascii_case(b"lib-ver") {
         &mut session.lib_ver
     } else {
-        return Err(CommandError::owned([b"ERR Unrecognized option '", option, b"'"].concat()));
+        return Err(CommandError::owned([b"ERR Unrecognized option '", quotable(option), b"'"].concat()));
     };
     if !is_plain(value) {
         let reason = b" cannot contain spaces, newlines or special characters.";
-        return Err(CommandError::owned([b"ERR ", option, reason].concat()));
+        return Err(CommandError::owned([b"ERR ", quotable(option), reason].concat()));
     }
     *attribute = value.to_vec();
     reply.ok();

@@ -2,7 +2,7 @@
 
 use super::{FAST_ACL, HANDSHAKE, auth, client_name};
 use crate::base::number;
-use crate::commands::{Arg, Args, Command, CommandError, CommandResult, Group, Run};
+use crate::commands::{Arg, Args, Command, CommandError, CommandResult, Group, Run, quotable};
 use crate::resp::reply::Version;
 use crate::server::Engine;
 use crate::server::start::REDIS_VERSION;
@@ -53,7 +53,7 @@ fn hello(args: &mut Args<'_>, engine: &mut Engine, key: usize) -> CommandResult 
             name = Some(at + 1);
             at += 2;
         } else {
-            let text = [b"ERR Syntax error in HELLO option '", args.get(at), b"'"].concat();
+            let text = [b"ERR Syntax error in HELLO option '", quotable(args.get(at)), b"'"].concat();
             return Err(CommandError::owned(text));
         }
     }

@@ -2,6 +2,7 @@
 
 use crate::commands::{
     Acl, Arg, ArgKind, Args, Command, CommandError, CommandResult, Flags, Group, KeyFlags, KeySpec, Reply, Run,
+    quotable,
 };
 use crate::keyspace::{Entry, Writer};
 
@@ -116,7 +117,7 @@ impl Conditions {
             } else if is("LT") {
                 &mut conditions.lt
             } else {
-                return Err(CommandError::owned([b"ERR Unsupported option ", word].concat()));
+                return Err(CommandError::owned([b"ERR Unsupported option ", quotable(word)].concat()));
             };
             *flag = true;
         }

@@ -86,7 +86,7 @@ fn pexpiretime(args: &mut Args<'_>, view: &View<'_>, reply: &mut Reply<'_>) -> C
     put(args, view, reply, |deadline_ms| deadline_ms)
 }
 
-/// Rounded to the nearest, as Redis does.
+/// Rounded to the nearest, as Redis does. Unsigned, because the last deadline there is would overflow.
 fn in_seconds(milliseconds: i64) -> i64 {
     milliseconds / 1000 + i64::from(milliseconds % 1000 >= 500)
 }

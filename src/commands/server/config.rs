@@ -63,7 +63,7 @@ static SET: Command = Command {
 
 fn set(args: &mut Args<'_>, engine: &mut Engine, key: usize) -> CommandResult {
     if !args.len().is_multiple_of(2) {
-        return Err(CommandError::wrong_arity("config|set"));
+        return Err(CommandError::SYNTAX);
     }
     let pairs: Vec<(&[u8], &[u8])> = (2..args.len()).step_by(2).map(|at| (args.get(at), args.get(at + 1))).collect();
     let is_local = engine.clients[key].stream.is_local();
