@@ -233,7 +233,7 @@ fn thousands_of_connections_come_and_go() {
         let mut clients = Vec::new();
         for _ in 0..200 {
             let mut client = server.connect();
-            client.send(*random.pick(&[
+            client.send(random.pick(&[
                 &b""[..],
                 b"PING\r\n",
                 b"*2\r\n$3\r\nGET\r\n$5\r\nlarge\r\n",
