@@ -21,12 +21,13 @@
 //! kept exactly beside the bytes and in the header as far as 16 bits go (65535: too many to say).
 //!
 //! A [`Position`] is the offset of an entry from the pack's first byte. Any change to the pack outdates it unless the change says
-//! otherwise; an outdated one reads some other entry or none, and never outside the pack.
+//! otherwise. Reading at an outdated one gives some other entry or none, never bytes outside the pack; changes want a current one.
 //!
 //! Cost: next and previous are a byte's decoding each, so search and index are linear, from the nearer end; appending is a copy
 //! of the element. Nothing allocates except growth, by an eighth or more at a time.
 
 mod entry;
+mod iter;
 mod sample;
 #[cfg(test)]
 mod tests;
@@ -36,6 +37,7 @@ use std::fmt;
 use super::{Malformed, size_class};
 use entry::{END, Encoded};
 pub use entry::{ListpackValue, Needle};
+pub use iter::{Iter, Pairs};
 
 /// Bytes before the first entry.
 const HEADER: usize = 6;
@@ -229,25 +231,25 @@ impl Listpack {
     /// Every element, from either end.
     #[inline]
     pub fn iter(&self) -> Iter<'_> {
-        Iter { pack: self.as_bytes(), front: HEADER, back: self.end() }
+        Iter::new(self.as_bytes(), HEADER, self.end())
     }
 
     /// The elements from `position` on.
     #[inline]
     pub fn iter_from(&self, position: Position) -> Iter<'_> {
-        Iter { pack: self.as_bytes(), front: position.offset(), back: self.end() }
+        Iter::new(self.as_bytes(), position.offset(), self.end())
     }
 
     /// Up to `count` elements from `start` on, from either end.
     pub fn range(&self, start: usize, count: usize) -> Iter<'_> {
         let stop = start.saturating_add(count);
-        Iter { pack: self.as_bytes(), front: self.offset_of(start), back: self.offset_of(stop) }
+        Iter::new(self.as_bytes(), self.offset_of(start), self.offset_of(stop))
     }
 
     /// Every second element with the one behind it: fields and values, members and scores.
     #[inline]
     pub fn pairs(&self) -> Pairs<'_> {
-        Pairs(self.iter())
+        Pairs::new(self.iter())
     }
 
     /// The first element that is `text`, looking at one and passing over `skip`: 1 finds a field and never a value.
@@ -288,7 +290,19 @@ impl Listpack {
     /// Adds an element at the back.
     #[inline]
     pub fn append<'v>(&mut self, value: impl Into<ListpackValue<'v>>) -> Position {
-        self.put(self.end(), 0, value.into())
+        let encoded = Encoded::new(value.into());
+        let at = self.end();
+        if self.bytes.capacity() - self.bytes.len() < encoded.len() {
+            self.make_room(at, 0, encoded.len());
+            encoded.write(self.slice_mut(at, encoded.len()));
+        } else {
+            self.bytes.pop();
+            encoded.extend(&mut self.bytes);
+            self.bytes.push(END);
+        }
+        self.count += 1;
+        self.write_header();
+        Position::at(at)
     }
 
     /// Adds an element at the front.
@@ -433,7 +447,8 @@ impl Listpack {
         header[4..].copy_from_slice(&count.to_le_bytes());
     }
 
-    /// Makes the `old` bytes at `at` into `new`, whose content is left to the caller, by moving the shorter side if it can.
+    /// Makes the `old` bytes at `at` into `new`, whose content is left to the caller, by moving the shorter side if it can. So is
+    /// the header: every change writes it anew, wherever it comes to stand.
     #[inline]
     fn resize_at(&mut self, at: usize, old: usize, new: usize) {
         let start = self.start as usize;
@@ -444,7 +459,7 @@ impl Listpack {
             if at >= behind && spare >= more {
                 self.move_back(start + at + old, more);
             } else if at < behind && start >= more {
-                self.bytes.copy_within(start..start + at, start - more);
+                self.bytes.copy_within(start + HEADER..start + at, start + HEADER - more);
                 self.start -= more as u32;
             } else {
                 self.make_room(at, old, more);
@@ -452,7 +467,7 @@ impl Listpack {
         } else if new < old {
             let fewer = old - new;
             if at < behind {
-                self.bytes.copy_within(start..start + at, start + fewer);
+                self.bytes.copy_within(start + HEADER..start + at, start + HEADER + fewer);
                 self.start += fewer as u32;
             } else {
                 self.bytes.copy_within(start + at + old.., start + at + new);
@@ -490,7 +505,7 @@ impl Listpack {
         self.relocate(capacity, gap);
         if at_front {
             let start = self.start as usize;
-            self.bytes.copy_within(start..start + at, start - more);
+            self.bytes.copy_within(start + HEADER..start + at, start + HEADER - more);
             self.start -= more as u32;
         } else {
             self.move_back(self.start as usize + at + old, more);
@@ -548,60 +563,4 @@ fn validate(pack: &[u8]) -> Result<u32, Malformed> {
         return Err(Malformed("listpack with another number of elements than its header says"));
     }
     Ok(count)
-}
-
-/// Elements of a pack, from either end.
-#[derive(Clone)]
-pub struct Iter<'a> {
-    pack: &'a [u8],
-    front: usize,
-    back: usize,
-}
-
-impl<'a> Iter<'a> {
-    /// No elements.
-    pub const fn empty() -> Iter<'a> {
-        Iter { pack: &[], front: 0, back: 0 }
-    }
-}
-
-impl<'a> Iterator for Iter<'a> {
-    type Item = ListpackValue<'a>;
-
-    #[inline]
-    fn next(&mut self) -> Option<ListpackValue<'a>> {
-        let (value, size) = entry::decode(self.pack.get(self.front..self.back)?)?;
-        self.front += size + entry::backlen_len(size);
-        Some(value)
-    }
-}
-
-impl DoubleEndedIterator for Iter<'_> {
-    #[inline]
-    fn next_back(&mut self) -> Option<Self::Item> {
-        let (size, backlen) = entry::read_backlen(self.pack.get(self.front..self.back)?)?;
-        self.back = self.back.checked_sub(size + backlen)?;
-        entry::decode(self.pack.get(self.back..)?).map(|(value, _)| value)
-    }
-}
-
-/// Elements two by two.
-#[derive(Clone)]
-pub struct Pairs<'a>(Iter<'a>);
-
-impl<'a> Iterator for Pairs<'a> {
-    type Item = (ListpackValue<'a>, ListpackValue<'a>);
-
-    #[inline]
-    fn next(&mut self) -> Option<Self::Item> {
-        Some((self.0.next()?, self.0.next()?))
-    }
-}
-
-impl DoubleEndedIterator for Pairs<'_> {
-    #[inline]
-    fn next_back(&mut self) -> Option<Self::Item> {
-        let second = self.0.next_back()?;
-        Some((self.0.next_back()?, second))
-    }
 }

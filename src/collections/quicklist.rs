@@ -103,7 +103,7 @@ impl Quicklist {
 
     /// Adds a node from elsewhere at the back; an empty one is dropped.
     pub fn push_node(&mut self, node: Node) {
-        if node.len() > 0 {
+        if !node.is_empty() {
             self.nodes.push_back(node);
         }
     }

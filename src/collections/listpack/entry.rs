@@ -148,7 +148,8 @@ impl<'a> Needle<'a> {
         }
         if first < INT_13 {
             let len = usize::from(first - STR_6);
-            return Some((self.is_bytes(rest.get(1..1 + len)?), len + 2));
+            let is_text = len == self.text.len() && self.is_bytes(rest.get(1..1 + len)?);
+            return Some((is_text, len + 2));
         }
         let (value, size) = decode(rest)?;
         Some((self.is(value), size + backlen_len(size)))
@@ -176,6 +177,14 @@ pub(super) fn size(rest: &[u8]) -> Option<usize> {
 /// Size of the entry at the front of `rest`, with its backlen.
 #[inline]
 pub(super) fn step(rest: &[u8]) -> Option<usize> {
+    // Most entries: a walk is as fast as it knows where the next one begins.
+    let first = *rest.first()?;
+    if first < INT_7_END {
+        return Some(2);
+    }
+    if first < INT_13 {
+        return Some(usize::from(first - STR_6) + 2);
+    }
     let size = size(rest)?;
     Some(size + backlen_len(size))
 }
@@ -183,11 +192,16 @@ pub(super) fn step(rest: &[u8]) -> Option<usize> {
 /// The entry at the front of `rest`, and its size without the backlen.
 #[inline]
 pub(super) fn decode(rest: &[u8]) -> Option<(ListpackValue<'_>, usize)> {
+    // Most entries, without asking twice what kind they are.
+    let first = *rest.first()?;
+    if (STR_6..INT_13).contains(&first) {
+        let size = 1 + usize::from(first - STR_6);
+        return Some((ListpackValue::Bytes(rest.get(1..size)?), size));
+    }
     let size = size(rest)?;
     let (&first, rest) = rest.get(..size)?.split_first()?;
     let value = match first {
         0..INT_7_END => ListpackValue::Int(i64::from(first)),
-        STR_6..INT_13 => ListpackValue::Bytes(rest),
         INT_13..STR_12 => {
             // The 13 bits at the top of an i16, so that shifting them down again brings the sign along.
             let bits = u16::from(first) << 11 | u16::from(*rest.first()?) << 3;
@@ -238,6 +252,10 @@ fn write_backlen(out: &mut [u8], size: usize) {
 /// The backlen that ends `before`: what it says, and how many bytes it takes.
 #[inline]
 pub(super) fn read_backlen(before: &[u8]) -> Option<(usize, usize)> {
+    let last = *before.last()?;
+    if last < 0x80 {
+        return Some((usize::from(last), 1));
+    }
     let mut size = 0;
     for (digit, &byte) in before.iter().rev().take(BACKLEN_MAX).enumerate() {
         size |= usize::from(byte & 0x7F) << (7 * digit);
@@ -295,6 +313,26 @@ impl<'a> Encoded<'a> {
     #[inline]
     pub fn len(&self) -> usize {
         self.head_len + self.body.len() + self.backlen_len
+    }
+
+    /// Adds the entry to the end of `out`.
+    #[inline]
+    pub fn extend(&self, out: &mut Vec<u8>) {
+        if self.head_len == 1 {
+            out.push(self.head[0]);
+        } else {
+            out.extend_from_slice(&self.head[..self.head_len]);
+        }
+        out.extend_from_slice(self.body);
+        let size = self.head_len + self.body.len();
+        if self.backlen_len == 1 {
+            out.push(size as u8);
+        } else {
+            let mut backlen = [0; BACKLEN_MAX];
+            let backlen = &mut backlen[..self.backlen_len];
+            write_backlen(backlen, size);
+            out.extend_from_slice(backlen);
+        }
     }
 
     /// Fills `out`, which is [`Encoded::len`] bytes long.

@@ -1,8 +1,8 @@
 //! Changes inside a quicklist: nodes are split where they must be and joined where they can be.
 
-use super::super::listpack::{ListpackValue, Needle, Position};
 use super::sequence::At;
 use super::{Direction, Node, Place, Quicklist};
+use crate::collections::listpack::{ListpackValue, Needle, Position};
 
 /// Where in a node an element is to go.
 enum Spot {

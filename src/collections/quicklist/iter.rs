@@ -1,8 +1,8 @@
 //! Walking a quicklist from either end, or a part of it.
 
-use super::super::listpack::{self, ListpackValue};
 use super::Node;
 use super::sequence::{At, Sequence};
+use crate::collections::listpack::{self, ListpackValue};
 
 /// Elements of a list, from either end.
 #[derive(Clone)]

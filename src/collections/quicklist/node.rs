@@ -1,7 +1,7 @@
 //! One node of a quicklist: a pack, or an element too large for one. And how large a pack may be.
 
-use super::super::listpack::{Listpack, ListpackValue, Needle, Position};
 use super::Direction;
+use crate::collections::listpack::{Listpack, ListpackValue, Needle, Position};
 
 /// How large a pack may become: `list-max-listpack-size`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -170,7 +170,7 @@ fn blocks_of_nodes_split_and_join() {
             twin.drain(index..(index + count).min(twin.len()));
             list.nodes.check();
             assert!(list.nodes.blocks_len() <= 1 + twin.len() / 16, "{} blocks", list.nodes.blocks_len());
-            if twin.len() % 97 == 0 {
+            if twin.len().is_multiple_of(97) {
                 check(&list, &twin);
             }
         }
