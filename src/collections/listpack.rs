@@ -1,0 +1,566 @@
+//! The listpack: a sequence of strings and integers in one run of bytes, as Redis keeps and saves small collections.
+//!
+//! ```text
+//!    bytes:                                                       capacity: a size class of the allocator
+//!    | gap | total u32 | count u16 | entry | entry | ... | entry | FF | spare |
+//!          ^ start                 ^ 6
+//!          |<-------------------- the pack: `total` bytes ----------->|
+//!
+//!    entry: | header and payload (see `entry`) | backlen: their size, readable from its end |
+//! ```
+//!
+//! Owns its bytes. Knows neither what the elements mean (fields and values, members and scores) nor when a pack is too long to be
+//! one: the thresholds are the caller's, who asks [`Listpack::is_safe_to_add`] before very large elements.
+//!
+//! The gap is ours, not the format's: bytes that a removal at the front leaves, or that a prepend makes on purpose. With it a pack
+//! grows and shrinks at both ends without moving the rest, and any other change moves the shorter side. A pack from a file or a
+//! client, whose gap is empty, is the buffer as it came.
+//!
+//! Invariants, established by [`Listpack::from_bytes`] and kept by every change: `total` is the pack's length; entries follow one
+//! another from byte 6 to the FF that is the last byte; each backlen is the one Redis writes; `count` is the number of entries,
+//! kept exactly beside the bytes and in the header as far as 16 bits go (65535: too many to say).
+//!
+//! A [`Position`] is the offset of an entry from the pack's first byte. Any change to the pack outdates it unless the change says
+//! otherwise. Reading at an outdated one gives some other entry or none, never bytes outside the pack; changes want a current one.
+//!
+//! Cost: next and previous are a byte's decoding each, so search and index are linear, from the nearer end; appending is a copy
+//! of the element. Nothing allocates except growth, by an eighth or more at a time.
+
+mod entry;
+mod iter;
+mod sample;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+
+use super::{Malformed, size_class};
+use entry::{END, Encoded};
+pub use entry::{ListpackValue, Needle};
+pub use iter::{Iter, Pairs};
+
+/// Bytes before the first entry.
+const HEADER: usize = 6;
+const EMPTY: [u8; HEADER + 1] = [HEADER as u8 + 1, 0, 0, 0, 0, 0, END];
+/// What the header says when its 16 bits cannot hold the count.
+const COUNT_UNKNOWN: u16 = u16::MAX;
+/// Packs are not made larger than this (as in Redis), though larger ones from elsewhere are read.
+const SAFE_MAX: usize = 1 << 30;
+/// Buffers up to this size stay when their pack shrinks.
+const SHRINK_ABOVE: usize = 256;
+
+/// Where an entry begins.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Position(u32);
+
+impl Position {
+    /// No entry's: the header is there.
+    pub const UNUSED: Position = Position(0);
+
+    #[inline]
+    fn at(offset: usize) -> Position {
+        Position(offset as u32)
+    }
+
+    #[inline]
+    fn offset(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// A pack of strings and integers.
+pub struct Listpack {
+    bytes: Vec<u8>,
+    /// Bytes before the pack that are not part of it.
+    start: u32,
+    count: u32,
+}
+
+const _: () = assert!(size_of::<Option<Listpack>>() == 32);
+
+impl Default for Listpack {
+    fn default() -> Self {
+        Listpack::new()
+    }
+}
+
+impl Clone for Listpack {
+    fn clone(&self) -> Self {
+        Listpack { bytes: self.as_bytes().to_vec(), start: 0, count: self.count }
+    }
+}
+
+impl PartialEq for Listpack {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_bytes() == other.as_bytes()
+    }
+}
+
+impl Eq for Listpack {}
+
+impl fmt::Debug for Listpack {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_list().entries(self.iter()).finish()
+    }
+}
+
+impl Listpack {
+    pub fn new() -> Listpack {
+        Listpack::with_capacity(EMPTY.len())
+    }
+
+    /// An empty pack with room for `bytes` bytes of pack.
+    pub fn with_capacity(bytes: usize) -> Listpack {
+        let mut buffer = Vec::with_capacity(size_class::round_up(bytes.max(EMPTY.len())));
+        buffer.extend_from_slice(&EMPTY);
+        Listpack { bytes: buffer, start: 0, count: 0 }
+    }
+
+    /// Takes over a pack from a file or a client, once every length in it has been checked.
+    pub fn from_bytes(bytes: Vec<u8>) -> Result<Listpack, Malformed> {
+        let count = validate(&bytes)?;
+        Ok(Listpack { bytes, start: 0, count })
+    }
+
+    /// The pack as Redis keeps and saves it.
+    #[inline]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes[self.start as usize..]
+    }
+
+    /// Number of elements.
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.count as usize
+    }
+
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// Length of the pack, bytes.
+    #[inline]
+    pub fn total_bytes(&self) -> usize {
+        self.bytes.len() - self.start as usize
+    }
+
+    /// Memory held, bytes.
+    #[inline]
+    pub fn memory_bytes(&self) -> usize {
+        self.bytes.capacity()
+    }
+
+    /// Whether elements of `bytes` bytes in all may be added to the pack, or it must become something else first.
+    #[inline]
+    pub fn is_safe_to_add(&self, bytes: usize) -> bool {
+        self.total_bytes().saturating_add(bytes) <= SAFE_MAX
+    }
+
+    /// The offset of the FF.
+    #[inline]
+    fn end(&self) -> usize {
+        self.total_bytes() - 1
+    }
+
+    // ---- Moving about ----
+
+    #[inline]
+    pub fn first(&self) -> Option<Position> {
+        if self.is_empty() { None } else { Some(Position::at(HEADER)) }
+    }
+
+    #[inline]
+    pub fn last(&self) -> Option<Position> {
+        self.before(self.end())
+    }
+
+    #[inline]
+    pub fn next(&self, position: Position) -> Option<Position> {
+        let at = position.offset();
+        let pack = self.as_bytes();
+        let next = at + entry::step(pack.get(at..)?)?;
+        if next < pack.len() - 1 { Some(Position::at(next)) } else { None }
+    }
+
+    #[inline]
+    pub fn prev(&self, position: Position) -> Option<Position> {
+        self.before(position.offset())
+    }
+
+    /// The entry that ends at `offset`.
+    #[inline]
+    fn before(&self, offset: usize) -> Option<Position> {
+        let (size, backlen) = entry::read_backlen(self.as_bytes().get(HEADER..offset)?)?;
+        // What is left of the front must hold the header: an outdated offset may be anywhere.
+        let at = offset.checked_sub(size + backlen)?;
+        if at >= HEADER { Some(Position::at(at)) } else { None }
+    }
+
+    /// The element at `position`.
+    #[inline]
+    pub fn get(&self, position: Position) -> Option<ListpackValue<'_>> {
+        let rest = self.as_bytes().get(position.offset()..)?;
+        entry::decode(rest).map(|(value, _)| value)
+    }
+
+    /// The position of element `index`, from whichever end is nearer.
+    pub fn seek(&self, index: usize) -> Option<Position> {
+        if index >= self.len() {
+            return None;
+        }
+        if index <= self.len() / 2 {
+            let mut position = self.first()?;
+            for _ in 0..index {
+                position = self.next(position)?;
+            }
+            return Some(position);
+        }
+        let mut position = self.last()?;
+        for _ in index + 1..self.len() {
+            position = self.prev(position)?;
+        }
+        Some(position)
+    }
+
+    /// The offset at which element `index` begins, or the end.
+    fn offset_of(&self, index: usize) -> usize {
+        self.seek(index).map_or(self.end(), Position::offset)
+    }
+
+    /// Every element, from either end.
+    #[inline]
+    pub fn iter(&self) -> Iter<'_> {
+        Iter::new(self.as_bytes(), HEADER, self.end())
+    }
+
+    /// The elements from `position` on.
+    #[inline]
+    pub fn iter_from(&self, position: Position) -> Iter<'_> {
+        Iter::new(self.as_bytes(), position.offset(), self.end())
+    }
+
+    /// Up to `count` elements from `start` on, from either end.
+    pub fn range(&self, start: usize, count: usize) -> Iter<'_> {
+        let stop = start.saturating_add(count);
+        Iter::new(self.as_bytes(), self.offset_of(start), self.offset_of(stop))
+    }
+
+    /// Every second element with the one behind it: fields and values, members and scores.
+    #[inline]
+    pub fn pairs(&self) -> Pairs<'_> {
+        Pairs::new(self.iter())
+    }
+
+    /// The first element that is `text`, looking at one and passing over `skip`: 1 finds a field and never a value.
+    #[inline]
+    pub fn find(&self, text: &[u8], skip: usize) -> Option<Position> {
+        self.find_from(Position::at(HEADER), &Needle::new(text), skip)
+    }
+
+    /// As [`Listpack::find`], beginning with the entry at `from`.
+    #[inline]
+    pub fn find_from(&self, from: Position, needle: &Needle<'_>, skip: usize) -> Option<Position> {
+        let pack = self.as_bytes();
+        let mut at = from.offset();
+        loop {
+            // The FF is no entry, which ends the search.
+            let (is_needle, step) = needle.is_entry(pack.get(at..)?)?;
+            if is_needle {
+                return Some(Position::at(at));
+            }
+            at += step;
+            for _ in 0..skip {
+                at += entry::step(pack.get(at..)?)?;
+            }
+        }
+    }
+
+    /// The last element that is `text`.
+    pub fn rfind(&self, needle: &Needle<'_>) -> Option<Position> {
+        let mut position = self.last()?;
+        while !needle.is(self.get(position)?) {
+            position = self.prev(position)?;
+        }
+        Some(position)
+    }
+
+    // ---- Changing ----
+
+    /// Adds an element at the back.
+    #[inline]
+    pub fn append<'v>(&mut self, value: impl Into<ListpackValue<'v>>) -> Position {
+        let encoded = Encoded::new(value.into());
+        let at = self.end();
+        if self.bytes.capacity() - self.bytes.len() < encoded.len() {
+            self.make_room(at, 0, encoded.len());
+            encoded.write(self.slice_mut(at, encoded.len()));
+        } else {
+            self.bytes.pop();
+            encoded.extend(&mut self.bytes);
+            self.bytes.push(END);
+        }
+        self.count += 1;
+        self.write_header();
+        Position::at(at)
+    }
+
+    /// Adds an element at the front.
+    #[inline]
+    pub fn prepend<'v>(&mut self, value: impl Into<ListpackValue<'v>>) -> Position {
+        self.put(HEADER, 0, value.into())
+    }
+
+    /// Adds an element before the one at `position`, and returns where it is: `position`.
+    pub fn insert_before<'v>(&mut self, position: Position, value: impl Into<ListpackValue<'v>>) -> Position {
+        self.put(position.offset(), 0, value.into())
+    }
+
+    /// Adds an element behind the one at `position`, which stays where it is, and returns where the new one is.
+    pub fn insert_after<'v>(&mut self, position: Position, value: impl Into<ListpackValue<'v>>) -> Position {
+        self.put(self.next(position).map_or(self.end(), Position::offset), 0, value.into())
+    }
+
+    /// Replaces the element at `position`; the new one is there too.
+    pub fn replace<'v>(&mut self, position: Position, value: impl Into<ListpackValue<'v>>) {
+        let at = position.offset();
+        if let Some(step) = self.as_bytes().get(at..).and_then(entry::step) {
+            self.put(at, step, value.into());
+            self.give_back();
+        }
+    }
+
+    /// Removes the element at `position`. Returns where the one behind it is now: `position`.
+    pub fn remove(&mut self, position: Position) -> Option<Position> {
+        self.remove_some(position, 1)
+    }
+
+    /// Removes up to `count` elements from `position` on. Returns where the one behind them is now: `position`.
+    pub fn remove_some(&mut self, position: Position, count: usize) -> Option<Position> {
+        let at = position.offset();
+        let pack = self.as_bytes();
+        let mut stop = at;
+        let mut removed = 0;
+        while removed < count {
+            let Some(step) = pack.get(stop..).and_then(entry::step) else { break };
+            stop += step;
+            removed += 1;
+        }
+        self.cut(at, stop, removed);
+        if at < self.end() { Some(position) } else { None }
+    }
+
+    /// Removes up to `count` elements from `start` on; returns how many there were.
+    pub fn remove_range(&mut self, start: usize, count: usize) -> usize {
+        let removed = count.min(self.len().saturating_sub(start));
+        if removed > 0 {
+            let at = self.offset_of(start);
+            let stop = self.offset_of(start + removed);
+            self.cut(at, stop, removed);
+        }
+        removed
+    }
+
+    /// Removes every element.
+    pub fn clear(&mut self) {
+        *self = Listpack::new();
+    }
+
+    /// Adds all elements of `other` at the back.
+    pub fn append_all(&mut self, other: &Listpack) {
+        let entries = &other.as_bytes()[HEADER..other.end()];
+        let at = self.end();
+        self.resize_at(at, 0, entries.len());
+        self.slice_mut(at, entries.len()).copy_from_slice(entries);
+        self.count += other.count;
+        self.write_header();
+    }
+
+    /// Cuts the pack in two: the element at `position` and those behind it move to the pack that is returned.
+    pub fn split_off(&mut self, position: Position) -> Listpack {
+        let (at, stop) = (position.offset(), self.end());
+        let moved = self.iter_from(position).count();
+        let mut other = Listpack::with_capacity(EMPTY.len() + stop.saturating_sub(at));
+        if moved > 0 {
+            other.resize_at(HEADER, 0, stop - at);
+            other.slice_mut(HEADER, stop - at).copy_from_slice(&self.as_bytes()[at..stop]);
+            other.count = moved as u32;
+            other.write_header();
+            self.cut(at, stop, moved);
+        }
+        other
+    }
+
+    /// Gives back the memory that the pack does not fill.
+    pub fn shrink_to_fit(&mut self) {
+        let fitting = size_class::round_up(self.total_bytes());
+        if self.bytes.capacity() > fitting {
+            self.relocate(fitting, 0);
+        }
+    }
+
+    // ---- The bytes ----
+
+    #[inline]
+    fn slice_mut(&mut self, at: usize, len: usize) -> &mut [u8] {
+        let at = self.start as usize + at;
+        &mut self.bytes[at..at + len]
+    }
+
+    /// Writes `value` where `old` bytes of entries are: none, or one entry.
+    #[inline]
+    fn put(&mut self, at: usize, old: usize, value: ListpackValue<'_>) -> Position {
+        let encoded = Encoded::new(value);
+        let len = encoded.len();
+        self.resize_at(at, old, len);
+        encoded.write(self.slice_mut(at, len));
+        self.count += u32::from(old == 0);
+        self.write_header();
+        Position::at(at)
+    }
+
+    /// Removes `removed` entries, which fill the bytes from `at` to `stop`.
+    fn cut(&mut self, at: usize, stop: usize, removed: usize) {
+        if removed == 0 {
+            return;
+        }
+        self.resize_at(at, stop - at, 0);
+        self.count -= removed as u32;
+        self.write_header();
+        self.give_back();
+    }
+
+    /// Gives back memory of which less than half is used.
+    #[inline]
+    fn give_back(&mut self) {
+        if self.bytes.capacity() > SHRINK_ABOVE && self.total_bytes() < self.bytes.capacity() / 2 {
+            self.relocate(size_class::round_up(self.total_bytes()), 0);
+        }
+    }
+
+    #[inline]
+    fn write_header(&mut self) {
+        let total = self.total_bytes() as u32;
+        let count = u16::try_from(self.count).unwrap_or(COUNT_UNKNOWN);
+        let header = self.slice_mut(0, HEADER);
+        header[..4].copy_from_slice(&total.to_le_bytes());
+        header[4..].copy_from_slice(&count.to_le_bytes());
+    }
+
+    /// Makes the `old` bytes at `at` into `new`, whose content is left to the caller, by moving the shorter side if it can. So is
+    /// the header: every change writes it anew, wherever it comes to stand.
+    #[inline]
+    fn resize_at(&mut self, at: usize, old: usize, new: usize) {
+        let start = self.start as usize;
+        let behind = self.total_bytes() - at - old;
+        if new > old {
+            let more = new - old;
+            let spare = self.bytes.capacity() - self.bytes.len();
+            if at >= behind && spare >= more {
+                self.move_back(start + at + old, more);
+            } else if at < behind && start >= more {
+                self.bytes.copy_within(start + HEADER..start + at, start + HEADER - more);
+                self.start -= more as u32;
+            } else {
+                self.make_room(at, old, more);
+            }
+        } else if new < old {
+            let fewer = old - new;
+            if at < behind {
+                self.bytes.copy_within(start + HEADER..start + at, start + HEADER + fewer);
+                self.start += fewer as u32;
+            } else {
+                self.bytes.copy_within(start + at + old.., start + at + new);
+                self.bytes.truncate(self.bytes.len() - fewer);
+            }
+        }
+    }
+
+    /// Moves the bytes from `from` on by `more`.
+    #[inline]
+    fn move_back(&mut self, from: usize, more: usize) {
+        let len = self.bytes.len();
+        self.bytes.resize(len + more, 0);
+        self.bytes.copy_within(from..len, from + more);
+    }
+
+    /// Room for `more` bytes behind the `old` ones at `at`, when the shorter side has none next to it.
+    #[cold]
+    #[inline(never)]
+    fn make_room(&mut self, at: usize, old: usize, more: usize) {
+        let total = self.total_bytes() + more;
+        assert!(u32::try_from(total).is_ok(), "a listpack of more than 4 GB");
+        let at_front = at < self.total_bytes() - at - old;
+        // A pack that only grows at its back fills its size class. One that changes at the front too keeps an eighth of room, a
+        // quarter of that on the side that did not ask: so the next move is that far away, whichever end grows next.
+        let room = if at_front || self.start > 0 { total / 8 } else { 0 };
+        let enough = self.bytes.capacity() >= total + room;
+        let capacity = if enough { self.bytes.capacity() } else { size_class::round_up(total + room) };
+        let spare = capacity - total;
+        let gap = match (at_front, room) {
+            (true, _) => more + spare - spare / 4,
+            (false, 0) => 0,
+            (false, _) => spare / 4,
+        };
+        self.relocate(capacity, gap);
+        if at_front {
+            let start = self.start as usize;
+            self.bytes.copy_within(start + HEADER..start + at, start + HEADER - more);
+            self.start -= more as u32;
+        } else {
+            self.move_back(self.start as usize + at + old, more);
+        }
+    }
+
+    /// Moves the pack into a buffer of `capacity` bytes, behind `gap` unused ones.
+    fn relocate(&mut self, capacity: usize, gap: usize) {
+        let start = self.start as usize;
+        if capacity == self.bytes.capacity() {
+            let total = self.total_bytes();
+            self.bytes.resize(self.bytes.len().max(gap + total), 0);
+            self.bytes.copy_within(start..start + total, gap);
+            self.bytes.truncate(gap + total);
+        } else if start == 0 && gap == 0 && capacity > self.bytes.capacity() {
+            // The allocator can often extend a large buffer where it is.
+            self.bytes.reserve_exact(capacity - self.bytes.len());
+        } else {
+            let mut bytes = Vec::with_capacity(capacity);
+            bytes.resize(gap, 0);
+            bytes.extend_from_slice(self.as_bytes());
+            self.bytes = bytes;
+        }
+        self.start = gap as u32;
+    }
+}
+
+/// Checks a pack of unknown origin and counts its entries.
+fn validate(pack: &[u8]) -> Result<u32, Malformed> {
+    let Some((total, rest)) = pack.split_first_chunk::<4>() else {
+        return Err(Malformed("listpack shorter than its header"));
+    };
+    let Some((claimed, mut rest)) = rest.split_first_chunk::<2>() else {
+        return Err(Malformed("listpack shorter than its header"));
+    };
+    if u32::from_le_bytes(*total) as usize != pack.len() {
+        return Err(Malformed("listpack of another length than its header says"));
+    }
+    // An entry is at least two bytes, so that the count fits in 32 bits as the length does.
+    let mut count = 0u32;
+    while rest != [END] {
+        let Some(size) = entry::size(rest) else {
+            return Err(Malformed("listpack with an unknown entry"));
+        };
+        let stop = size + entry::backlen_len(size);
+        match rest.get(size..stop) {
+            Some(backlen) if entry::is_backlen(backlen, size) => rest = &rest[stop..],
+            Some(_) => return Err(Malformed("listpack with a wrong backlen")),
+            None => return Err(Malformed("listpack with an entry beyond its end")),
+        }
+        count += 1;
+    }
+    let claimed = u16::from_le_bytes(*claimed);
+    if claimed != COUNT_UNKNOWN && u32::from(claimed) != count {
+        return Err(Malformed("listpack with another number of elements than its header says"));
+    }
+    Ok(count)
+}

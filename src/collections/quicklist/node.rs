@@ -1,0 +1,227 @@
+//! One node of a quicklist: a pack, or an element too large for one. And how large a pack may be.
+
+use super::Direction;
+use crate::collections::listpack::{Listpack, ListpackValue, Needle, Position};
+
+/// How large a pack may become: `list-max-listpack-size`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct NodeLimit {
+    pub(super) bytes: u32,
+    entries: u32,
+}
+
+/// Packs that are limited by their number of elements are still not larger than this, in bytes.
+const BYTES_WITH_ENTRIES: u32 = 8192;
+/// What Redis's field for the number of elements holds.
+const ENTRIES_MAX: i64 = 1 << 15;
+/// Redis reckons with this much for an entry's header and backlen.
+const ENTRY_OVERHEAD: usize = 8;
+
+impl NodeLimit {
+    /// From the directive's value: a number of elements, or -1 to -5 for 4, 8, 16, 32, 64 kB.
+    pub fn from_config(list_max_listpack_size: i64) -> NodeLimit {
+        if list_max_listpack_size < 0 {
+            let doublings = list_max_listpack_size.max(-5).unsigned_abs() - 1;
+            return NodeLimit { bytes: 4096 << doublings, entries: u32::MAX };
+        }
+        NodeLimit { bytes: BYTES_WITH_ENTRIES, entries: list_max_listpack_size.clamp(1, ENTRIES_MAX - 1) as u32 }
+    }
+
+    /// Whether a pack of that size is too large.
+    #[inline]
+    pub fn is_exceeded(self, bytes: usize, entries: usize) -> bool {
+        bytes > self.bytes as usize || entries > self.entries as usize
+    }
+
+    /// Whether elements of `bytes` bytes have nodes of their own.
+    #[inline]
+    pub fn is_large(self, bytes: usize) -> bool {
+        bytes > self.bytes as usize
+    }
+
+    /// Half the size.
+    pub fn halved(self) -> NodeLimit {
+        NodeLimit { bytes: self.bytes / 2, entries: self.entries / 2 }
+    }
+}
+
+/// A pack, or one large element.
+#[derive(Clone, Debug)]
+pub enum Node {
+    Packed(Listpack),
+    Plain(Box<[u8]>),
+}
+
+const _: () = assert!(size_of::<Node>() == 32);
+
+impl Node {
+    pub(super) fn new(value: ListpackValue<'_>, limit: NodeLimit) -> Node {
+        match value {
+            ListpackValue::Bytes(bytes) if limit.is_large(bytes.len()) => Node::Plain(bytes.into()),
+            value => {
+                let mut pack = Listpack::with_capacity(ENTRY_OVERHEAD + value.text_len());
+                pack.append(value);
+                Node::Packed(pack)
+            }
+        }
+    }
+
+    /// Number of elements.
+    #[inline]
+    pub fn len(&self) -> usize {
+        match self {
+            Node::Packed(pack) => pack.len(),
+            Node::Plain(_) => 1,
+        }
+    }
+
+    /// A node of a list never is.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    pub(super) fn memory_bytes(&self) -> usize {
+        match self {
+            Node::Packed(pack) => pack.memory_bytes(),
+            Node::Plain(bytes) => bytes.len(),
+        }
+    }
+
+    /// The pack, if it may take in `value`.
+    #[inline]
+    pub(super) fn pack_for(&mut self, value: ListpackValue<'_>, limit: NodeLimit) -> Option<&mut Listpack> {
+        match self {
+            Node::Packed(pack) => {
+                let bytes = value.text_len();
+                let larger = pack.total_bytes() + bytes + ENTRY_OVERHEAD;
+                if limit.is_large(bytes) || limit.is_exceeded(larger, pack.len() + 1) { None } else { Some(pack) }
+            }
+            Node::Plain(_) => None,
+        }
+    }
+
+    #[inline]
+    pub(super) fn try_prepend(&mut self, value: ListpackValue<'_>, limit: NodeLimit) -> bool {
+        self.pack_for(value, limit).map(|pack| pack.prepend(value)).is_some()
+    }
+
+    #[inline]
+    pub(super) fn try_append(&mut self, value: ListpackValue<'_>, limit: NodeLimit) -> bool {
+        self.pack_for(value, limit).map(|pack| pack.append(value)).is_some()
+    }
+
+    /// Whether two nodes may become one that is within `limit`.
+    pub(super) fn may_join(&self, other: &Node, limit: NodeLimit) -> bool {
+        match (self, other) {
+            (Node::Packed(pack), Node::Packed(other)) => {
+                let bytes = pack.total_bytes() + other.total_bytes();
+                !limit.is_exceeded(bytes, pack.len() + other.len())
+            }
+            _ => false,
+        }
+    }
+
+    /// Adds the elements of `other` behind these. Both are packs: [`Node::may_join`] has said so.
+    pub(super) fn append_all(&mut self, other: &Node) {
+        if let (Node::Packed(pack), Node::Packed(other)) = (self, other) {
+            pack.append_all(other);
+        }
+    }
+
+    pub(super) fn shrink_to_fit(&mut self) {
+        if let Node::Packed(pack) = self {
+            pack.shrink_to_fit();
+        }
+    }
+
+    #[inline]
+    pub(super) fn first(&self) -> Option<ListpackValue<'_>> {
+        match self {
+            Node::Packed(pack) => pack.get(pack.first()?),
+            Node::Plain(bytes) => Some(ListpackValue::Bytes(bytes)),
+        }
+    }
+
+    #[inline]
+    pub(super) fn last(&self) -> Option<ListpackValue<'_>> {
+        match self {
+            Node::Packed(pack) => pack.get(pack.last()?),
+            Node::Plain(bytes) => Some(ListpackValue::Bytes(bytes)),
+        }
+    }
+
+    /// Removes the first element; true: it was the only one, and the node must go.
+    #[inline]
+    pub(super) fn remove_first(&mut self) -> bool {
+        self.remove_at(Listpack::first)
+    }
+
+    /// Removes the last element; true: it was the only one, and the node must go.
+    #[inline]
+    pub(super) fn remove_last(&mut self) -> bool {
+        self.remove_at(Listpack::last)
+    }
+
+    #[inline]
+    fn remove_at(&mut self, which: impl FnOnce(&Listpack) -> Option<Position>) -> bool {
+        match self {
+            Node::Packed(pack) if pack.len() > 1 => {
+                if let Some(position) = which(pack) {
+                    pack.remove(position);
+                }
+                false
+            }
+            _ => true,
+        }
+    }
+
+    pub(super) fn find(&self, needle: &Needle<'_>, direction: Direction) -> Option<Position> {
+        match (self, direction) {
+            (Node::Packed(pack), Direction::FromFront) => pack.find_from(pack.first()?, needle, 0),
+            (Node::Packed(pack), Direction::FromBack) => pack.rfind(needle),
+            (Node::Plain(bytes), _) => (**bytes == *needle.text()).then_some(Position::UNUSED),
+        }
+    }
+
+    /// Removes up to `count` elements that are `needle`, seen from that end. Returns how many, and how many are left.
+    pub(super) fn remove_matching(
+        &mut self,
+        needle: &Needle<'_>,
+        count: usize,
+        direction: Direction,
+    ) -> (usize, usize) {
+        let pack = match self {
+            Node::Packed(pack) => pack,
+            // It is for the list to drop the node.
+            Node::Plain(bytes) => return if **bytes == *needle.text() { (1, 0) } else { (0, 1) },
+        };
+        let mut removed = 0;
+        let mut next = match direction {
+            Direction::FromFront => pack.first(),
+            Direction::FromBack => pack.last(),
+        };
+        while let Some(position) = next
+            && removed < count
+        {
+            next = match direction {
+                Direction::FromFront => match pack.find_from(position, needle, 0) {
+                    Some(found) => {
+                        removed += 1;
+                        pack.remove(found)
+                    }
+                    None => None,
+                },
+                // What is before a position is not moved by removing what is at it.
+                Direction::FromBack => {
+                    let before = pack.prev(position);
+                    if pack.get(position).is_some_and(|value| needle.is(value)) {
+                        removed += 1;
+                        pack.remove(position);
+                    }
+                    before
+                }
+            };
+        }
+        (removed, pack.len())
+    }
+}

@@ -1,0 +1,238 @@
+//! The quicklist against a `VecDeque` of strings, under limits that make every kind of node.
+
+use std::collections::VecDeque;
+
+use super::{Direction, Node, NodeLimit, Quicklist};
+use crate::base::random::Random;
+use crate::collections::listpack::{Listpack, ListpackValue};
+
+type Twin = VecDeque<Vec<u8>>;
+
+fn check(list: &Quicklist, twin: &Twin) {
+    list.nodes.check();
+    assert_eq!((list.len(), list.is_empty()), (twin.len(), twin.is_empty()));
+    assert!(list.iter().zip(twin).all(|(value, text)| value.is(text)));
+    assert!(list.iter().rev().zip(twin.iter().rev()).all(|(value, text)| value.is(text)));
+    assert_eq!((list.iter().count(), list.iter().rev().count()), (twin.len(), twin.len()));
+    assert_eq!(list.front().map(ListpackValue::to_vec).as_ref(), twin.front());
+    assert_eq!(list.back().map(ListpackValue::to_vec).as_ref(), twin.back());
+    for node in list.nodes() {
+        match node {
+            Node::Packed(pack) => {
+                assert!(!pack.is_empty());
+                assert!(!list.limit().is_exceeded(pack.total_bytes(), pack.len()) || pack.len() == 1);
+                let reread = Listpack::from_bytes(pack.as_bytes().to_vec());
+                assert_eq!(reread.as_ref(), Ok(pack));
+            }
+            Node::Plain(bytes) => assert!(list.limit().is_large(bytes.len())),
+        }
+    }
+}
+
+fn text(random: &mut Random, list: &Quicklist) -> Vec<u8> {
+    match random.below(40) {
+        // Large ones, and some that just are not.
+        0 => vec![b'L'; list.limit().bytes as usize - 20 + random.below(40) as usize],
+        1 => vec![b'm'; list.limit().bytes as usize / 3],
+        2..10 => random.below(5).to_string().into_bytes(),
+        10..14 => random.next_u64().to_string().into_bytes(),
+        _ => vec![b'a' + random.below(26) as u8; random.below(30) as usize],
+    }
+}
+
+#[test]
+fn behaves_as_a_deque() {
+    for (seed, limit) in [-1, 1, 2, 4, 128, 0, -1, 3, 7, 16].into_iter().enumerate() {
+        println!("seed {seed}, list-max-listpack-size {limit}");
+        let mut random = Random::new(seed as u64);
+        let mut list = Quicklist::new(NodeLimit::from_config(limit));
+        let mut twin = Twin::new();
+        let most = 30 + random.below(900) as usize;
+        for step in 0..1500 {
+            let value = text(&mut random, &list);
+            let index = random.below(twin.len() as u64 + 1) as usize;
+            let grows = twin.len() < most && step % 700 < 600;
+            let direction = if random.below(2) == 0 { Direction::FromFront } else { Direction::FromBack };
+            match random.below(16) {
+                0..=3 if grows => {
+                    list.push_back(&value[..]);
+                    twin.push_back(value);
+                }
+                4..=7 if grows => {
+                    list.push_front(&value[..]);
+                    twin.push_front(value);
+                }
+                8..=10 if grows => {
+                    assert!(list.insert(index, &value[..]));
+                    twin.insert(index, value);
+                }
+                0..=1 => assert_eq!(list.pop_front(|value| value.to_vec()), twin.pop_front()),
+                2..=3 => assert_eq!(list.pop_back(|value| value.to_vec()), twin.pop_back()),
+                4..=5 => {
+                    let magnitude = random.below(8);
+                    let count = random.below(1 << magnitude) as usize;
+                    let detached = list.remove_range(index, count);
+                    detached.nodes.check();
+                    twin.drain(index..(index + count).min(twin.len()));
+                }
+                6 => {
+                    let count = random.below(5) as usize;
+                    let mut removed = 0;
+                    while removed < count {
+                        let found = match direction {
+                            Direction::FromFront => twin.iter().position(|text| *text == value),
+                            Direction::FromBack => twin.iter().rposition(|text| *text == value),
+                        };
+                        let Some(found) = found else { break };
+                        twin.remove(found);
+                        removed += 1;
+                    }
+                    assert_eq!(list.remove_matching(&value, count, direction), removed);
+                }
+                7 => {
+                    let wanted = random.below(5).to_string().into_bytes();
+                    let before = twin.len();
+                    twin.retain(|text| *text != wanted);
+                    assert_eq!(list.remove_matching(&wanted, usize::MAX, direction), before - twin.len());
+                }
+                8..=10 => {
+                    assert_eq!(list.set(index, &value[..]), index < twin.len());
+                    if let Some(text) = twin.get_mut(index) {
+                        *text = value;
+                    }
+                }
+                11..=12 => {
+                    let wanted = twin.get(index).cloned().unwrap_or_else(|| b"not there".to_vec());
+                    let found = match direction {
+                        Direction::FromFront => twin.iter().position(|text| *text == wanted),
+                        Direction::FromBack => twin.iter().rposition(|text| *text == wanted),
+                    };
+                    let place = list.find(&wanted, direction);
+                    assert_eq!(place.is_some(), found.is_some());
+                    if let (Some(place), Some(found)) = (place, found) {
+                        if random.below(2) == 0 {
+                            list.insert_before(place, &value[..]);
+                            twin.insert(found, value);
+                        } else {
+                            list.insert_after(place, &value[..]);
+                            twin.insert(found + 1, value);
+                        }
+                    }
+                }
+                _ => {
+                    let count = random.below(50) as usize;
+                    let part = || twin.iter().skip(index).take(count).cloned();
+                    assert!(list.range(index, count).map(ListpackValue::to_vec).eq(part()));
+                    assert!(list.range(index, count).rev().map(ListpackValue::to_vec).eq(part().rev()));
+                    // From both ends at once.
+                    let mut range = list.range(index, count);
+                    let mut expected: VecDeque<Vec<u8>> = part().collect();
+                    while let Some(text) = expected.pop_front() {
+                        assert_eq!(range.next().map(ListpackValue::to_vec), Some(text));
+                        assert_eq!(range.next_back().map(ListpackValue::to_vec), expected.pop_back());
+                    }
+                    assert!(range.next().is_none() && range.next_back().is_none());
+                    assert_eq!(list.get(index).map(ListpackValue::to_vec).as_ref(), twin.get(index));
+                }
+            }
+            check(&list, &twin);
+        }
+    }
+}
+
+/// One element a node makes many blocks, which split and join.
+#[test]
+fn blocks_of_nodes_split_and_join() {
+    for seed in 0..4 {
+        println!("seed {seed}");
+        let mut random = Random::new(seed);
+        let mut list = Quicklist::new(NodeLimit::from_config(1));
+        let mut twin = Twin::new();
+        for number in 0..3000u64 {
+            let index = match seed {
+                0 => number,
+                1 => 0,
+                2 => number / 2,
+                _ => random.below(number + 1),
+            } as usize;
+            let text = number.to_string().into_bytes();
+            assert!(list.insert(index, &text[..]));
+            twin.insert(index, text);
+        }
+        check(&list, &twin);
+        assert_eq!(list.nodes_len(), 3000);
+        assert!(list.nodes.blocks_len() <= 3000 / 128 + 1, "{} blocks", list.nodes.blocks_len());
+        let copy = list.clone();
+        while !twin.is_empty() {
+            let index = random.below(twin.len() as u64) as usize;
+            let count = 1 + random.below(3) as usize;
+            drop(list.remove_range(index, count));
+            twin.drain(index..(index + count).min(twin.len()));
+            list.nodes.check();
+            assert!(list.nodes.blocks_len() <= 1 + twin.len() / 16, "{} blocks", list.nodes.blocks_len());
+            if twin.len().is_multiple_of(97) {
+                check(&list, &twin);
+            }
+        }
+        check(&list, &twin);
+        let mut copy = copy;
+        let mut detached = copy.remove_range(700, 1600);
+        detached.nodes.check();
+        copy.nodes.check();
+        assert_eq!((copy.len(), detached.len()), (1400, 1600));
+        assert!(detached.shed(1599));
+        assert_eq!(detached.len(), 1);
+        assert!(!detached.shed(10));
+    }
+}
+
+#[test]
+fn limits_are_the_directives() {
+    let bytes = |value| NodeLimit::from_config(value).bytes;
+    assert_eq!([-1, -2, -3, -4, -5, -6].map(bytes), [4096, 8192, 16_384, 32_768, 65_536, 65_536]);
+    assert_eq!((bytes(1), bytes(i64::MIN), bytes(i64::MAX)), (8192, 65_536, 8192));
+    let limit = NodeLimit::from_config(128);
+    assert!(!limit.is_exceeded(8192, 128) && limit.is_exceeded(8193, 1) && limit.is_exceeded(10, 129));
+    assert!(!limit.is_large(8192) && limit.is_large(8193));
+    assert!(NodeLimit::from_config(0).is_exceeded(10, 2));
+    assert!(NodeLimit::from_config(i64::MAX).is_exceeded(10, 32_768));
+    assert!(!NodeLimit::from_config(-2).is_exceeded(8192, usize::MAX >> 32));
+}
+
+#[test]
+fn a_short_list_is_a_pack_again() {
+    let limit = NodeLimit::from_config(10);
+    let mut pack = Listpack::new();
+    for number in 0..11i64 {
+        pack.append(number);
+    }
+    let mut list = Quicklist::from((pack, limit));
+    assert!(list.as_small_pack().is_none());
+    while list.len() > 5 {
+        assert!(list.take_small_pack().is_none());
+        list.pop_back(|_| ());
+    }
+    let pack = list.take_small_pack().expect("half the limit");
+    assert!(pack.iter().map(ListpackValue::as_i64).eq((0..5).map(Some)));
+    assert!(list.is_empty() && list.pop_front(|_| ()).is_none() && list.get(0).is_none());
+    let large = vec![b'x'; 9000];
+    list.push_back(&large[..]);
+    assert!(list.as_small_pack().is_none());
+    assert!(matches!(list.nodes().next(), Some(Node::Plain(bytes)) if **bytes == large));
+    assert!(list.memory_bytes(1) > 9000 && list.memory_bytes(0) == list.memory_bytes(5));
+}
+
+/// The nodes are those that a queue fills: full packs, without room that nobody uses.
+#[test]
+fn pushing_fills_packs() {
+    for front in [false, true] {
+        let mut list = Quicklist::new(NodeLimit::from_config(-2));
+        for number in 0..100_000i64 {
+            if front { list.push_front(number) } else { list.push_back(number) }
+        }
+        let bytes: usize =
+            list.nodes().map(|node| if let Node::Packed(pack) = node { pack.total_bytes() } else { 0 }).sum();
+        assert_eq!(list.nodes_len(), bytes.div_ceil(8192 - 16), "{bytes} bytes");
+        assert!(list.memory_bytes(0) < bytes * 21 / 20, "{} bytes for {bytes}", list.memory_bytes(0));
+    }
+}
