@@ -227,22 +227,24 @@ fn thousands_of_connections_come_and_go() {
     let mut other = server.connect();
     other.call(&[b"SET".to_vec(), b"large".to_vec(), vec![b'v'; 300_000]]);
     let mut random = Random::new("thousands_of_connections_come_and_go");
+    let requests: [&[u8]; 8] = [
+        b"",
+        b"PING\r\n",
+        b"*2\r\n$3\r\nGET\r\n$5\r\nlarge\r\n",
+        b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$50000\r\nabc",
+        b"*3\r\n$3\r\nSET\r\n",
+        b"QUIT\r\n",
+        b"*x\r\n",
+        b"CLIENT REPLY OFF\r\nPING\r\n",
+    ];
     let files = server.open_files();
     let mut memory = 0;
     for round in 0..40 {
         let mut clients = Vec::new();
         for _ in 0..200 {
             let mut client = server.connect();
-            client.send(random.pick(&[
-                &b""[..],
-                b"PING\r\n",
-                b"*2\r\n$3\r\nGET\r\n$5\r\nlarge\r\n",
-                b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$50000\r\nabc",
-                b"*3\r\n$3\r\nSET\r\n",
-                b"QUIT\r\n",
-                b"*x\r\n",
-                b"CLIENT REPLY OFF\r\nPING\r\n",
-            ]));
+            let request: &&[u8] = random.pick(&requests);
+            client.send(request);
             clients.push(client);
         }
         assert_eq!(other.run("PING").text(), b"PONG");
