@@ -40,7 +40,8 @@
 //! - [`base`]: numbers, glob patterns, clock, random source, hash, log, allocator: knows nothing of Redis
 //! - [`resp`]: the protocol as pure functions: bytes to argument offsets, replies to bytes
 //! - [`reactor`]: sockets, rings, listeners: bytes in, bytes out; knows no command
-//! - [`collections`]: the segmented table, the timing wheel: no clock, no protocol
+//! - [`collections`]: the segmented table and the timing wheel; for the types to come listpack, intset, quicklist, sorted set and
+//!   HyperLogLog: no clock, no protocol
 //! - [`config`]: one table of directives; CONFIG GET and SET derive from it
 //! - [`keyspace`]: databases, entries, deadlines, the writer
 //! - [`commands`]: one folder per Redis group, a file per family of verbs

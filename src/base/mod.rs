@@ -11,3 +11,4 @@ pub mod long_double;
 pub mod number;
 pub mod random;
 pub mod sink;
+pub mod size_class;

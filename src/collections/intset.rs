@@ -12,7 +12,8 @@
 //!
 //! Cost: search is binary; insert and remove move the members behind; widening rewrites the array once, at most twice in its life.
 
-use super::{Malformed, size_class};
+use super::Malformed;
+use crate::base::size_class;
 
 #[cfg(test)]
 mod tests;

@@ -34,7 +34,8 @@ mod tests;
 
 use std::fmt;
 
-use super::{Malformed, size_class};
+use super::Malformed;
+use crate::base::size_class;
 use entry::{END, Encoded};
 pub use entry::{ListpackValue, Needle};
 pub use iter::{Iter, Pairs};

@@ -1,10 +1,13 @@
 //! Data structures: pure, without a clock, without RESP, without an idea of a key's deadline. Each has a naive twin in its tests.
 
+pub mod btree;
+pub mod hyperloglog;
 pub mod intset;
 pub mod listpack;
+pub mod member;
 pub mod quicklist;
 pub mod segmented_table;
-pub mod size_class;
+pub mod sorted_set;
 pub mod timing_wheel;
 
 /// Bytes from outside that are not what they say they are; the text says what is wrong with them.

@@ -15,9 +15,9 @@
 //!
 //! This file holds the keyspace's unsafe code. Its invariants, which every constructor establishes and every method keeps:
 //!
-//! 1. `ptr` is the unique owner of an allocation of `Layout(size_class(parts.size), 8)`, where `parts` is computed from the header
+//! 1. `ptr` is the unique owner of an allocation of `Layout(size_class::round_up(parts.size), 8)`, where `parts` is computed from the header
 //!    (and for a long key the length field) alone.
-//! 2. `parts.key + key_len + embedded_len <= size_class(parts.size)`, and those bytes are initialized.
+//! 2. `parts.key + key_len + embedded_len <= size_class::round_up(parts.size)`, and those bytes are initialized.
 //! 3. If the encoding is raw, `word` holds an `Arc<Vec<u8>>`; if object, a `Box<Object>`; this entry owns it.
 //! 4. The header is only touched through a `Cell`: readers may update the LRU bits behind a shared reference. An entry is
 //!    never shared between threads (it is `Send`, so that it can be freed elsewhere, and not `Sync`).
@@ -30,6 +30,7 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 
 use super::object::Object;
+use crate::base::size_class;
 
 /// Longest string kept inside the entry, bytes.
 pub const EMBEDDED_MAX: usize = 255;
@@ -157,16 +158,6 @@ struct Parts {
     key: usize,
     key_len: usize,
     size: usize,
-}
-
-/// The allocator's size classes up to a few kilobytes (8 bytes apart to 64, then four to each doubling), so that a value may change
-/// its length inside the room that the allocator gives anyway.
-#[inline]
-fn size_class(size: usize) -> usize {
-    if size <= 64 {
-        return size.next_multiple_of(8);
-    }
-    size.next_multiple_of(1 << ((size - 1).ilog2() - 2))
 }
 
 #[inline]
@@ -354,7 +345,9 @@ impl Entry {
         match (&value, self.encoding()) {
             (NewValue::Embedded(bytes), EMBEDDED) => {
                 let at = parts.key + parts.key_len;
-                if bytes.len() <= EMBEDDED_MAX && size_class(at + bytes.len()) == size_class(parts.size) {
+                if bytes.len() <= EMBEDDED_MAX
+                    && size_class::round_up(at + bytes.len()) == size_class::round_up(parts.size)
+                {
                     // SAFETY: the size class stays, so `at + bytes.len()` is inside the allocation (invariants 1 and 2).
                     unsafe { self.ptr.as_ptr().add(at).copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) };
                     let header = self.header().get() & !((EMBEDDED_MAX as u64) << EMBEDDED_LEN_SHIFT);
@@ -488,7 +481,7 @@ impl Entry {
 
     /// Bytes allocated for the entry itself; what a raw string or an object adds is not in it.
     pub fn allocated_bytes(&self) -> usize {
-        size_class(self.parts().size)
+        size_class::round_up(self.parts().size)
     }
 
     /// Brings the header into the cache ahead of use.
@@ -512,7 +505,7 @@ pub enum Displaced {
 }
 
 fn layout(size: usize) -> Layout {
-    Layout::from_size_align(size_class(size), 8).expect("keys and values are far below isize::MAX")
+    Layout::from_size_align(size_class::round_up(size), 8).expect("keys and values are far below isize::MAX")
 }
 
 impl Drop for Entry {
