@@ -59,21 +59,8 @@ const SOCKETS: &[(&str, &str)] = &[
     ("src/server/start", "signals, limits and descriptors at the start"),
 ];
 /// Types and crates, so that addresses may be named anywhere.
-const SOCKET_NAMES: &[&str] = &[
-    "TcpStream",
-    "TcpListener",
-    "UdpSocket",
-    "UnixStream",
-    "UnixListener",
-    "UnixDatagram",
-    "mio::",
-    "socket2::",
-    "libc::socket",
-    "libc::accept",
-    "libc::connect",
-    "libc::recv",
-    "libc::send",
-];
+const SOCKET_NAMES: &[&str] =
+    &["TcpStream", "TcpListener", "UdpSocket", "UnixStream", "UnixListener", "mio::", "socket2::"];
 
 /// Where the time may be read.
 const CLOCKS: &[(&str, &str)] = &[
@@ -96,8 +83,6 @@ const RANDOMNESS_NAMES: &[&str] = &["RandomState", "getrandom", "/dev/urandom", 
 const UNSAFE: &[(&str, &str)] = &[
     ("src/keyspace/entry.rs", "one allocation per key"),
     ("src/base/allocator.rs", "the allocator and its statistics"),
-    ("src/base/memory.rs", "the allocator and its statistics"),
-    ("src/allocator.rs", "the allocator and its statistics"),
     ("src/server/start.rs", "fork, setsid and rlimits of the start"),
 ];
 
