@@ -59,21 +59,8 @@ const SOCKETS: &[(&str, &str)] = &[
     ("src/server/start", "signals, limits and descriptors at the start"),
 ];
 /// Types and crates, so that addresses may be named anywhere.
-const SOCKET_NAMES: &[&str] = &[
-    "TcpStream",
-    "TcpListener",
-    "UdpSocket",
-    "UnixStream",
-    "UnixListener",
-    "UnixDatagram",
-    "mio::",
-    "socket2::",
-    "libc::socket",
-    "libc::accept",
-    "libc::connect",
-    "libc::recv",
-    "libc::send",
-];
+const SOCKET_NAMES: &[&str] =
+    &["TcpStream", "TcpListener", "UdpSocket", "UnixStream", "UnixListener", "mio::", "socket2::"];
 
 /// Where the time may be read.
 const CLOCKS: &[(&str, &str)] = &[
