@@ -105,8 +105,10 @@ pub fn main(arguments: &[String]) -> io::Result<()> {
                 Ok(0) => connection.is_closed = true,
                 Ok(len) if connection.is_new && buffer[..len].starts_with(CONFIG_REQUEST) => {
                     connection.stream.write_all(CONFIG_REPLIES)?;
+                    connection.is_new = false;
                 }
                 Ok(len) => {
+                    connection.is_new = false;
                     connection.is_ready = len == RECV_LEN;
                     connection.owed += (connection.partial + len) / request_len * reply_len;
                     connection.partial = (connection.partial + len) % request_len;
@@ -114,7 +116,6 @@ pub fn main(arguments: &[String]) -> io::Result<()> {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => connection.is_ready = false,
                 Err(_) => connection.is_closed = true,
             }
-            connection.is_new = false;
         }
         turn.retain(|&key| {
             let Some(connection) = connections.get_mut(key) else {

@@ -80,11 +80,18 @@ impl<'a, S: Sink> Encoder<'a, S> {
     }
 
     /// A simple string; `text` has no line ends.
+    #[inline]
     pub fn simple(&mut self, text: &str) {
         debug_assert!(!text.contains(['\r', '\n']));
-        self.out.put(b"+");
-        self.out.put(text.as_bytes());
-        self.out.put(b"\r\n");
+        let Some(window) = self.out.window(text.len() + 3) else {
+            self.out.put(b"+");
+            self.out.put(text.as_bytes());
+            return self.out.put(b"\r\n");
+        };
+        window[0] = b'+';
+        copy(&mut window[1..=text.len()], text.as_bytes());
+        window[text.len() + 1..].copy_from_slice(b"\r\n");
+        self.out.commit(text.len() + 3);
     }
 
     /// An error; `text` begins with its code (`ERR`, `WRONGTYPE`). Line ends in it become spaces, as in Redis.
