@@ -2,8 +2,9 @@
 
 use std::sync::{Arc, Weak};
 
-use super::{Displaced, EMBEDDED_MAX, Entry, LRU_MAX, NewValue, SHORT_KEY_MAX, Value, ValueRef, size_class};
+use super::{Displaced, EMBEDDED_MAX, Entry, LRU_MAX, NewValue, SHORT_KEY_MAX, Value, ValueRef};
 use crate::base::random::Random;
+use crate::base::size_class;
 use crate::keyspace::Kind;
 
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -75,7 +76,7 @@ impl Twin {
             assert!(!entry.is_expired(i64::MAX));
         }
         assert_eq!((entry.lru(), entry.is_filed(), entry.swept()), (self.lru, self.filed, self.swept));
-        assert_eq!(entry.allocated_bytes(), size_class(self.size()));
+        assert_eq!(entry.allocated_bytes(), size_class::round_up(self.size()));
         entry.prefetch();
     }
 
@@ -134,7 +135,7 @@ fn some_value(random: &mut Random, twin: Option<&Twin>) -> TwinValue {
         4..=7 if twin.is_some() => {
             let twin = twin.expect("it was just seen");
             let before = twin.key.len() + 8 + 8 * usize::from(twin.has_field);
-            let border = size_class(before + random.below(256) as usize) + random.below(3) as usize;
+            let border = size_class::round_up(before + random.below(256) as usize) + random.below(3) as usize;
             let len = (border - 1).saturating_sub(before).min(EMBEDDED_MAX);
             TwinValue::Embedded(bytes(random, len))
         }
@@ -283,7 +284,7 @@ fn same_room_is_not_allocated_again() {
         let key = vec![b'k'; key_len];
         for len in 0..=EMBEDDED_MAX {
             let mut entry = Entry::new(&key, NewValue::Embedded(&vec![b'v'; len]), None, 0);
-            let room = size_class(8 + key_len + len) - 8 - key_len;
+            let room = size_class::round_up(8 + key_len + len) - 8 - key_len;
             let longest = room.min(EMBEDDED_MAX);
             let value = vec![b'w'; longest];
             assert!(matches!(entry.set_value(NewValue::Embedded(&value)), Displaced::Nothing), "{key_len} {len}");
@@ -297,23 +298,6 @@ fn same_room_is_not_allocated_again() {
                 break;
             }
         }
-    }
-}
-
-#[test]
-fn size_classes_are_those_of_the_allocator() {
-    let mut classes: Vec<usize> = (0..=8).map(|n| 8 * n).collect();
-    let mut doubling = 64;
-    while doubling < 1 << 20 {
-        classes.extend((1..=4).map(|quarter| doubling + quarter * doubling / 4));
-        doubling *= 2;
-    }
-    let mut class = classes.iter().copied().peekable();
-    for size in 0..if cfg!(miri) { 2000 } else { 1 << 20 } {
-        while class.peek().is_some_and(|&next| next < size) {
-            class.next();
-        }
-        assert_eq!(Some(size_class(size)), class.peek().copied(), "{size}");
     }
 }
 
