@@ -96,3 +96,6 @@ impl Clock {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -18,7 +18,7 @@
 //! swings between 7/16 and 7/8.
 //!
 //! Invariants: every directory slot of a segment's prefix range points to it; `depth <= directory_depth`; a segment holds at most
-//! [`SEGMENT_MAX`] entries unless it is [`DEPTH_MAX`] deep.
+//! [`SEGMENT_MAX`] entries in [`BUCKETS_MAX`] buckets unless it is [`DEPTH_MAX`] deep; of two siblings at least one is not sparse.
 //!
 //! The table knows neither keys nor hash function: callers bring the hash, an equality test, and for inserting a way to hash an
 //! entry already inside.
@@ -33,6 +33,11 @@ use hashbrown::HashTable;
 
 /// Most entries of a segment: 1,024 buckets at hashbrown's load of 7/8.
 pub const SEGMENT_MAX: usize = 896;
+/// Most buckets of a segment, unless it is [`DEPTH_MAX`] deep.
+const BUCKETS_MAX: usize = SEGMENT_MAX * 8 / 7;
+/// A segment with at least so many entries splits when the marks of removed ones fill it up. With fewer it is tidied, which moves
+/// seven entries at most for each one inserted since the last time.
+const SPLIT_MARKED: usize = SEGMENT_MAX / 8 * 7;
 /// A segment with fewer entries merges with its sibling if both together have fewer than twice as many.
 const MERGE_BELOW: usize = SEGMENT_MAX / 8;
 /// Most bits of prefix: a directory of 4 M slots, some 2.5 G entries.
@@ -44,7 +49,7 @@ const BUCKET_BITS: u32 = 20;
 const VERSION_BITS: u32 = 21;
 const _: () = assert!(DEPTH_MAX + BUCKET_BITS + VERSION_BITS == 63);
 /// The inner hash takes its h1 from hash bits 32.. upward and its h2 from bits 25..32; neither may reach the prefix.
-const _: () = assert!(SEGMENT_MAX * 8 / 7 <= 1 << (64 - DEPTH_MAX - 32));
+const _: () = assert!(BUCKETS_MAX.is_power_of_two() && BUCKETS_MAX <= 1 << (64 - DEPTH_MAX - 32));
 
 struct Segment<T> {
     entries: HashTable<T>,
@@ -119,7 +124,8 @@ impl<T> SegmentedTable<T> {
     /// Memory of the table itself, without what entries point to, bytes. A walk over the segments' headers.
     pub fn memory_bytes(&self) -> usize {
         let tables: usize = self.blocks.iter().flatten().map(|segment| segment.entries.allocation_size()).sum();
-        tables + self.blocks.len() * BLOCK * size_of::<Segment<T>>() + self.directory.capacity() * size_of::<u32>()
+        let headers = self.blocks.iter().map(Vec::capacity).sum::<usize>() * size_of::<Segment<T>>();
+        tables + headers + self.directory.capacity() * size_of::<u32>()
     }
 
     #[inline]
@@ -189,8 +195,8 @@ impl<T> SegmentedTable<T> {
             }
             // hashbrown's capacity is what fits without moving anything.
             if len == segment.entries.capacity() {
-                self.versions = self.versions.wrapping_add(1);
-                segment.version = self.versions;
+                self.make_room(slot, &rehash);
+                continue;
             }
             self.len += 1;
             return self
@@ -289,7 +295,7 @@ impl<T> SegmentedTable<T> {
     fn buckets_max(&self) -> usize {
         // Only hashes that agree in DEPTH_MAX bits make a segment larger than this.
         if self.depth < DEPTH_MAX {
-            return (SEGMENT_MAX * 8 / 7).next_power_of_two();
+            return BUCKETS_MAX;
         }
         self.blocks.iter().flatten().map(|segment| segment.entries.num_buckets()).max().unwrap_or(0)
     }
@@ -311,6 +317,27 @@ impl<T> SegmentedTable<T> {
         let block = self.blocks.len() - 1;
         self.blocks[block].push(segment);
         (block * BLOCK + self.blocks[block].len() - 1) as u32
+    }
+
+    /// Makes room in a segment that takes no other entry without moving some. What fills it may be the marks that removed entries
+    /// leave behind: then hashbrown would double a table that is more than half full, beyond [`BUCKETS_MAX`] too.
+    #[cold]
+    #[inline(never)]
+    fn make_room(&mut self, slot: usize, rehash: impl Fn(&T) -> u64) {
+        let segment = self.at_mut(self.directory[slot]);
+        if segment.entries.num_buckets() < BUCKETS_MAX || u32::from(segment.depth) == DEPTH_MAX {
+            segment.entries.reserve(1, |entry| inner(rehash(entry)));
+        } else if segment.entries.len() >= SPLIT_MARKED {
+            return self.split(slot, rehash);
+        } else {
+            let marked = std::mem::replace(&mut segment.entries, HashTable::with_capacity(SEGMENT_MAX));
+            for entry in marked {
+                segment.entries.insert_unique(inner(rehash(&entry)), entry, |entry| inner(rehash(entry)));
+            }
+        }
+        self.versions = self.versions.wrapping_add(1);
+        let version = self.versions;
+        self.at_mut(self.directory[slot]).version = version;
     }
 
     #[cold]
@@ -347,19 +374,31 @@ impl<T> SegmentedTable<T> {
         self.directory[start + span / 2..start + span].fill(upper);
     }
 
-    /// Merges the segment of `slot` with its sibling, if that has the same depth and they fit.
+    /// Merges the sparse segment of `slot` with its sibling, if that has the same depth and they fit; and what comes of it with its
+    /// sibling, since nothing may ever be removed from that one again.
     #[cold]
     #[inline(never)]
     fn merge(&mut self, slot: usize, rehash: impl Fn(&T) -> u64) {
+        loop {
+            let segment = self.at(self.directory[slot]);
+            let sparse = segment.entries.len() < MERGE_BELOW && segment.depth > 0;
+            if !sparse || !self.merge_once(slot, &rehash) {
+                return;
+            }
+        }
+    }
+
+    /// Whether it did.
+    fn merge_once(&mut self, slot: usize, rehash: impl Fn(&T) -> u64) -> bool {
         let depth = u32::from(self.at(self.directory[slot]).depth);
         let half = 1 << (self.depth - depth);
         let start = slot / (2 * half) * (2 * half);
         let (lower, upper) = (self.directory[start], self.directory[start + half]);
         if u32::from(self.at(lower).depth) != depth || u32::from(self.at(upper).depth) != depth {
-            return;
+            return false;
         }
         if self.at(lower).entries.len() + self.at(upper).entries.len() >= 2 * MERGE_BELOW {
-            return;
+            return false;
         }
         let vacated = self.at_mut(upper);
         vacated.depth = VACANT;
@@ -378,8 +417,12 @@ impl<T> SegmentedTable<T> {
         self.directory[start..start + 2 * half].fill(lower);
         self.free.push(upper);
         self.segments -= 1;
+        true
     }
 }
 
 /// Draws before a random entry is looked for in order.
 const RANDOM_TRIES: usize = 10_000;
+
+#[cfg(test)]
+mod tests;

@@ -10,7 +10,8 @@
 //! A record is a number that means something to the caller (the keyspace files hashes of keys) and is filed without its tick: when a
 //! slot is reached the caller is asked what each record is due at *now*, so a deadline that moved later costs nothing until the old
 //! one comes. A record whose key is gone is dropped then. A caller that makes many stale records calls [`TimingWheel::sweep`],
-//! which asks for every record, in slices.
+//! which asks for every record, in slices, and files what is kept anew. Time goes on meanwhile: records that are due before the sweep
+//! comes to them are asked for at their tick as ever.
 //!
 //! Invariants: a record at level `l` agrees with `now` in all digits (base 256) above `l` and is greater in digit `l`; so the
 //! lowest level with records has the next ones due. Slots are lists of chunks: filing never copies old records.
@@ -30,20 +31,57 @@ type Chunks = Vec<Vec<u64>>;
 /// Records by the tick at which they are due.
 pub struct TimingWheel {
     now: u64,
+    filed: Levels,
+    /// What a sweep has still to ask for.
+    unswept: Levels,
+    /// Reached, and not yet asked for.
+    due: Chunks,
+    len: usize,
+}
+
+/// The slots of all levels.
+#[derive(Default)]
+struct Levels {
     /// `LEVELS * SLOTS` lists; empty until the first record is filed.
     slots: Vec<Chunks>,
     occupied: [[u64; SLOTS / 64]; LEVELS],
-    /// Reached, and not yet asked for.
-    due: Chunks,
-    /// Being swept.
-    swept: Chunks,
-    len: usize,
+}
+
+impl Levels {
+    /// `tick` is in `now + 1 ..= TICK_MAX`.
+    #[inline]
+    fn file(&mut self, now: u64, tick: u64, record: u64) {
+        if self.slots.is_empty() {
+            self.slots.resize_with(LEVELS * SLOTS, Vec::new);
+        }
+        let level = ((tick ^ now).ilog2() / SLOT_BITS) as usize;
+        let slot = (tick >> (SLOT_BITS * level as u32)) as usize % SLOTS;
+        push(&mut self.slots[level * SLOTS + slot], record);
+        self.occupied[level][slot / 64] |= 1 << (slot % 64);
+    }
+
+    /// The first occupied slot: level, index, first tick.
+    fn next_slot(&self, now: u64) -> Option<(usize, usize, u64)> {
+        (0..LEVELS).find_map(|level| {
+            let shift = SLOT_BITS * level as u32;
+            let digit = (now >> shift) as usize % SLOTS;
+            let slot = next_bit(&self.occupied[level], digit + 1)?;
+            let above = now >> shift >> SLOT_BITS << SLOT_BITS;
+            Some((level, slot, (above | slot as u64) << shift))
+        })
+    }
+
+    /// Empties a slot.
+    fn take(&mut self, level: usize, slot: usize) -> Chunks {
+        self.occupied[level][slot / 64] &= !(1 << (slot % 64));
+        self.slots.get_mut(level * SLOTS + slot).map(std::mem::take).unwrap_or_default()
+    }
 }
 
 impl TimingWheel {
     /// A wheel that has passed tick `now`.
     pub fn new(now: u64) -> TimingWheel {
-        TimingWheel { now, slots: Vec::new(), occupied: Default::default(), due: Vec::new(), swept: Vec::new(), len: 0 }
+        TimingWheel { now, filed: Levels::default(), unswept: Levels::default(), due: Vec::new(), len: 0 }
     }
 
     /// Records filed, stale ones among them.
@@ -57,7 +95,8 @@ impl TimingWheel {
 
     /// Memory held, bytes.
     pub fn memory_bytes(&self) -> usize {
-        self.slots.capacity() * size_of::<Chunks>() + self.len * size_of::<u64>()
+        let slots = self.filed.slots.capacity() + self.unswept.slots.capacity();
+        slots * size_of::<Chunks>() + self.len * size_of::<u64>()
     }
 
     /// Files `record` to be asked for at `tick`, at the next [`TimingWheel::advance`] if that has passed.
@@ -68,40 +107,33 @@ impl TimingWheel {
             push(&mut self.due, record);
             return;
         }
-        if self.slots.is_empty() {
-            self.slots.resize_with(LEVELS * SLOTS, Vec::new);
-        }
-        let level = ((tick ^ self.now).ilog2() / SLOT_BITS) as usize;
-        let slot = (tick >> (SLOT_BITS * level as u32)) as usize % SLOTS;
-        push(&mut self.slots[level * SLOTS + slot], record);
-        self.occupied[level][slot / 64] |= 1 << (slot % 64);
+        self.filed.file(self.now, tick, record);
     }
 
-    /// The first tick at which [`TimingWheel::advance`] has something to do; None: nothing is filed.
+    /// The first tick at which there is something to do, which is at once during a sweep; None: nothing is filed.
     pub fn next_tick(&self) -> Option<u64> {
         if self.len == 0 {
             return None;
         }
-        if !self.due.is_empty() {
+        if !self.due.is_empty() || self.is_sweeping() {
             return Some(self.now);
         }
         self.next_slot().map(|(_, _, tick)| tick)
     }
 
-    /// The first occupied slot: level, index, first tick.
+    /// The first occupied slot, of what a sweep has left too: level, index, first tick. A tick that is yet to come has one slot at a
+    /// time, so both have the same one if they have the same first tick.
     fn next_slot(&self) -> Option<(usize, usize, u64)> {
-        (0..LEVELS).find_map(|level| {
-            let shift = SLOT_BITS * level as u32;
-            let digit = (self.now >> shift) as usize % SLOTS;
-            let slot = next_bit(&self.occupied[level], digit + 1)?;
-            let above = self.now >> shift >> SLOT_BITS << SLOT_BITS;
-            Some((level, slot, (above | slot as u64) << shift))
-        })
+        let filed = self.filed.next_slot(self.now);
+        if !self.is_sweeping() {
+            return filed;
+        }
+        [filed, self.unswept.next_slot(self.now)].into_iter().flatten().min_by_key(|&(_, _, first)| first)
     }
 
-    /// Moves time to `tick` and asks `due` for up to `budget` records on the way, in the order of their ticks: the tick at
-    /// which the record is really due (to be filed again if that has not come) or None to drop it. Returns the part of the budget that is left;
-    /// 0 means that time has not come to `tick` yet and the call should be repeated.
+    /// Moves time to `tick` and asks `due` for up to `budget` records on the way, slot by slot in the order of their ticks: the
+    /// tick at which the record is really due (to be filed again if that has not come) or None to drop it. Returns the part of the
+    /// budget that is left; 0 means that time may not have come to `tick` yet and the call should be repeated.
     pub fn advance(&mut self, tick: u64, mut budget: usize, mut due: impl FnMut(u64) -> Option<u64>) -> usize {
         loop {
             while let Some(chunk) = self.due.last_mut() {
@@ -126,8 +158,8 @@ impl TimingWheel {
             match self.next_slot() {
                 Some((level, slot, first)) if first <= tick => {
                     self.now = first;
-                    self.occupied[level][slot / 64] &= !(1 << (slot % 64));
-                    self.due = std::mem::take(&mut self.slots[level * SLOTS + slot]);
+                    self.due = self.filed.take(level, slot);
+                    self.due.append(&mut self.unswept.take(level, slot));
                 }
                 _ => {
                     self.now = self.now.max(tick);
@@ -143,34 +175,38 @@ impl TimingWheel {
 
     /// Begins to ask for every record, so that stale ones go; [`TimingWheel::sweep`] does the work.
     pub fn begin_sweep(&mut self) {
-        for slot in &mut self.slots {
-            self.swept.append(slot);
+        if !self.is_sweeping() {
+            self.unswept = std::mem::take(&mut self.filed);
         }
-        self.occupied = Default::default();
-        // Popped from the end: the next ones due first.
-        self.swept.reverse();
     }
 
+    #[inline]
     pub fn is_sweeping(&self) -> bool {
-        !self.swept.is_empty()
+        !self.unswept.slots.is_empty()
     }
 
     /// Asks for up to `budget` records of the sweep: the tick at which to file it again, or None to drop it.
     pub fn sweep(&mut self, mut budget: usize, mut keep: impl FnMut(u64) -> Option<u64>) {
-        while let Some(mut chunk) = self.swept.pop() {
-            while let Some(record) = chunk.pop() {
-                if budget == 0 {
-                    chunk.push(record);
-                    self.swept.push(chunk);
-                    return;
-                }
-                budget -= 1;
-                self.len -= 1;
-                if let Some(tick) = keep(record) {
-                    self.file_later(tick, record);
+        while let Some((level, slot, _)) = self.unswept.next_slot(self.now) {
+            let mut chunks = self.unswept.take(level, slot);
+            while let Some(mut chunk) = chunks.pop() {
+                while let Some(record) = chunk.pop() {
+                    if budget == 0 {
+                        chunk.push(record);
+                        chunks.push(chunk);
+                        self.unswept.slots[level * SLOTS + slot] = chunks;
+                        self.unswept.occupied[level][slot / 64] |= 1 << (slot % 64);
+                        return;
+                    }
+                    budget -= 1;
+                    self.len -= 1;
+                    if let Some(tick) = keep(record) {
+                        self.file_later(tick, record);
+                    }
                 }
             }
         }
+        self.unswept = Levels::default();
     }
 }
 
@@ -200,3 +236,6 @@ fn next_bit(bits: &[u64; SLOTS / 64], from: usize) -> Option<usize> {
     }
     None
 }
+
+#[cfg(test)]
+mod tests;

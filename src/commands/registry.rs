@@ -84,6 +84,8 @@ fn fold(name: &[u8]) -> Option<u64> {
     Some(word | (!word & HIGH & (from_a ^ past_z)) >> 2)
 }
 
+/// Longest name of a command, bytes.
+const NAME_MAX: usize = 64;
 /// A power of two, several times the number of commands.
 const SLOTS: usize = 2048;
 
@@ -114,6 +116,7 @@ impl Registry {
                     registry.slots[slot] = Slot { folded, len: command.name.len() as u8, id };
                 }
                 None => {
+                    assert!(command.name.len() <= NAME_MAX, "{} is too long a name", command.name);
                     let before = registry.long_names.insert(command.name, id);
                     assert!(before.is_none(), "two commands are named {}", command.name);
                 }
@@ -157,6 +160,10 @@ impl Registry {
 
     #[cold]
     fn find_long(&self, name: &[u8]) -> Option<CommandId> {
+        // Before anything is done with it: a name is whatever a client sends first, 512 MB of it perhaps.
+        if name.len() > NAME_MAX {
+            return None;
+        }
         let name = std::str::from_utf8(name).ok()?.to_ascii_lowercase();
         self.long_names.get(name.as_str()).copied()
     }
@@ -204,3 +211,6 @@ impl Registry {
         self.command(id).flags.contains(Flags::FAST)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,7 +10,7 @@ use crate::collections::segmented_table::SegmentedTable;
 use crate::collections::timing_wheel::TimingWheel;
 
 /// Stale records tolerated in the wheel beyond one per volatile key, before a sweep.
-const STALE_MAX: usize = 64 * 1024;
+pub(super) const STALE_MAX: usize = 64 * 1024;
 
 pub struct Db {
     pub(super) table: SegmentedTable<Entry>,

@@ -19,7 +19,7 @@
 //!    (and for a long key the length field) alone.
 //! 2. `parts.key + key_len + embedded_len <= size_class::round_up(parts.size)`, and those bytes are initialized.
 //! 3. If the encoding is raw, `word` holds an `Arc<Vec<u8>>`; if object, a `Box<Object>`; this entry owns it.
-//! 4. The header is only touched through a `Cell`: readers may update the LRU bits behind a shared reference. An entry is
+//! 4. The header is only touched through a `Cell`: LRU bits and sweep mark may change behind a shared reference. An entry is
 //!    never shared between threads (it is `Send`, so that it can be freed elsewhere, and not `Sync`).
 //!
 //! Cost: GET of a small key touches one or two cache lines of it. 16-byte key and value: 40 bytes.
@@ -393,7 +393,8 @@ impl Entry {
         self.header().set(header | encoding << ENCODING_SHIFT | kind);
     }
 
-    /// Moves the value out; what stays is an integer 0 or an empty string, until a value is set or the entry dropped.
+    /// Moves the value out. A short string or an integer is copied and stays; in place of anything else stays an integer 0, until
+    /// a value is set or the entry dropped.
     pub fn take_value(&mut self) -> Value {
         let parts = self.parts();
         let encoding = self.encoding();
@@ -470,12 +471,13 @@ impl Entry {
         self.set_flag(FILED, filed);
     }
 
-    /// The parity of the last sweep that kept a record for this key.
+    /// The parity of the sweeps when a record of this key was last filed: the one that goes on has met a record of it already.
     pub fn swept(&self) -> bool {
         self.flag(SWEPT)
     }
 
-    pub fn set_swept(&mut self, parity: bool) {
+    /// The table is only borrowed when a record is filed again.
+    pub fn set_swept(&self, parity: bool) {
         self.set_flag(SWEPT, parity);
     }
 
@@ -533,3 +535,6 @@ impl std::fmt::Debug for Entry {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

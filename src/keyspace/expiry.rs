@@ -1,7 +1,7 @@
 //! Removing keys at their deadlines: what the timing wheel says is due, in slices, in the order of the deadlines.
 
 use super::db::tick_of;
-use super::{Key, Keyspace};
+use super::{Db, Key, Keyspace};
 
 impl Keyspace {
     /// Removes up to `budget` keys whose deadline has passed; what is left of the budget. 0 means that there may be more.
@@ -35,7 +35,7 @@ impl Keyspace {
         // Out of the database while it runs, so that it can look keys up there.
         let empty = crate::collections::timing_wheel::TimingWheel::new(0);
         let mut wheel = std::mem::replace(&mut self.dbs[db].wheel, empty);
-        let left = wheel.advance(now_ms.max(0) as u64, budget, |hash| self.record_due(db, hash));
+        let left = wheel.advance(now_ms.max(0) as u64, budget, |hash| self.record_due(db, hash, true));
         if wheel.is_sweeping() {
             let parity = self.dbs[db].sweep_parity;
             wheel.sweep(left.min(SWEEP_BUDGET), |hash| self.record_swept(db, hash, parity));
@@ -48,10 +48,11 @@ impl Keyspace {
         left
     }
 
-    /// A record of the wheel came up: removes the key if it is due, else says when it will be.
-    fn record_due(&mut self, db: usize, hash: u64) -> Option<u64> {
+    /// A record of the wheel came up: removes the key if it is due, else says when it will be. `filed_again`: that the record then is
+    /// filed at that time.
+    fn record_due(&mut self, db: usize, hash: u64, filed_again: bool) -> Option<u64> {
         let hasher = &self.hasher;
-        let table = &self.dbs[db].table;
+        let Db { table, sweep_parity, .. } = &self.dbs[db];
         let mut later = None;
         let mut due: Option<Vec<u8>> = None;
         for entry in table.candidates(hash) {
@@ -66,6 +67,10 @@ impl Keyspace {
                 break;
             }
             later = Some(tick_of(deadline_ms));
+            if filed_again {
+                // As if a sweep had kept it. Without the mark, the next sweep could take the only record for a second one.
+                entry.set_swept(*sweep_parity);
+            }
         }
         if let Some(key) = due {
             self.remove_expired(db, Key::with_hash(&key, hash));
@@ -104,7 +109,7 @@ impl Keyspace {
             return;
         }
         for (db, hash) in std::mem::take(self.expired_seen.get_mut()) {
-            self.record_due(db, hash);
+            self.record_due(db, hash, false);
         }
     }
 }

@@ -204,3 +204,6 @@ impl Keyspace {
         self.random.borrow_mut().below(n as u64) as usize
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -300,3 +300,6 @@ impl Bulk {
         &mut self.bytes[self.filled..self.filled + room]
     }
 }
+
+#[cfg(test)]
+mod tests;

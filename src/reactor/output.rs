@@ -184,7 +184,8 @@ impl Output {
     #[cold]
     #[inline(never)]
     fn put_slow(&mut self, bytes: &[u8]) {
-        if self.muted {
+        // A chunk without bytes would wait for ever to be sent.
+        if self.muted || bytes.is_empty() {
             return;
         }
         if self.overflow.is_none() {
@@ -246,7 +247,7 @@ impl Sink for Output {
     }
 
     fn put_shared(&mut self, bytes: &Arc<Vec<u8>>) {
-        if self.muted {
+        if self.muted || bytes.is_empty() {
             return;
         }
         let overflow = self.overflow.get_or_insert_default();
@@ -254,3 +255,6 @@ impl Sink for Output {
         overflow.chunks.push_back(Chunk::Shared(Arc::clone(bytes)));
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -537,3 +537,6 @@ fn single_quoted<'a>(mut rest: &'a [u8], word: &mut Vec<u8>) -> Option<&'a [u8]>
 fn closed(rest: &[u8]) -> Option<&[u8]> {
     rest.first().is_none_or(|&b| is_space(b) || b == 0).then_some(rest)
 }
+
+#[cfg(test)]
+mod tests;

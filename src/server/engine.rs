@@ -26,6 +26,8 @@ use crate::server::stats::Stats;
 
 /// Requests gathered before they are run; the rest wait for the next turn, so that no turn is long.
 pub const BATCH_MAX: usize = 1024;
+/// Room for arguments that a client keeps between requests that come in pieces.
+const PARTIAL_KEPT_MAX: usize = 1024;
 
 /// A request parsed and not yet executed. Half a cache line.
 #[derive(Clone, Copy)]
@@ -322,14 +324,13 @@ impl Engine {
                 client.input.spill();
             }
         }
-        let args_at = self.batch.args.len();
-        self.batch.args.append(&mut client.partial);
         let spilled = client.input.is_spilled();
+        // Into the client's own list, to which each piece of a request with a million arguments adds its own without moving the rest.
         let progress = if let Some((frame, owned)) = client.input.spilled_parts() {
-            client.parser.parse(frame, &mut self.batch.args, owned, &limits)
+            client.parser.parse(frame, &mut client.partial, owned, &limits)
         } else {
             let (frame, owned) = client.input.parts();
-            client.parser.parse(frame, &mut self.batch.args, owned, &limits)
+            client.parser.parse(frame, &mut client.partial, owned, &limits)
         };
         match progress {
             Ok(Progress::Complete) => {
@@ -338,22 +339,23 @@ impl Engine {
                 if spilled {
                     client.spilled = client.input.take_spilled(used, &mut self.pool);
                 }
+                let args_at = self.batch.args.len();
+                self.batch.args.append(&mut client.partial);
+                if client.partial.capacity() > PARTIAL_KEPT_MAX {
+                    client.partial = Vec::new();
+                }
                 self.push_resumed(key, args_at, used, spilled);
                 // What lies behind it is gathered in the next turn.
                 true
             }
-            Ok(Progress::Incomplete) => {
-                client.partial.extend(self.batch.args.drain(args_at..));
-                false
-            }
+            Ok(Progress::Incomplete) => false,
             Ok(Progress::BigBulk { len }) => {
-                client.partial.extend(self.batch.args.drain(args_at..));
                 client.input.spill();
                 client.input.begin_bulk(client.parser.pos(), len);
                 false
             }
             Err(error) => {
-                self.batch.args.truncate(args_at);
+                client.partial = Vec::new();
                 self.protocol_error(key, error);
                 false
             }
@@ -543,3 +545,6 @@ impl Engine {
         self.keyspace.flush_garbage();
     }
 }
+
+#[cfg(test)]
+mod tests;

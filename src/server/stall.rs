@@ -213,3 +213,6 @@ impl Recorder {
         };
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,130 @@
+//! Looking names up, against comparing them one by one.
+
+use super::{NAME_MAX, Registry, fold};
+use crate::base::random::Random;
+use crate::commands::{CommandId, GROUPS};
+
+/// What [`Registry::find`] should say.
+fn find_slowly(registry: &Registry, name: &[u8]) -> Option<CommandId> {
+    let mut named = registry.top_level().filter(|(_, one)| one.command.name.as_bytes().eq_ignore_ascii_case(name));
+    let found = named.next().map(|(id, _)| id);
+    assert!(named.next().is_none(), "two commands of one name");
+    found
+}
+
+#[track_caller]
+fn assert_found(registry: &Registry, name: &[u8]) {
+    assert_eq!(registry.find(name), find_slowly(registry, name), "{}", name.escape_ascii());
+}
+
+fn names(registry: &Registry) -> Vec<&'static [u8]> {
+    registry.top_level().map(|(_, one)| one.command.name.as_bytes()).collect()
+}
+
+#[test]
+fn every_name_is_found_in_every_case() {
+    let registry = Registry::new(GROUPS);
+    let names = names(&registry);
+    assert!(names.len() > 40);
+    for name in names {
+        // All cases of the first ten letters, and the whole in capitals.
+        for bits in 0..1u32 << name.len().min(10) {
+            let mixed: Vec<u8> = (name.iter().enumerate())
+                .map(|(at, byte)| if bits >> at & 1 == 1 { byte.to_ascii_uppercase() } else { *byte })
+                .collect();
+            assert!(registry.find(&mixed).is_some(), "{}", mixed.escape_ascii());
+            assert_found(&registry, &mixed);
+        }
+        assert_eq!(registry.find(&name.to_ascii_uppercase()), registry.find(name));
+    }
+}
+
+#[test]
+fn names_that_are_nearly_right_are_not_found() {
+    let seed = 1;
+    println!("seed {seed}");
+    let mut random = Random::new(seed);
+    let registry = Registry::new(GROUPS);
+    for name in names(&registry) {
+        for at in 0..=name.len() {
+            for byte in [0, b' ', b'\r', b'@', b'[', b'`', b'{', 0x80, 0xc3, 0xff, b'a', b'Z'] {
+                assert_found(&registry, &[&name[..at], &[byte], &name[at..]].concat());
+                if at < name.len() {
+                    let mut changed = name.to_vec();
+                    changed[at] = byte;
+                    assert_found(&registry, &changed);
+                    // The bits in which ASCII letters of two cases differ, on bytes that are none.
+                    changed[at] = name[at] ^ 0x80;
+                    assert_found(&registry, &changed);
+                }
+            }
+            assert_found(&registry, &name[..at]);
+            assert_found(&registry, &name[at..]);
+        }
+        // NUL bytes make a longer name the same number.
+        for nuls in 1..10 {
+            let padded = [name, &vec![0; nuls]].concat();
+            assert_eq!(registry.find(&padded), None, "{}", padded.escape_ascii());
+        }
+    }
+    for _ in 0..100_000 {
+        let mut name = vec![0; random.below(11) as usize];
+        random.fill(&mut name);
+        assert_found(&registry, &name);
+    }
+    for hostile in [&b""[..], &[0; 8], &[0; 9], &[b'x'; NAME_MAX], &[b'x'; NAME_MAX + 1], &[0xff; 8], &[b'a'; 1 << 20]]
+    {
+        assert_eq!(registry.find(hostile), None);
+    }
+}
+
+/// One to eight bytes make a number in which letters have one case; all other bytes stay.
+#[test]
+fn folding_is_lower_case_of_each_byte() {
+    for len in 1..=8 {
+        for byte in 0..=u8::MAX {
+            for at in 0..len {
+                let mut name = vec![b'q'; len];
+                name[at] = byte;
+                let mut expected = [0; 8];
+                expected[..len].copy_from_slice(&name.to_ascii_lowercase());
+                assert_eq!(fold(&name), Some(u64::from_le_bytes(expected)), "{}", name.escape_ascii());
+            }
+        }
+    }
+    assert_eq!((fold(b""), fold(b"123456789")), (None, None));
+}
+
+#[test]
+fn subcommands_are_found_in_their_container() {
+    let registry = Registry::new(GROUPS);
+    let mut subcommands = 0;
+    for (id, one) in registry.iter() {
+        let Some(parent) = one.parent else { continue };
+        subcommands += 1;
+        let name = one.command.name;
+        assert_eq!(registry.find_subcommand(parent, name.as_bytes()), Some(id));
+        assert_eq!(registry.find_subcommand(parent, name.to_uppercase().as_bytes()), Some(id));
+        assert_eq!(registry.find_subcommand(parent, format!("{name}\0").as_bytes()), None);
+        assert_eq!(one.full_name, format!("{}|{name}", registry.get(parent).full_name));
+        assert!(std::ptr::eq(registry.command(id), one.command));
+    }
+    assert!(subcommands > 10);
+    let get = registry.find(b"get").expect("GET");
+    assert_eq!(registry.find_subcommand(get, b"get"), None);
+}
+
+#[test]
+fn what_the_hot_path_reads_is_what_the_record_says() {
+    let mut registry = Registry::new(GROUPS);
+    for (id, one) in registry.iter() {
+        let (hot, command) = (registry.hot(id), one.command);
+        for argc in 1..20 {
+            assert_eq!(hot.accepts(argc), command.accepts(argc), "{} {argc}", one.full_name);
+        }
+        assert_eq!(hot.first_key, command.keys.first().map_or(0, |keys| keys.first_index()), "{}", one.full_name);
+    }
+    registry.stats[0].calls = 5;
+    registry.reset_stats();
+    assert!(registry.stats.iter().all(|stats| stats.calls == 0));
+}

@@ -1,0 +1,154 @@
+//! The output against a queue of bytes.
+
+use std::collections::VecDeque;
+use std::io::IoSlice;
+use std::sync::Arc;
+
+use super::{IOV_MAX, Output};
+use crate::base::random::Random;
+use crate::base::sink::Sink;
+use crate::reactor::buffer::{BufferPool, RING_CAPACITY};
+
+/// Bytes that count up, so that any confusion of their order shows.
+struct Source(u64);
+
+impl Source {
+    fn take(&mut self, len: usize) -> Vec<u8> {
+        (0..len)
+            .map(|_| {
+                self.0 += 1;
+                (self.0 ^ self.0 >> 8 ^ self.0 >> 16) as u8
+            })
+            .collect()
+    }
+}
+
+/// What `writev` would be given.
+fn waiting(output: &Output) -> Vec<u8> {
+    let mut pieces = [IoSlice::new(&[]); IOV_MAX];
+    let count = output.pieces(&mut pieces);
+    let bytes = pieces[..count].iter().flat_map(|piece| piece.iter().copied()).collect();
+    if let Some(single) = output.single_piece() {
+        assert_eq!(single, bytes);
+    }
+    bytes
+}
+
+#[test]
+fn what_was_put_is_sent_in_order() {
+    let (mut overflows, mut wraps) = (0, 0);
+    for seed in 0..10 {
+        println!("seed {seed}");
+        let mut random = Random::new(seed);
+        let mut source = Source(0);
+        let mut pool = BufferPool::default();
+        let mut output = Output::default();
+        let mut twin: VecDeque<u8> = VecDeque::new();
+        for step in 0..1500 {
+            match random.below(12) {
+                0..=5 => {
+                    let len = match random.below(30) {
+                        0 => RING_CAPACITY - 2 + random.below(4) as usize,
+                        1 => random.below(100_000) as usize,
+                        2..=5 => random.below(5000) as usize,
+                        _ => random.below(100) as usize,
+                    };
+                    let bytes = source.take(len);
+                    output.put(&bytes);
+                    twin.extend(bytes);
+                }
+                6..=7 => {
+                    // As the encoder does: room for more than is written then.
+                    let room = random.below(400) as usize;
+                    let len = random.below(room as u64 + 1) as usize;
+                    if let Some(window) = output.window(room) {
+                        assert_eq!(window.len(), room);
+                        let bytes = source.take(len);
+                        window[..len].copy_from_slice(&bytes);
+                        output.commit(len);
+                        twin.extend(bytes);
+                    }
+                }
+                8 if step % 5 == 0 => {
+                    let len = [0, 1, 40_000, 200_000][random.below(4) as usize];
+                    let shared = Arc::new(source.take(len));
+                    output.put_shared(&shared);
+                    assert_eq!(Arc::strong_count(&shared), 1 + usize::from(len > 0), "it is not copied");
+                    twin.extend(shared.iter());
+                }
+                8..=10 => {
+                    let bytes = waiting(&output);
+                    assert!(bytes.iter().eq(twin.iter().take(bytes.len())), "seed {seed}, step {step}");
+                    let sent = match random.below(3) {
+                        0 => bytes.len(),
+                        1 => random.below(bytes.len() as u64 + 1) as usize,
+                        _ => random.below(100).min(bytes.len() as u64) as usize,
+                    };
+                    output.sent(sent);
+                    twin.drain(..sent);
+                }
+                _ => {
+                    output.settle(&mut pool);
+                    output.attach(&mut pool);
+                }
+            }
+            assert_eq!(output.queued_bytes(), twin.len());
+            assert_eq!(output.is_empty(), twin.is_empty(), "nothing but bytes keeps a client waiting");
+            assert!(!twin.is_empty() || output.overflow() == (0, 0));
+            overflows += usize::from(output.overflow().0 > 0);
+            wraps += usize::from(output.overflow().0 == 0 && !output.is_empty() && output.single_piece().is_none());
+        }
+        while !output.is_empty() {
+            let bytes = waiting(&output);
+            assert!(!bytes.is_empty() && bytes.iter().eq(twin.iter().take(bytes.len())));
+            output.sent(bytes.len());
+            twin.drain(..bytes.len());
+        }
+        assert!(twin.is_empty());
+        output.settle(&mut pool);
+        assert_eq!((output.memory_bytes(), output.ring_bytes()), (0, 0), "an empty output holds no memory");
+    }
+    assert!(overflows > 1000 && wraps > 20, "{overflows} overflows, {wraps} around the end");
+}
+
+#[test]
+fn many_chunks_are_sent_in_several_calls() {
+    let mut output = Output::default();
+    let mut source = Source(0);
+    let mut twin = Vec::new();
+    for _ in 0..3 * IOV_MAX {
+        let shared = Arc::new(source.take(10));
+        output.put_shared(&shared);
+        twin.extend_from_slice(&shared);
+    }
+    assert_eq!(output.overflow(), (30 * IOV_MAX, 3 * IOV_MAX));
+    let mut sent = Vec::new();
+    let mut calls = 0;
+    while !output.is_empty() {
+        let bytes = waiting(&output);
+        output.sent(bytes.len());
+        sent.extend(bytes);
+        calls += 1;
+    }
+    assert_eq!((sent, calls), (twin, 3));
+}
+
+#[test]
+fn a_muted_output_drops_what_is_put() {
+    let mut pool = BufferPool::default();
+    let mut output = Output::default();
+    output.attach(&mut pool);
+    output.put(b"kept");
+    output.muted = true;
+    output.put(b"dropped");
+    output.put(&vec![b'x'; 2 * RING_CAPACITY]);
+    output.put_shared(&Arc::new(vec![b'y'; 100]));
+    assert!(output.window(1).is_none());
+    assert_eq!(waiting(&output), b"kept");
+    output.muted = false;
+    output.put(b", and so is this");
+    assert_eq!(waiting(&output), b"kept, and so is this");
+    output.close(&mut pool);
+    assert!(output.is_empty() && output.muted && output.memory_bytes() == 0);
+    assert_eq!(pool.reserve_bytes(), RING_CAPACITY);
+}
