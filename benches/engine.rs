@@ -56,4 +56,37 @@ fn main() {
         let ns = started.elapsed().as_nanos() as f64 / requests as f64;
         println!("{name:8} {ns:7.1} ns a request");
     }
+    if only.as_deref().is_none_or(|only| only == "growth") {
+        growth(&key);
+    }
 }
+
+/// The longest of all batches while the keyspace grows to five million keys: what splitting segments and doubling the directory take. Of
+/// several runs, because the machine has other business now and then; what every run shows is the engine's.
+fn growth(key: &dyn Fn(usize) -> Vec<u8>) {
+    for _ in 0..3 {
+        let mut engine = Engine::new(Clock::real(), 1);
+        let client = engine.connect(Stream::Detached);
+        let mut times: Vec<u64> = Vec::new();
+        for batch in 0..GROWTH_KEYS / PIPELINE {
+            let bytes: Vec<u8> =
+                (0..PIPELINE).flat_map(|n| frame(&[b"SET", &key(batch * PIPELINE + n), b"sixteen byte val"])).collect();
+            let started = Instant::now();
+            engine.feed(client, &bytes);
+            engine.run();
+            engine.drop_output(client);
+            times.push(started.elapsed().as_micros() as u64);
+        }
+        times.sort_unstable();
+        let at = |part: f64| times[((times.len() - 1) as f64 * part) as usize];
+        println!(
+            "growth to {GROWTH_KEYS} keys, {PIPELINE} SETs at a time: median {} us, p99.9 {} us, p99.99 {} us, longest {} us",
+            at(0.5),
+            at(0.999),
+            at(0.9999),
+            at(1.0)
+        );
+    }
+}
+
+const GROWTH_KEYS: usize = 5_000_000;

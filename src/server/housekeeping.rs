@@ -17,8 +17,8 @@ impl Engine {
         self.recorder.turn.requests = self.stats.turn.requests;
         let cpu_ns = || self.clock.thread_cpu_ns();
         let over = self.recorder.finish(&self.stats.turn, &self.registry, self.config.stall_threshold_us, cpu_ns);
-        if let Some(ns) = over {
-            log::verbose(format_args!("A turn took {} us: {}", ns / 1000, self.recorder.longest.cause));
+        if let Some(stall) = over {
+            log::verbose(format_args!("A turn took {} us: {}", stall.ns / 1000, stall.cause));
         }
         self.stats.turn = Default::default();
     }

@@ -46,7 +46,7 @@ impl Turn {
     }
 }
 
-/// The longest turn since the statistics were reset.
+/// A long turn.
 #[derive(Clone, Default, Debug)]
 pub struct Longest {
     pub ns: u64,
@@ -109,15 +109,15 @@ impl Recorder {
         }
     }
 
-    /// Ends the turn: books it, and if it is the longest so far says why. Returns the time that the thread ran in it, nanoseconds, if
-    /// that was over the threshold. `cpu_ns` reads the thread's CPU time.
+    /// Ends the turn: books it, and if it is the longest so far says why. Returns the time that the thread ran in it, nanoseconds, and
+    /// the cause, if that was over the threshold. `cpu_ns` reads the thread's CPU time.
     pub fn finish(
         &mut self,
         runs: &TurnStats,
         registry: &Registry,
         threshold_us: u64,
         cpu_ns: impl FnOnce() -> u64,
-    ) -> Option<u64> {
+    ) -> Option<Longest> {
         // An engine without a loop has turns without phases.
         let wall_ns = self.turn.ended_ns().saturating_sub(self.turn.started_ns);
         self.turns += 1;
@@ -137,7 +137,7 @@ impl Recorder {
         }
         if ns > threshold_us.saturating_mul(1000) {
             self.stalls += 1;
-            return Some(ns);
+            return Some(Longest { ns, cause: self.cause(runs, registry, stolen_ns) });
         }
         None
     }

@@ -34,7 +34,7 @@ fn turn_with(
     assert_eq!(recorder.turn.ended_ns(), now_ns);
     // The thread ran all the time.
     let cpu_ns = 1_000_000_000 + recorder.busy_ns + phases_ns.iter().sum::<u64>();
-    recorder.finish(runs, registry, 1000, || cpu_ns)
+    recorder.finish(runs, registry, 1000, || cpu_ns).map(|stall| stall.ns)
 }
 
 #[test]
@@ -85,7 +85,7 @@ fn time_that_others_took_is_told_apart() {
         for phase in [Phase::Gather, Phase::Execute, Phase::Flush, Phase::Housekeep] {
             recorder.end_phase(phase, started_ns + wall_ns);
         }
-        let stalled = recorder.finish(&none, &registry, 1000, || cpu_ns);
+        let stalled = recorder.finish(&none, &registry, 1000, || cpu_ns).map(|stall| stall.ns);
         (stalled, recorder.longest.ns, recorder.longest_wall.ns, recorder.longest_wall.cause.clone())
     };
     let (stalled, ran_ns, wall_ns, cause) = long_turn(0, 3_000_000, 5_400_000);
