@@ -8,6 +8,7 @@ use crate::commands::{Args, Command, CommandError, CommandId, Registry, Reply, R
 use crate::server::engine::{DetachedInput, Engine, Request, UNKNOWN};
 use crate::server::gates;
 use crate::server::session::gate;
+use crate::server::stall::Phase;
 use crate::server::stats::Stats;
 
 /// Quick commands timed together; more, and a slow one among them could not be told.
@@ -50,13 +51,16 @@ impl Engine {
         if self.batch.requests.is_empty() {
             return;
         }
-        let mut timer = RunTimer::start(self.clock.monotonic_ns());
+        // The loop has just looked at the clock.
+        let started_ns = self.recorder.turn.gathered_ns().unwrap_or_else(|| self.clock.monotonic_ns());
+        let mut timer = RunTimer::start(started_ns);
         for index in 0..self.batch.clients.len() {
             let (key, first) = self.batch.clients[index];
             let end = self.batch.clients.get(index + 1).map_or(self.batch.requests.len(), |next| next.1 as usize);
             self.execute_client(key as usize, first as usize, end, &mut timer);
         }
         timer.close(&self.clock, &mut self.registry, &mut self.stats);
+        self.recorder.end_phase(Phase::Execute, timer.started_ns);
         self.batch.clients.clear();
         self.batch.requests.clear();
         self.batch.args.clear();

@@ -78,8 +78,8 @@ impl Server {
         self.wait()?;
         self.gather();
         self.end_phase(Phase::Gather);
+        // Ends its phase itself, with the time at which its last command ended.
         self.engine.run();
-        self.end_phase(Phase::Execute);
         self.flush();
         self.end_phase(Phase::Flush);
         self.housekeep();
