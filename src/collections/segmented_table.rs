@@ -156,7 +156,7 @@ impl<T> SegmentedTable<T> {
     }
 
     /// The entry with this hash that `eq` accepts.
-    #[inline]
+    #[inline(always)]
     pub fn find(&self, hash: u64, eq: impl FnMut(&T) -> bool) -> Option<&T> {
         self.segment(hash)?.entries.find(inner(hash), eq)
     }

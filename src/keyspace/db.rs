@@ -90,7 +90,7 @@ impl Db {
         self.table.memory_bytes() + self.wheel.memory_bytes()
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn find(&self, key: Key<'_>) -> Option<&Entry> {
         self.table.find(key.hash, |entry| same(entry.key(), key.bytes))
     }

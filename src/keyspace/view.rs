@@ -84,7 +84,7 @@ impl<'a> View<'a> {
     }
 
     /// The entry, as a use of the key that counts in INFO's hits and misses.
-    #[inline]
+    #[inline(always)]
     pub fn find(&self, key: Key<'_>) -> Option<&'a Entry> {
         match self.peek(key) {
             Some(entry) => {
@@ -112,7 +112,7 @@ impl<'a> View<'a> {
     }
 
     /// The entry, without a trace.
-    #[inline]
+    #[inline(always)]
     pub fn peek(&self, key: Key<'_>) -> Option<&'a Entry> {
         let entry = self.db().find(key)?;
         if let Some(deadline_ms) = entry.deadline_ms()

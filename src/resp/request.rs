@@ -408,6 +408,27 @@ fn short_bulk(frame: &[u8]) -> Option<(usize, &[u8])> {
     }
 }
 
+/// The `missing` arguments from offset `at` of the frame on, if all of them are there and shorter than a hundred bytes: the offset behind
+/// them. None, and nothing pushed: the parser has to look.
+#[inline(always)]
+pub fn short_args(frame: &[u8], at: usize, missing: usize, args: &mut Vec<ArgRef>) -> Option<usize> {
+    let before = args.len();
+    let mut rest = &frame[at..];
+    for _ in 0..missing {
+        match short_bulk(rest) {
+            Some((len, body)) if body.len() >= len + 2 => {
+                args.push(ArgRef::in_frame(frame.len() - body.len(), len));
+                rest = &body[len + 2..];
+            }
+            _ => {
+                args.truncate(before);
+                return None;
+            }
+        }
+    }
+    Some(frame.len() - rest.len())
+}
+
 enum Header {
     /// The number, and the offset behind the line end.
     Value(i64, usize),

@@ -14,7 +14,7 @@ use crate::commands::{self, CommandId, Registry, Reply};
 use crate::config::Config;
 use crate::keyspace::{Keyspace, Settings};
 use crate::reactor::{BufferPool, Stream};
-use crate::resp::request::{ArgRef, Limits, Prefix, Progress, ProtocolError};
+use crate::resp::request::{self, ArgRef, Limits, Prefix, Progress, ProtocolError};
 use crate::server::info::Facts;
 use crate::server::metrics::Metrics;
 use crate::server::network::Network;
@@ -65,7 +65,7 @@ fn find_command(registry: &Registry, args: &[ArgRef], frame: &[u8], owned: &[Vec
 }
 
 /// The hash of the first key; 0: there is none.
-#[inline]
+#[inline(always)]
 fn first_key_hash(
     registry: &Registry,
     keyspace: &Keyspace,
@@ -246,21 +246,25 @@ impl Engine {
             }
             let args_at = self.batch.args.len();
             let known = self.prefix.matches(frame);
-            let progress = match known {
-                Some((len, missing, name)) => {
-                    self.batch.args.push(name);
+            let mut used = None;
+            if let Some((len, missing, name)) = known {
+                self.batch.args.push(name);
+                used = request::short_args(frame, len, missing, &mut self.batch.args);
+                if used.is_none() {
                     client.parser.begin_at(len, missing);
-                    match missing {
-                        0 => Ok(Progress::Complete),
-                        _ => client.parser.parse(frame, &mut self.batch.args, owned, &limits),
-                    }
                 }
+            }
+            let progress = match used {
+                Some(_) => Ok(Progress::Complete),
                 None => client.parser.parse(frame, &mut self.batch.args, owned, &limits),
             };
             match progress {
                 Ok(Progress::Complete) => {
-                    let used = client.parser.pos();
-                    client.parser.reset();
+                    let used = used.unwrap_or_else(|| {
+                        let used = client.parser.pos();
+                        client.parser.reset();
+                        used
+                    });
                     let args = &self.batch.args[args_at..];
                     let command = match known {
                         Some(_) => self.prefix.command,
