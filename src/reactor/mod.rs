@@ -9,9 +9,11 @@ mod input;
 mod listener;
 mod output;
 mod socket;
+mod ticker;
 
 pub use buffer::{BufferPool, RING_CAPACITY};
 pub use input::Input;
 pub use listener::{Address, Listener};
 pub use output::{IOV_MAX, Output};
 pub use socket::{Flushed, Received, Stream, flush, receive};
+pub use ticker::Ticker;

@@ -14,6 +14,8 @@ use crate::server::listen::listen_tcp;
 pub(super) const FIRST_LISTENER: usize = usize::MAX / 2;
 /// The token of the signal pipe.
 pub(super) const SIGNALS: usize = FIRST_LISTENER - 1;
+/// The token of the ticker.
+pub(super) const TICK: usize = FIRST_LISTENER - 2;
 
 /// Open listeners. Empty in an engine without sockets.
 #[derive(Default)]

@@ -10,9 +10,9 @@ use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
 
 use crate::base::log;
-use crate::reactor::{self, Flushed, Listener, Received, Stream};
+use crate::reactor::{self, Flushed, Listener, Received, Stream, Ticker};
 use crate::server::engine::{BATCH_MAX, Engine};
-use crate::server::network::{FIRST_LISTENER, Network, SIGNALS};
+use crate::server::network::{FIRST_LISTENER, Network, SIGNALS, TICK};
 use crate::server::shutdown::ShutdownRequest;
 use crate::server::stall::Phase;
 use crate::server::start::Signals;
@@ -32,6 +32,7 @@ pub struct Server {
     events: Events,
     pub engine: Engine,
     signals: Option<Signals>,
+    ticker: Ticker,
     next_cron_ms: u64,
     /// Keys are due that did not fit into the last turn's budget.
     expiry_behind: bool,
@@ -49,8 +50,10 @@ impl Server {
             let pipe = signals.pipe().as_raw_fd();
             poll.registry().register(&mut SourceFd(&pipe), Token(SIGNALS), Interest::READABLE)?;
         }
+        let ticker = Ticker::new(Duration::from_millis(CRON_MS), poll.registry(), Token(TICK))?;
         Ok(Server {
             poll,
+            ticker,
             events: Events::with_capacity(EVENTS_MAX),
             engine,
             signals,
@@ -97,7 +100,7 @@ impl Server {
     /// Sleeps until there is something to do, and reads the clock.
     fn wait(&mut self) -> io::Result<()> {
         let timeout = self.timeout();
-        match self.poll.poll(&mut self.events, Some(timeout)) {
+        match self.poll.poll(&mut self.events, timeout) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => self.events.clear(),
             polled => polled?,
         }
@@ -105,18 +108,18 @@ impl Server {
         Ok(())
     }
 
-    fn timeout(&self) -> Duration {
+    /// How long to sleep at most; None: until an event, of which the ticker has one soon.
+    fn timeout(&self) -> Option<Duration> {
         let engine = &self.engine;
         if !engine.ready.is_empty() || self.expiry_behind {
-            return Duration::ZERO;
+            return Some(Duration::ZERO);
         }
-        let mut until_ms = self.next_cron_ms;
-        for timer_ms in [engine.keyspace.next_expiry_ms(), engine.pause_end_ms()].into_iter().flatten() {
-            until_ms = until_ms.min(timer_ms);
-        }
+        let timers_ms = [engine.keyspace.next_expiry_ms(), engine.pause_end_ms()];
+        let until_ms = timers_ms.into_iter().flatten().min()?;
         // The last turn ended just now; its end is as good as another look at the clock.
         let now_us = engine.clock.unix_us_at(engine.recorder.turn.ended_ns());
-        Duration::from_micros((until_ms * 1000).saturating_sub(now_us))
+        let sleep = Duration::from_micros((until_ms * 1000).saturating_sub(now_us));
+        (sleep < Duration::from_millis(CRON_MS)).then_some(sleep)
     }
 
     /// One `recv` for each readable connection; every complete request goes into the batch.
@@ -131,8 +134,10 @@ impl Server {
         let events = std::mem::replace(&mut self.events, Events::with_capacity(0));
         for event in &events {
             let Token(token) = event.token();
-            if token < SIGNALS {
+            if token < TICK {
                 self.connection_event(token, event);
+            } else if token == TICK {
+                self.ticker.acknowledge();
             } else if token == SIGNALS {
                 self.signal();
             } else {
@@ -268,7 +273,8 @@ impl Server {
         self.expiry_behind = engine.keyspace.expire_slice(EXPIRE_BUDGET) == 0;
         let now_ms = engine.keyspace.now_ms() as u64;
         if now_ms >= self.next_cron_ms {
-            self.next_cron_ms = now_ms + CRON_MS;
+            // A little less, so that a tick a little early is not one too few.
+            self.next_cron_ms = now_ms + CRON_MS * 9 / 10;
             engine.cron();
             for listener in std::mem::take(&mut self.engine.network.stalled) {
                 self.accept(listener);
