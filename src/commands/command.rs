@@ -3,7 +3,7 @@
 //! Dispatch, arity errors, `COMMAND *`, key extraction, the gates and the per-command statistics all read these fields,
 //! so a field that is wrong shows as wrong behaviour. The record never knows how a command works.
 
-use crate::commands::{Args, CommandResult, Reply};
+use crate::commands::{Args, CommandError, CommandResult, Reply};
 use crate::keyspace::{View, Writer};
 use crate::server::{Engine, Session};
 
@@ -78,6 +78,9 @@ pub enum Run {
     Read(fn(&mut Args<'_>, &View<'_>, &mut Reply<'_>) -> CommandResult),
     /// The only way to change a key: SET.
     Write(fn(&mut Args<'_>, &mut Writer<'_>, &mut Reply<'_>) -> CommandResult),
+    /// Changes keys if they are there, else waits for them: BLPOP. It is called again with the same arguments when one of them was
+    /// changed, until it is done.
+    Block(fn(&mut Args<'_>, &mut Writer<'_>, &mut Reply<'_>) -> Result<Outcome, CommandError>),
     /// The calling client's own state: SELECT, CLIENT SETNAME.
     Session(fn(&mut Args<'_>, &mut Session, &mut Reply<'_>) -> CommandResult),
     /// Everything: CONFIG, CLIENT KILL, FLUSHALL. The client is named by its slab key; its reply comes from
@@ -85,6 +88,24 @@ pub enum Run {
     Server(fn(&mut Args<'_>, &mut Engine, usize) -> CommandResult),
     /// Has only subcommands: CONFIG, CLIENT.
     Container,
+}
+
+/// What a blocking command came to.
+pub enum Outcome {
+    /// It has replied.
+    Done,
+    /// There is nothing yet; it has not replied.
+    Wait(Wait),
+}
+
+/// What a client waits for. Where a client may not wait (inside MULTI), it gets the timeout's reply at once.
+pub struct Wait {
+    /// The arguments that are the keys.
+    pub keys: std::ops::Range<usize>,
+    /// How long, milliseconds; None: for ever.
+    pub timeout_ms: Option<u64>,
+    /// Whether the reply after this time is a null array, rather than a null.
+    pub null_array: bool,
 }
 
 bitflags::bitflags! {

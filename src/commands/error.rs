@@ -5,6 +5,8 @@
 
 use std::borrow::Cow;
 
+use crate::keyspace::WrongType;
+
 /// What a command answers instead of its reply. Nothing of the reply may have been written before it is returned.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CommandError(Cow<'static, [u8]>);
@@ -15,6 +17,12 @@ const SUBCOMMAND_SHOWN_MAX: usize = 128;
 /// What an error quotes of an argument: Redis prints it as a C string, which a NUL byte ends.
 pub fn quotable(argument: &[u8]) -> &[u8] {
     argument.split(|&byte| byte == 0).next().unwrap_or_default()
+}
+
+impl From<WrongType> for CommandError {
+    fn from(_: WrongType) -> CommandError {
+        CommandError::WRONG_TYPE
+    }
 }
 
 /// What every command function returns.

@@ -17,7 +17,8 @@ mod registry;
 
 pub use args::Args;
 pub use command::{
-    Acl, Arg, ArgFlags, ArgKind, BeginSearch, Command, FindKeys, Flags, Group, KeyFlags, KeySpec, Run, accepts,
+    Acl, Arg, ArgFlags, ArgKind, BeginSearch, Command, FindKeys, Flags, Group, KeyFlags, KeySpec, Outcome, Run, Wait,
+    accepts,
 };
 pub use error::{CommandError, CommandResult, quotable};
 pub use key_extraction::{FoundKey, LegacyRange, find_keys, legacy_range};

@@ -30,6 +30,7 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 
 use super::object::Object;
+use crate::base::hash::KeyHasher;
 use crate::base::size_class;
 
 /// Longest string kept inside the entry, bytes.
@@ -75,13 +76,12 @@ pub enum Value {
 
 impl Value {
     /// A copy; a raw string is shared until one of its holders changes it.
-    #[expect(unreachable_code, reason = "there is no type of object yet")]
-    pub fn copy_of(value: ValueRef<'_>) -> Value {
+    pub fn copy_of(value: ValueRef<'_>, hasher: &KeyHasher) -> Value {
         match value {
             ValueRef::Int(int) => Value::Int(int),
             ValueRef::Embedded(bytes) => Value::Short(smallvec::SmallVec::from_slice(bytes)),
             ValueRef::Raw(bytes) => Value::Raw(Arc::clone(bytes)),
-            ValueRef::Object(object) => Value::Object(Box::new(object.clone())),
+            ValueRef::Object(object) => Value::Object(Box::new(object.copy(hasher))),
         }
     }
 
@@ -484,6 +484,16 @@ impl Entry {
     /// Bytes allocated for the entry itself; what a raw string or an object adds is not in it.
     pub fn allocated_bytes(&self) -> usize {
         size_class::round_up(self.parts().size)
+    }
+
+    /// Memory of the entry with all that it holds, bytes.
+    pub fn memory_bytes(&self) -> usize {
+        self.allocated_bytes()
+            + match self.value() {
+                ValueRef::Int(_) | ValueRef::Embedded(_) => 0,
+                ValueRef::Raw(bytes) => size_of::<Vec<u8>>() + 2 * size_of::<usize>() + bytes.capacity(),
+                ValueRef::Object(object) => object.memory_bytes(0),
+            }
     }
 
     /// Brings the header into the cache ahead of use.

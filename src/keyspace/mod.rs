@@ -7,12 +7,18 @@
 //! Deadlines are kept twice: in the entry, which decides, and as a hash of the key in a timing wheel, which sees to it that the key goes at its
 //! millisecond whether or not anybody asks for it.
 
+mod awaited;
 mod db;
 mod entry;
+mod event;
 mod expiry;
+mod hash;
+mod list;
 mod lru;
 mod object;
 mod reclaim;
+mod set;
+mod sorted_set;
 mod view;
 mod writer;
 
@@ -22,12 +28,18 @@ use crate::base::hash::KeyHasher;
 use crate::base::random::Random;
 use crate::config::MaxmemoryPolicy;
 
+pub use awaited::Awaited;
 pub use db::Db;
 pub use entry::{EMBEDDED_MAX, Entry, NewValue, Value, ValueRef};
-pub use object::{Kind, Object};
+pub use event::{Event, EventClass, Notification};
+pub use hash::Hash;
+pub use list::List;
+pub use object::{Context, Kind, Object, Typed, WrongType};
 pub use reclaim::Reclaimer;
+pub use set::Set;
+pub use sorted_set::SortedSet;
 pub use view::{StringBytes, View};
-pub use writer::{Ttl, Writer};
+pub use writer::{Changed, Ttl, Writer};
 
 /// A key's bytes and their hash.
 #[derive(Clone, Copy)]
@@ -55,6 +67,25 @@ pub struct Settings {
     pub lfu_decay_time: u32,
     /// `lazyfree-lazy-user-flush`: FLUSHALL without an argument means ASYNC. Freeing is off the loop either way.
     pub lazy_user_flush: bool,
+    /// `notify-keyspace-events`: the classes that somebody may have subscribed to.
+    pub notify: EventClass,
+    /// Until when a list is one listpack, and its nodes are: positive: entries; negative: size class.
+    pub list_max_listpack_size: i32,
+    pub hash_max_listpack: PackMax,
+    pub set_max_listpack: PackMax,
+    pub set_max_intset_entries: usize,
+    pub zset_max_listpack: PackMax,
+    /// `hll-sparse-max-bytes`
+    pub hll_sparse_max_bytes: usize,
+}
+
+/// Until when a value is kept as a listpack.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct PackMax {
+    /// Elements; of a hash or sorted set pairs of them.
+    pub entries: usize,
+    /// Length of the longest one, bytes.
+    pub value_bytes: usize,
 }
 
 impl Default for Settings {
@@ -65,6 +96,13 @@ impl Default for Settings {
             lfu_log_factor: 10,
             lfu_decay_time: 1,
             lazy_user_flush: false,
+            notify: EventClass::empty(),
+            list_max_listpack_size: -2,
+            hash_max_listpack: PackMax { entries: 512, value_bytes: 64 },
+            set_max_listpack: PackMax { entries: 128, value_bytes: 64 },
+            set_max_intset_entries: 512,
+            zset_max_listpack: PackMax { entries: 128, value_bytes: 64 },
+            hll_sparse_max_bytes: 3000,
         }
     }
 }
@@ -94,6 +132,10 @@ pub struct Keyspace {
     expired_seen: RefCell<Vec<(usize, u64)>>,
     now_ms: i64,
     lru_clock: u32,
+    /// The keys that blocked clients wait for.
+    pub awaited: Awaited,
+    /// Events that somebody may have subscribed to, in the order in which they happened; the server takes them.
+    pub notifications: Vec<Notification>,
     /// Whether the wheel removes keys by itself (`DEBUG SET-ACTIVE-EXPIRE`).
     pub active_expire: bool,
     pub settings: Settings,
@@ -115,6 +157,8 @@ impl Keyspace {
             expired_seen: RefCell::default(),
             now_ms,
             lru_clock: 0,
+            awaited: Awaited::default(),
+            notifications: Vec::new(),
             active_expire: true,
             settings: Settings::default(),
             stats: KeyspaceStats::default(),

@@ -1,5 +1,11 @@
 //! The values that are not strings, each in a box of its own behind the entry.
 
+use std::cell::RefCell;
+
+use super::{Hash, List, Set, Settings, SortedSet};
+use crate::base::hash::KeyHasher;
+use crate::base::random::Random;
+
 /// The types of keys, in Redis's numbering.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Kind {
@@ -41,22 +47,101 @@ impl Kind {
     pub const ALL: [Kind; 6] = [Kind::String, Kind::List, Kind::Set, Kind::SortedSet, Kind::Hash, Kind::Stream];
 }
 
-/// A list, set, hash, sorted set or stream.
-#[derive(Clone, Debug)]
-pub enum Object {}
+/// A list, set, hash or sorted set.
+pub enum Object {
+    List(List),
+    Set(Set),
+    SortedSet(SortedSet),
+    Hash(Hash),
+}
 
-impl Object {
-    pub fn kind(&self) -> Kind {
-        match *self {}
+/// The key holds a value of another type.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct WrongType;
+
+/// A type of value that is an object: how it comes out of an [`Object`] and goes into one.
+pub trait Typed: Sized {
+    const KIND: Kind;
+    fn of(object: &Object) -> Option<&Self>;
+    fn of_mut(object: &mut Object) -> Option<&mut Self>;
+    fn into_object(self) -> Object;
+    /// Elements. A key with none is removed.
+    fn len(&self) -> usize;
+    fn is_empty(&self) -> bool {
+        self.len() == 0
     }
-
     /// As OBJECT ENCODING prints it.
-    pub fn encoding(&self) -> &'static str {
-        match *self {}
-    }
-
+    fn encoding(&self) -> &'static str;
     /// Whether freeing it would hold up the loop.
-    pub fn is_heavy(&self) -> bool {
-        match *self {}
+    fn is_heavy(&self) -> bool;
+    /// Memory held besides the value itself, bytes; of a large one estimated from `samples` elements (0: from all).
+    fn memory_bytes(&self, samples: usize) -> usize;
+    /// Another one with the same elements.
+    fn copy(&self, hasher: &KeyHasher) -> Self;
+}
+
+/// What a value may need while it is changed.
+#[derive(Clone, Copy)]
+pub struct Context<'a> {
+    /// With the thresholds of the encodings.
+    pub settings: &'a Settings,
+    /// For the tables inside large values.
+    pub hasher: &'a KeyHasher,
+    pub now_ms: i64,
+    pub(super) random: &'a RefCell<Random>,
+}
+
+impl Context<'_> {
+    /// A random number below `n`, which is not 0.
+    pub fn below(&self, n: usize) -> usize {
+        self.random.borrow_mut().below(n as u64) as usize
     }
 }
+
+macro_rules! typed {
+    ($($type:ident),*) => {
+        $(
+            impl From<$type> for Object {
+                fn from(value: $type) -> Object {
+                    Object::$type(value)
+                }
+            }
+        )*
+
+        impl Object {
+            pub fn kind(&self) -> Kind {
+                match self { $(Object::$type(_) => Kind::$type,)* }
+            }
+
+            /// As OBJECT ENCODING prints it.
+            pub fn encoding(&self) -> &'static str {
+                match self { $(Object::$type(value) => value.encoding(),)* }
+            }
+
+            /// Elements.
+            pub fn len(&self) -> usize {
+                match self { $(Object::$type(value) => value.len(),)* }
+            }
+
+            pub fn is_empty(&self) -> bool {
+                self.len() == 0
+            }
+
+            /// Whether freeing it would hold up the loop.
+            pub fn is_heavy(&self) -> bool {
+                match self { $(Object::$type(value) => value.is_heavy(),)* }
+            }
+
+            /// Memory held, bytes; of a large one estimated from `samples` elements (0: from all).
+            pub fn memory_bytes(&self, samples: usize) -> usize {
+                size_of::<Object>() + match self { $(Object::$type(value) => value.memory_bytes(samples),)* }
+            }
+
+            /// Another one with the same elements.
+            pub fn copy(&self, hasher: &KeyHasher) -> Object {
+                match self { $(Object::$type(value) => Object::$type(value.copy(hasher)),)* }
+            }
+        }
+    };
+}
+typed!(List, Set, SortedSet, Hash);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::db::STALE_MAX;
 use super::{Db, Keyspace, NewValue, Ttl, Value};
+use crate::base::hash::KeyHasher;
 use crate::base::random::Random;
 
 const START_MS: i64 = 1_700_000_000_000;
@@ -21,7 +22,7 @@ fn contents(db: &Db) -> TwinDb {
     db.table
         .iter()
         .map(|entry| {
-            let bytes = match Value::copy_of(entry.value()) {
+            let bytes = match Value::copy_of(entry.value(), &KeyHasher::new(1, 2)) {
                 Value::Int(int) => int.to_string().into_bytes(),
                 Value::Short(bytes) => bytes.to_vec(),
                 Value::Raw(bytes) => bytes.to_vec(),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::entry::{Entry, ValueRef};
-use super::{Db, Key, Keyspace, Kind};
+use super::{Context, Db, Key, Keyspace, Kind, Typed, WrongType};
 
 /// A look at one database, with the keyspace's time.
 #[derive(Clone, Copy)]
@@ -142,6 +142,22 @@ impl<'a> View<'a> {
             None => Ok(None),
             Some(entry) => string_bytes(entry).map(Some).ok_or_else(|| entry.kind()),
         }
+    }
+
+    /// The value of a key that is no string, as a use of the key.
+    #[inline]
+    pub fn object<T: Typed>(&self, key: Key<'_>) -> Result<Option<&'a T>, WrongType> {
+        match self.find(key).map(Entry::value) {
+            None => Ok(None),
+            Some(ValueRef::Object(object)) => T::of(object).map(Some).ok_or(WrongType),
+            Some(_) => Err(WrongType),
+        }
+    }
+
+    /// What looking into a value may need.
+    pub fn context(&self) -> Context<'a> {
+        let Keyspace { hasher, settings, random, now_ms, .. } = self.keyspace;
+        Context { settings, hasher, now_ms: *now_ms, random }
     }
 
     /// Visits about `count` living keys from `cursor` on; the cursor to go on from, 0 at the end. See

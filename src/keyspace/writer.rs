@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::entry::{Entry, NewValue, Value, ValueRef};
 use super::view::{StringBytes, string_bytes};
-use super::{Db, Key, Keyspace, Kind, View};
+use super::{Context, Db, Event, Key, Keyspace, Kind, Notification, Object, Typed, View, WrongType};
 
 /// What becomes of a key's deadline when its value is replaced.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -18,6 +18,9 @@ pub enum Ttl {
     /// Unix milliseconds; in the past: the key goes at once.
     At(i64),
 }
+
+/// What a change came to: the answer, and how many elements it changed. With none, nothing has happened.
+pub struct Changed<R>(pub R, pub usize);
 
 /// The holder may change one database (and, by naming them, others).
 pub struct Writer<'a> {
@@ -69,10 +72,19 @@ impl<'a> Writer<'a> {
         self.keyspace.dirty += 1;
     }
 
+    /// Tells those who subscribed to it of what happened to a key.
+    #[inline]
+    pub fn notify(&mut self, event: Event, key: Key<'_>) {
+        if self.keyspace.settings.notify.contains(event.class) {
+            let notification = Notification { event, db: self.db, key: key.bytes.into() };
+            self.keyspace.notifications.push(notification);
+        }
+    }
+
     /// Tells of a changed key whose change counts as one with another's: RENAME changes two keys at once.
     #[inline]
     fn signal(&mut self, key: Key<'_>) {
-        let _ = key;
+        self.keyspace.awaited.changed(self.db, key);
     }
 
     /// Brings what a lookup of the key will touch into the cache.
@@ -218,6 +230,110 @@ impl<'a> Writer<'a> {
         Ok(int)
     }
 
+    /// The value of a key, for a command that is going to change it or not: no hit, no miss, but a use.
+    pub fn object<T: Typed>(&mut self, key: Key<'_>) -> Result<Option<&T>, WrongType> {
+        match self.find(key).map(Entry::value) {
+            None => Ok(None),
+            Some(ValueRef::Object(object)) => T::of(object).map(Some).ok_or(WrongType),
+            Some(_) => Err(WrongType),
+        }
+    }
+
+    /// Changes the value of a key that is there; a key left without elements goes. What `change` answers; None: no such key.
+    /// `event` is told if anything was changed.
+    pub fn change<T: Typed, R>(
+        &mut self,
+        key: Key<'_>,
+        event: Event,
+        change: impl FnOnce(&mut T, &Context<'_>) -> Changed<R>,
+    ) -> Result<Option<R>, WrongType> {
+        let Keyspace { dbs, hasher, settings, random, now_ms, lru_clock, .. } = &mut *self.keyspace;
+        let Some(entry) = dbs[self.db].find_mut(key) else { return Ok(None) };
+        if entry.is_expired(*now_ms) {
+            self.keyspace.remove_expired(self.db, key);
+            return Ok(None);
+        }
+        let lru_clock = *lru_clock;
+        let policy_lfu = settings.policy.is_lfu();
+        if !policy_lfu {
+            entry.set_lru(lru_clock);
+        }
+        let value = entry.object_mut().and_then(T::of_mut).ok_or(WrongType)?;
+        let context = Context { settings, hasher, now_ms: *now_ms, random };
+        let Changed(answer, changes) = change(value, &context);
+        let is_empty = value.is_empty();
+        if policy_lfu {
+            self.used(key);
+        }
+        self.changed_in(key, event, changes, is_empty);
+        Ok(Some(answer))
+    }
+
+    /// Changes the value of a key, which is made first if it is not there. A key left (or made) without elements goes.
+    /// `event` is told if anything was changed.
+    pub fn change_or_make<T: Typed, R>(
+        &mut self,
+        key: Key<'_>,
+        event: Event,
+        make: impl FnOnce(&Context<'_>) -> T,
+        change: impl FnOnce(&mut T, &Context<'_>) -> Changed<R>,
+    ) -> Result<R, WrongType> {
+        let mut change = Some(change);
+        let changed = self.change(key, event, |value: &mut T, context| {
+            let change = change.take().expect("it is called once");
+            change(value, context)
+        })?;
+        if let Some(answer) = changed {
+            return Ok(answer);
+        }
+        let change = change.take().expect("there was nothing to change");
+        let context = self.context();
+        let mut value = make(&context);
+        let Changed(answer, changes) = change(&mut value, &context);
+        if !value.is_empty() {
+            self.insert(key, NewValue::Object(Box::new(value.into_object())));
+            self.changed_in(key, event, changes, false);
+        }
+        Ok(answer)
+    }
+
+    /// Gives the key this value, whatever it had before, without a deadline; without elements it goes. `event` is told of a value, or `del` of
+    /// a key that went.
+    pub fn put(&mut self, key: Key<'_>, object: impl Into<Object>, event: Event) {
+        let object: Object = object.into();
+        if object.is_empty() {
+            if self.delete(key) {
+                self.notify(Event::DEL, key);
+            }
+            return;
+        }
+        self.set(key, NewValue::Object(Box::new(object)), Ttl::Clear);
+        self.notify(event, key);
+    }
+
+    /// What a value may need while it is made.
+    pub fn context(&self) -> Context<'_> {
+        let Keyspace { hasher, settings, random, now_ms, .. } = &*self.keyspace;
+        Context { settings, hasher, now_ms: *now_ms, random }
+    }
+
+    /// Elements of the key's value have been changed, and perhaps none is left.
+    #[inline]
+    fn changed_in(&mut self, key: Key<'_>, event: Event, changes: usize, is_empty: bool) {
+        if changes > 0 {
+            self.signal(key);
+            self.keyspace.dirty += changes as u64;
+            self.notify(event, key);
+        }
+        if is_empty {
+            let Keyspace { dbs, hasher, reclaimer, .. } = &mut *self.keyspace;
+            if let Some(entry) = dbs[self.db].remove(key, hasher) {
+                reclaimer.entry(entry);
+            }
+            self.notify(Event::DEL, key);
+        }
+    }
+
     /// A key that is there was used, with a policy that counts uses.
     #[cold]
     fn used(&self, key: Key<'_>) {
@@ -282,7 +398,8 @@ impl<'a> Writer<'a> {
             return false;
         }
         let Some(entry) = self.keyspace.dbs[self.db].find(from) else { return false };
-        let (value, deadline_ms, lru) = (Value::copy_of(entry.value()), entry.deadline_ms(), self.keyspace.new_lru());
+        let (value, deadline_ms, lru) =
+            (Value::copy_of(entry.value(), &self.keyspace.hasher), entry.deadline_ms(), self.keyspace.new_lru());
         self.of_db(db).attach(to, Detached { value, deadline_ms, lru });
         true
     }
@@ -325,6 +442,8 @@ impl<'a> Writer<'a> {
     pub fn swap(&mut self, a: usize, b: usize) {
         self.keyspace.dbs.swap(a, b);
         self.keyspace.dbs_used = self.keyspace.dbs_used.max(a.max(b) + 1);
+        self.keyspace.awaited.database_changed(a);
+        self.keyspace.awaited.database_changed(b);
         self.keyspace.dirty += 1;
     }
 }

@@ -4,7 +4,7 @@
 //! per run of equal quick commands, not per command: a clock reading costs as much as a small GET.
 
 use crate::base::clock::Clock;
-use crate::commands::{Args, Command, CommandError, CommandId, Registry, Reply, Run};
+use crate::commands::{Args, Command, CommandError, CommandId, Outcome, Registry, Reply, Run};
 use crate::server::engine::{DetachedInput, Engine, Request, UNKNOWN};
 use crate::server::gates;
 use crate::server::session::gate;
@@ -146,7 +146,7 @@ impl Engine {
             }
             let command = registry.hot(id);
             if !command.accepts(request.argc as usize)
-                || matches!(command.run, Run::Session(_) | Run::Server(_) | Run::Container)
+                || matches!(command.run, Run::Block(_) | Run::Session(_) | Run::Server(_) | Run::Container)
             {
                 break;
             }
@@ -163,7 +163,7 @@ impl Engine {
                 Run::Read(run) => run(&mut args, &keyspace.view(db).without_touch(no_touch), &mut reply),
                 Run::Write(run) => run(&mut args, &mut keyspace.writer(db), &mut reply),
                 Run::Pure(run) => run(&mut args, &mut reply),
-                Run::Session(_) | Run::Server(_) | Run::Container => Ok(()),
+                Run::Block(_) | Run::Session(_) | Run::Server(_) | Run::Container => Ok(()),
             };
             if let Err(error) = result {
                 registry.stats[usize::from(id)].failed += 1;
@@ -234,6 +234,14 @@ impl Engine {
                     Run::Write(run) => run(args, &mut self.keyspace.writer(client.session.db), &mut reply),
                     Run::Pure(run) => run(args, &mut reply),
                     Run::Session(run) => run(args, &mut client.session, &mut reply),
+                    Run::Block(run) => {
+                        let outcome = run(args, &mut self.keyspace.writer(client.session.db), &mut reply);
+                        outcome.map(|outcome| match outcome {
+                            Outcome::Wait(wait) if wait.null_array => reply.null_array(),
+                            Outcome::Wait(_) => reply.null(),
+                            Outcome::Done => {}
+                        })
+                    }
                     Run::Server(_) | Run::Container => Ok(()),
                 }
             }

@@ -12,7 +12,7 @@ use crate::base::clock::Clock;
 use crate::base::random::Random;
 use crate::commands::{self, CommandId, Registry, Reply};
 use crate::config::Config;
-use crate::keyspace::{Keyspace, Settings};
+use crate::keyspace::{EventClass, Keyspace, PackMax, Settings};
 use crate::reactor::{BufferPool, Stream};
 use crate::resp::request::{self, ArgRef, Limits, Prefix, Progress, ProtocolError};
 use crate::server::info::Facts;
@@ -176,12 +176,20 @@ impl Engine {
     /// Hands the configuration's values to those who keep copies of their own; called after every change.
     pub fn apply_config(&mut self) {
         self.limits.bulk_max = self.config.proto_max_bulk_len;
+        let pack_max = |entries: u64, value: u64| PackMax { entries: entries as usize, value_bytes: value as usize };
         self.keyspace.settings = Settings {
             bulk_max: usize::try_from(self.config.proto_max_bulk_len).unwrap_or(usize::MAX),
             policy: self.config.maxmemory_policy,
             lfu_log_factor: self.config.lfu_log_factor,
             lfu_decay_time: self.config.lfu_decay_time_min,
             lazy_user_flush: self.config.lazyfree_lazy_user_flush,
+            notify: EventClass::from_bits_truncate(self.config.notify_keyspace_events),
+            list_max_listpack_size: self.config.list_max_listpack_size,
+            hash_max_listpack: pack_max(self.config.hash_max_listpack_entries, self.config.hash_max_listpack_value),
+            set_max_listpack: pack_max(self.config.set_max_listpack_entries, self.config.set_max_listpack_value),
+            set_max_intset_entries: self.config.set_max_intset_entries as usize,
+            zset_max_listpack: pack_max(self.config.zset_max_listpack_entries, self.config.zset_max_listpack_value),
+            hll_sparse_max_bytes: self.config.hll_sparse_max_bytes as usize,
         };
     }
 
@@ -547,6 +555,8 @@ impl Engine {
     fn settle(&mut self) {
         self.keyspace.reap_seen();
         self.keyspace.flush_garbage();
+        // Nobody can subscribe to them yet.
+        self.keyspace.notifications.clear();
     }
 }
 

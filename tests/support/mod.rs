@@ -11,4 +11,5 @@ pub mod pair;
 pub mod random;
 pub mod reply;
 pub mod server;
+pub mod stream;
 pub mod table;

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Weak};
 
 use super::{Displaced, EMBEDDED_MAX, Entry, LRU_MAX, NewValue, SHORT_KEY_MAX, Value, ValueRef};
+use crate::base::hash::KeyHasher;
 use crate::base::random::Random;
 use crate::base::size_class;
 use crate::keyspace::Kind;
@@ -66,7 +67,7 @@ impl Twin {
     fn assert_same(&self, entry: &Entry) {
         assert_eq!(entry.key(), self.key);
         assert_eq!(TwinValue::of(entry.value()), self.value);
-        assert_eq!(TwinValue::left(Value::copy_of(entry.value())), self.value);
+        assert_eq!(TwinValue::left(Value::copy_of(entry.value(), &KeyHasher::new(1, 2))), self.value);
         assert_eq!(entry.kind(), Kind::String);
         assert_eq!(entry.deadline_ms(), self.deadline_ms);
         if let Some(deadline_ms) = self.deadline_ms {
