@@ -106,27 +106,25 @@ pub struct Prefix {
     len: u8,
     argc: u8,
     name: Option<ArgRef>,
-    /// What the caller found the name to be.
-    pub command: u16,
 }
 
 impl Prefix {
     /// Remembers the beginning of a multibulk frame with these arguments, if it is short enough (a name of up to six bytes and up
-    /// to nine arguments).
+    /// to nine arguments). Whether it did.
     #[inline]
-    pub fn learn(&mut self, frame: &[u8], args: &[ArgRef], command: u16) {
-        let Some(&name) = args.first() else { return };
+    pub fn learn(&mut self, frame: &[u8], args: &[ArgRef]) -> bool {
+        let Some(&name) = args.first() else { return false };
         let len = (name.at as usize & !(OWNED as usize)) + name.len as usize + 2;
         if name.owned_index().is_some() || frame.first() != Some(&b'*') || len > 16 || args.len() > 9 {
-            return;
+            return false;
         }
-        let Some(start) = frame.first_chunk::<16>() else { return };
+        let Some(start) = frame.first_chunk::<16>() else { return false };
         self.mask = u128::MAX >> (128 - 8 * len);
         self.bytes = u128::from_le_bytes(*start) & self.mask;
         self.len = len as u8;
         self.argc = args.len() as u8;
         self.name = Some(name);
-        self.command = command;
+        true
     }
 
     /// Whether the frame begins like that: the length of the prefix, the number of arguments after the name, and the name.

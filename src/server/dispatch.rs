@@ -138,32 +138,24 @@ impl Engine {
         let db = client.session.db;
         let no_touch = client.session.no_touch;
         let mut reply = Reply::new(&mut client.output, client.session.version);
-        while index < end {
-            let request = &batch.requests[index];
+        for request in &batch.requests[index..end] {
+            if !request.on_data {
+                break;
+            }
             let id = request.command;
-            if id == UNKNOWN {
-                break;
-            }
-            let command = registry.hot(id);
-            if !command.accepts(request.argc as usize)
-                || matches!(command.run, Run::Block(_) | Run::Session(_) | Run::Server(_) | Run::Container)
-            {
-                break;
-            }
             if id != timer.command || timer.calls >= TIMED_RUN_MAX {
                 timer.close(clock, registry, stats);
                 timer.command = id;
             }
             timer.calls += 1;
-            let command = registry.hot(id);
             let frame = if request.spilled { &client.spilled[..] } else { &bytes[request.start as usize..] };
             let refs = &batch.args[request.args_at as usize..][..request.argc as usize];
             let mut args = Args::new(frame, refs, owned, request.hash);
-            let result = match command.run {
+            let result = match registry.hot(id).run {
                 Run::Read(run) => run(&mut args, &keyspace.view(db).without_touch(no_touch), &mut reply),
                 Run::Write(run) => run(&mut args, &mut keyspace.writer(db), &mut reply),
                 Run::Pure(run) => run(&mut args, &mut reply),
-                Run::Block(_) | Run::Session(_) | Run::Server(_) | Run::Container => Ok(()),
+                Run::Block(_) | Run::Session(_) | Run::Server(_) | Run::Container => unreachable!("it is not on data"),
             };
             if let Err(error) = result {
                 registry.stats[usize::from(id)].failed += 1;

@@ -10,7 +10,7 @@ use slab::Slab;
 
 use crate::base::clock::Clock;
 use crate::base::random::Random;
-use crate::commands::{self, CommandId, Registry, Reply};
+use crate::commands::{self, CommandId, Registry, Reply, Run};
 use crate::config::Config;
 use crate::keyspace::{EventClass, Keyspace, PackMax, Settings};
 use crate::reactor::{BufferPool, Stream};
@@ -44,6 +44,43 @@ pub(super) struct Request {
     pub command: CommandId,
     /// Its frame is the client's spilled one.
     pub spilled: bool,
+    /// The command is known, takes so many arguments, and sees only data.
+    pub on_data: bool,
+}
+
+const _: () = assert!(size_of::<Request>() == 32);
+
+/// What a request's command and number of arguments say of it.
+#[derive(Clone, Copy, Debug)]
+struct Recognized {
+    command: CommandId,
+    /// Argument with the first key; 0: none.
+    first_key: u16,
+    /// See [`Request::on_data`].
+    on_data: bool,
+}
+
+impl Recognized {
+    const UNKNOWN: Recognized = Recognized { command: UNKNOWN, first_key: 0, on_data: false };
+
+    fn new(registry: &Registry, args: &[ArgRef], frame: &[u8], owned: &[Vec<u8>]) -> Recognized {
+        let Some(command) = args.first().and_then(|&name| registry.find(text(name, frame, owned))) else {
+            return Recognized::UNKNOWN;
+        };
+        let hot = registry.hot(command);
+        let on_data = hot.accepts(args.len()) && matches!(hot.run, Run::Pure(_) | Run::Read(_) | Run::Write(_));
+        let first_key = if usize::from(hot.first_key) < args.len() { hot.first_key } else { 0 };
+        Recognized { command, first_key, on_data }
+    }
+
+    /// The hash of the first key; 0: there is none.
+    #[inline(always)]
+    fn first_key_hash(self, keyspace: &Keyspace, args: &[ArgRef], frame: &[u8], owned: &[Vec<u8>]) -> u64 {
+        match args.get(usize::from(self.first_key)) {
+            Some(&key) if self.first_key != 0 => keyspace.hash(text(key, frame, owned)),
+            _ => 0,
+        }
+    }
 }
 
 /// The command of a request whose name nobody knows.
@@ -55,31 +92,6 @@ fn text<'a>(arg: ArgRef, frame: &'a [u8], owned: &'a [Vec<u8>]) -> &'a [u8] {
     match arg.owned_index() {
         None => arg.of(frame),
         Some(index) => &owned[index],
-    }
-}
-
-/// The command that the first argument names.
-#[inline]
-fn find_command(registry: &Registry, args: &[ArgRef], frame: &[u8], owned: &[Vec<u8>]) -> CommandId {
-    args.first().and_then(|&name| registry.find(text(name, frame, owned))).unwrap_or(UNKNOWN)
-}
-
-/// The hash of the first key; 0: there is none.
-#[inline(always)]
-fn first_key_hash(
-    registry: &Registry,
-    keyspace: &Keyspace,
-    command: CommandId,
-    args: &[ArgRef],
-    frame: &[u8],
-    owned: &[Vec<u8>],
-) -> u64 {
-    if command == UNKNOWN {
-        return 0;
-    }
-    match args.get(usize::from(registry.hot(command).first_key)) {
-        Some(&key) if registry.hot(command).first_key != 0 => keyspace.hash(text(key, frame, owned)),
-        _ => 0,
     }
 }
 
@@ -118,8 +130,9 @@ pub struct Engine {
     pub(super) detached_input: DetachedInput,
     pub limits: Limits,
     pub(super) batch: Batch,
-    /// How the last request began.
+    /// How the last request began, and what that says.
     prefix: Prefix,
+    recognized: Recognized,
     pub(super) pool: BufferPool,
     /// Clients with replies to send.
     pub(super) dirty: Vec<usize>,
@@ -160,6 +173,7 @@ impl Engine {
             limits: Limits { bulk_max: 512 * 1024 * 1024, authenticated: true },
             batch: Batch::default(),
             prefix: Prefix::default(),
+            recognized: Recognized::UNKNOWN,
             pool: BufferPool::default(),
             dirty: Vec::new(),
             ready: Vec::new(),
@@ -243,65 +257,68 @@ impl Engine {
         let first = self.batch.requests.len();
         let mut limits = self.limits;
         limits.authenticated = client.session.gates & gate::UNAUTHENTICATED == 0;
+        // Who is not authenticated may be by the first request.
+        let end = first + if limits.authenticated { BATCH_MAX } else { 1 };
         let mut at = 0;
         let mut more = false;
         let (bytes, owned) = client.input.parts();
+        let Batch { args: all_args, requests, .. } = &mut self.batch;
         while at < bytes.len() {
             let frame = &bytes[at..];
-            if self.batch.requests.len() - first >= BATCH_MAX || (!limits.authenticated && at > 0) {
+            if requests.len() >= end {
                 more = true;
                 break;
             }
-            let args_at = self.batch.args.len();
-            let known = self.prefix.matches(frame);
-            let mut used = None;
-            if let Some((len, missing, name)) = known {
-                self.batch.args.push(name);
-                used = request::short_args(frame, len, missing, &mut self.batch.args);
-                if used.is_none() {
-                    client.parser.begin_at(len, missing);
-                }
-            }
-            let progress = match used {
-                Some(_) => Ok(Progress::Complete),
-                None => client.parser.parse(frame, &mut self.batch.args, owned, &limits),
-            };
-            match progress {
-                Ok(Progress::Complete) => {
-                    let used = used.unwrap_or_else(|| {
-                        let used = client.parser.pos();
-                        client.parser.reset();
-                        used
-                    });
-                    let args = &self.batch.args[args_at..];
-                    let command = match known {
-                        Some(_) => self.prefix.command,
-                        None => {
-                            let command = find_command(&self.registry, args, frame, owned);
-                            self.prefix.learn(frame, args, command);
-                            command
-                        }
-                    };
-                    let hash = first_key_hash(&self.registry, &self.keyspace, command, args, frame, owned);
-                    self.batch.requests.push(Request {
+            let args_at = all_args.len();
+            if let Some((len, missing, name)) = self.prefix.matches(frame) {
+                all_args.push(name);
+                if let Some(used) = request::short_args(frame, len, missing, all_args) {
+                    let args = &all_args[args_at..];
+                    let Recognized { command, on_data, .. } = self.recognized;
+                    requests.push(Request {
                         args_at: args_at as u32,
                         argc: args.len() as u32,
                         start: at as u32,
                         end: (at + used) as u32,
-                        hash,
+                        hash: self.recognized.first_key_hash(&self.keyspace, args, frame, &[]),
                         command,
                         spilled: false,
+                        on_data,
+                    });
+                    at += used;
+                    continue;
+                }
+                client.parser.begin_at(len, missing);
+            }
+            match client.parser.parse(frame, all_args, owned, &limits) {
+                Ok(Progress::Complete) => {
+                    let used = client.parser.pos();
+                    client.parser.reset();
+                    let args = &all_args[args_at..];
+                    let recognized = Recognized::new(&self.registry, args, frame, owned);
+                    if self.prefix.learn(frame, args) {
+                        self.recognized = recognized;
+                    }
+                    requests.push(Request {
+                        args_at: args_at as u32,
+                        argc: args.len() as u32,
+                        start: at as u32,
+                        end: (at + used) as u32,
+                        hash: recognized.first_key_hash(&self.keyspace, args, frame, owned),
+                        command: recognized.command,
+                        spilled: false,
+                        on_data: recognized.on_data,
                     });
                     at += used;
                 }
                 Ok(Progress::Incomplete | Progress::BigBulk { .. }) => {
                     // What was found of the frame's arguments waits for the rest of them.
-                    client.partial.extend(self.batch.args.drain(args_at..));
+                    client.partial.extend(all_args.drain(args_at..));
                     break;
                 }
                 Err(error) => {
-                    self.batch.args.truncate(args_at);
-                    if self.batch.requests.len() == first {
+                    all_args.truncate(args_at);
+                    if requests.len() == first {
                         self.protocol_error(key, error);
                         return false;
                     }
@@ -379,15 +396,16 @@ impl Engine {
         let args = &self.batch.args[args_at..];
         let (bytes, owned) = client.input.parts();
         let frame = if spilled { &client.spilled } else { bytes };
-        let command = find_command(&self.registry, args, frame, owned);
+        let recognized = Recognized::new(&self.registry, args, frame, owned);
         let request = Request {
             args_at: args_at as u32,
             argc: args.len() as u32,
             start: 0,
             end: if spilled { 0 } else { used as u32 },
-            hash: first_key_hash(&self.registry, &self.keyspace, command, args, frame, owned),
-            command,
+            hash: recognized.first_key_hash(&self.keyspace, args, frame, owned),
+            command: recognized.command,
             spilled,
+            on_data: recognized.on_data,
         };
         client.gathered = true;
         self.batch.clients.push((key as u32, self.batch.requests.len() as u32));
