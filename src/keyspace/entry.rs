@@ -290,6 +290,18 @@ impl Entry {
 
     #[inline]
     pub fn value(&self) -> ValueRef<'_> {
+        let header = self.header().get();
+        if header & (ENCODING_BITS | DEADLINE | LONG_KEY) == 0 {
+            // Nearly every key of nearly every keyspace: a short string without a deadline.
+            let at = 8 + (header >> KEY_LEN_SHIFT) as usize;
+            let len = (header >> EMBEDDED_LEN_SHIFT) as usize & EMBEDDED_MAX;
+            // SAFETY: without deadline and word the key is right behind the header, the value behind the key (invariant 2).
+            return ValueRef::Embedded(unsafe { std::slice::from_raw_parts(self.ptr.as_ptr().add(at), len) });
+        }
+        self.value_of_any()
+    }
+
+    fn value_of_any(&self) -> ValueRef<'_> {
         let parts = self.parts();
         // SAFETY: the encoding says what `word` or the bytes behind the key are (invariants 2 and 3).
         unsafe {

@@ -25,9 +25,10 @@ pub struct Output {
     ring: Option<Buffer>,
     head: u64,
     tail: u64,
+    /// Bytes that can be written at the tail in one piece, without a look at anything else: 0 without a ring, with an overflow, or muted.
+    room: usize,
     overflow: Option<Box<Overflow>>,
-    /// CLIENT REPLY OFF/SKIP, or the connection is closing: what is written is dropped.
-    pub muted: bool,
+    muted: bool,
 }
 
 #[derive(Default)]
@@ -88,7 +89,21 @@ impl Output {
     pub fn attach(&mut self, pool: &mut BufferPool) {
         if self.ring.is_none() {
             self.ring = Some(pool.take());
+            self.measure_room();
         }
+    }
+
+    fn measure_room(&mut self) {
+        let is_open = self.ring.is_some() && self.overflow.is_none() && !self.muted;
+        let to_end = RING_CAPACITY - (self.tail & MASK) as usize;
+        let unused = RING_CAPACITY - (self.tail - self.head) as usize;
+        self.room = if is_open { to_end.min(unused) } else { 0 };
+    }
+
+    /// CLIENT REPLY OFF and SKIP, or the connection is closing: what is written is dropped.
+    pub fn set_muted(&mut self, muted: bool) {
+        self.muted = muted;
+        self.measure_room();
     }
 
     /// Gives the ring back if nothing is in it.
@@ -99,6 +114,7 @@ impl Output {
         {
             self.tail = 0;
             self.head = 0;
+            self.room = 0;
             pool.give(ring);
         }
     }
@@ -107,7 +123,7 @@ impl Output {
     pub fn close(&mut self, pool: &mut BufferPool) {
         self.head = self.tail;
         self.overflow = None;
-        self.muted = true;
+        self.set_muted(true);
         self.settle(pool);
     }
 
@@ -158,6 +174,7 @@ impl Output {
         if from_ring < len {
             self.sent_overflow(len - from_ring);
         }
+        self.measure_room();
     }
 
     #[cold]
@@ -198,9 +215,10 @@ impl Output {
                 ring[start..start + first].copy_from_slice(&bytes[..first]);
                 ring[..bytes.len() - first].copy_from_slice(&bytes[first..]);
                 self.tail += bytes.len() as u64;
-                return;
+                return self.measure_room();
             }
         }
+        self.room = 0;
         let overflow = self.overflow.get_or_insert_default();
         overflow.len += bytes.len();
         if let Some(Chunk::Copied(last)) = overflow.chunks.back_mut()
@@ -218,20 +236,17 @@ impl Output {
 impl Sink for Output {
     #[inline]
     fn window(&mut self, len: usize) -> Option<&mut [u8]> {
-        if self.muted || self.overflow.is_some() {
+        if len > self.room {
             return None;
         }
         let start = (self.tail & MASK) as usize;
-        let used = (self.tail - self.head) as usize;
-        if start + len > RING_CAPACITY || used + len > RING_CAPACITY {
-            return None;
-        }
         self.ring.as_mut().map(|ring| &mut ring[start..start + len])
     }
 
     #[inline]
     fn commit(&mut self, len: usize) {
         self.tail += len as u64;
+        self.room -= len;
         debug_assert!(self.tail - self.head <= RING_CAPACITY as u64);
     }
 
@@ -250,6 +265,7 @@ impl Sink for Output {
         if self.muted || bytes.is_empty() {
             return;
         }
+        self.room = 0;
         let overflow = self.overflow.get_or_insert_default();
         overflow.len += bytes.len();
         overflow.chunks.push_back(Chunk::Shared(Arc::clone(bytes)));

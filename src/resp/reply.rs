@@ -22,6 +22,9 @@ pub enum Version {
 
 /// From this size a value that is already shared is sent from where it is.
 const SHARE_MIN: usize = 16 * 1024;
+/// A bulk of up to so many bytes is copied as one word; with what is around it, it has at most so many.
+const SHORT_BULK: usize = 8;
+const SHORT_BULK_FRAME: usize = b"$8\r\n".len() + SHORT_BULK + b"\r\n".len();
 /// Type byte, 20 digits, CR LF; and the CR LF behind a bulk.
 const HEADER_MAX: usize = 1 + 20 + 2 + 2;
 
@@ -43,6 +46,21 @@ fn copy(to: &mut [u8], from: &[u8]) {
         }
     } else {
         to.copy_from_slice(from);
+    }
+}
+
+/// Up to eight bytes, the first of them lowest.
+#[inline]
+fn word(bytes: &[u8]) -> u64 {
+    let len = bytes.len();
+    if let (Some(head), Some(tail)) = (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
+        return u64::from(u32::from_le_bytes(*head)) | u64::from(u32::from_le_bytes(*tail)) << (8 * (len - 4));
+    }
+    match *bytes {
+        [] => 0,
+        [a] => u64::from(a),
+        [a, b] => u64::from(a) | u64::from(b) << 8,
+        [a, b, c, ..] => u64::from(a) | u64::from(b) << 8 | u64::from(c) << 16,
     }
 }
 
@@ -122,23 +140,34 @@ impl<'a, S: Sink> Encoder<'a, S> {
         self.int(value as i64);
     }
 
-    #[inline]
+    /// Short ones are written where the call stands: the call would cost as much as the writing.
+    #[inline(always)]
     pub fn bulk(&mut self, bytes: &[u8]) {
-        let Some(window) = self.out.window(bytes.len() + HEADER_MAX) else {
+        let len = bytes.len();
+        if len <= SHORT_BULK
+            && let Some(window) =
+                self.out.window(SHORT_BULK_FRAME).and_then(|w| w.first_chunk_mut::<SHORT_BULK_FRAME>())
+        {
+            window[..4].copy_from_slice(&[b'$', b'0' + len as u8, b'\r', b'\n']);
+            window[4..12].copy_from_slice(&word(bytes).to_le_bytes());
+            window[4 + len..6 + len].copy_from_slice(b"\r\n");
+            return self.out.commit(len + 6);
+        }
+        self.long_bulk(bytes);
+    }
+
+    #[inline(never)]
+    fn long_bulk(&mut self, bytes: &[u8]) {
+        let len = bytes.len();
+        let Some(window) = self.out.window(len + HEADER_MAX) else {
             return self.bulk_in_pieces(bytes);
         };
-        let mut at;
-        if bytes.len() < 10 {
-            window[..4].copy_from_slice(&[b'$', b'0' + bytes.len() as u8, b'\r', b'\n']);
-            at = 4;
-        } else {
-            window[0] = b'$';
-            at = 1 + number::write_u64(&mut window[1..], bytes.len() as u64);
-            window[at..at + 2].copy_from_slice(b"\r\n");
-            at += 2;
-        }
-        copy(&mut window[at..at + bytes.len()], bytes);
-        at += bytes.len();
+        window[0] = b'$';
+        let mut at = 1 + number::write_u64(&mut window[1..], len as u64);
+        window[at..at + 2].copy_from_slice(b"\r\n");
+        at += 2;
+        copy(&mut window[at..at + len], bytes);
+        at += len;
         window[at..at + 2].copy_from_slice(b"\r\n");
         self.out.commit(at + 2);
     }

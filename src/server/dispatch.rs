@@ -283,7 +283,7 @@ impl Engine {
         let skip_reply = session.gates & gate::REPLY_SKIP_NEXT != 0;
         if skip_reply {
             session.gates &= !gate::REPLY_SKIP_NEXT;
-            self.clients[key].output.muted = true;
+            self.clients[key].output.set_muted(true);
         }
         let admitted = match gates::admit(self, key, request) {
             gates::Verdict::Run => {
@@ -301,7 +301,7 @@ impl Engine {
         };
         if skip_reply {
             let client = &mut self.clients[key];
-            client.output.muted = client.session.reply_off;
+            client.output.set_muted(client.session.reply_off);
         }
         admitted
     }

@@ -24,11 +24,11 @@ fn reply(args: &mut Args<'_>, engine: &mut Engine, key: usize) -> CommandResult 
     let client = &mut engine.clients[key];
     if args.is(2, "ON") {
         client.session.reply_off = false;
-        client.output.muted = false;
+        client.output.set_muted(false);
         engine.reply(key).ok();
     } else if args.is(2, "OFF") {
         client.session.reply_off = true;
-        client.output.muted = true;
+        client.output.set_muted(true);
     } else if args.is(2, "SKIP") {
         if !client.session.reply_off {
             client.session.gates |= gate::REPLY_SKIP_NEXT;

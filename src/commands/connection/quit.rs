@@ -39,7 +39,7 @@ pub(super) static RESET: Command = Command {
 fn reset(_args: &mut Args<'_>, engine: &mut Engine, key: usize) -> CommandResult {
     let needs_password = !engine.config.requirepass.is_empty();
     let client = &mut engine.clients[key];
-    client.output.muted = false;
+    client.output.set_muted(false);
     let session = &mut client.session;
     session.db = 0;
     session.version = Version::Resp2;

@@ -29,7 +29,7 @@ fn get(args: &mut Args<'_>, view: &View<'_>, reply: &mut Reply<'_>) -> CommandRe
 }
 
 /// Answers with the value of a key, or null, as GET does; whether the key is there.
-#[inline]
+#[inline(always)]
 pub(super) fn reply_value(view: &View<'_>, key: Key<'_>, reply: &mut Reply<'_>) -> Result<bool, CommandError> {
     let Some(entry) = view.find(key) else {
         reply.null();

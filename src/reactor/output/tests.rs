@@ -139,13 +139,13 @@ fn a_muted_output_drops_what_is_put() {
     let mut output = Output::default();
     output.attach(&mut pool);
     output.put(b"kept");
-    output.muted = true;
+    output.set_muted(true);
     output.put(b"dropped");
     output.put(&vec![b'x'; 2 * RING_CAPACITY]);
     output.put_shared(&Arc::new(vec![b'y'; 100]));
     assert!(output.window(1).is_none());
     assert_eq!(waiting(&output), b"kept");
-    output.muted = false;
+    output.set_muted(false);
     output.put(b", and so is this");
     assert_eq!(waiting(&output), b"kept, and so is this");
     output.close(&mut pool);
