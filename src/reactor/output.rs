@@ -20,6 +20,9 @@ const CHUNK_BYTES: usize = 64 * 1024;
 /// Most pieces given to one `writev`.
 pub const IOV_MAX: usize = 64;
 
+/// Most bytes of the overflow given to one `writev`: what the kernel copies is part of a turn.
+const FLUSH_BYTES: usize = 256 * 1024;
+
 #[derive(Default)]
 pub struct Output {
     ring: Option<Buffer>,
@@ -127,7 +130,7 @@ impl Output {
         self.settle(pool);
     }
 
-    /// The bytes to send next, in order, at most [`IOV_MAX`] pieces; the number of pieces filled in.
+    /// The bytes to send next, in order, at most [`IOV_MAX`] pieces and about [`FLUSH_BYTES`]; the number of pieces filled in.
     pub fn pieces<'a>(&'a self, pieces: &mut [IoSlice<'a>; IOV_MAX]) -> usize {
         let mut count = 0;
         if let Some(ring) = &self.ring
@@ -145,10 +148,17 @@ impl Output {
         }
         if let Some(overflow) = &self.overflow {
             let mut skip = overflow.sent;
+            let mut left = FLUSH_BYTES;
             for chunk in overflow.chunks.iter().take(IOV_MAX - count) {
-                pieces[count] = IoSlice::new(&chunk.bytes()[skip..]);
+                let piece = &chunk.bytes()[skip..];
+                let len = piece.len().min(left);
+                pieces[count] = IoSlice::new(&piece[..len]);
                 skip = 0;
                 count += 1;
+                left -= len;
+                if left == 0 {
+                    break;
+                }
             }
         }
         count

@@ -37,6 +37,8 @@ pub enum Flushed {
     All,
     /// The socket is full; the next edge tells of room.
     Partly,
+    /// The socket took all that it was given, and there is more.
+    More,
     Closed,
 }
 
@@ -173,22 +175,29 @@ pub fn receive(stream: &mut Stream, input: &mut Input, pool: &mut BufferPool) ->
     }
 }
 
-/// One `send` (or `writev`, if the output is in pieces) of what is waiting.
+/// One `send` (or `writev`, if the output is in pieces) of what is waiting, or of a part of it that is large enough for one turn.
 #[inline]
 pub fn flush(stream: &mut Stream, output: &mut Output) -> Flushed {
     loop {
-        let sent = match output.single_piece() {
-            Some(bytes) => stream.send(bytes),
+        let (sent, given) = match output.single_piece() {
+            Some(bytes) => (stream.send(bytes), bytes.len()),
             None => {
                 let mut pieces = [IoSlice::new(&[]); IOV_MAX];
                 let count = output.pieces(&mut pieces);
-                stream.send_pieces(&pieces[..count])
+                let pieces = &pieces[..count];
+                (stream.send_pieces(pieces), pieces.iter().map(|piece| piece.len()).sum())
             }
         };
         return match sent {
             Ok(len) => {
                 output.sent(len);
-                if output.is_empty() { Flushed::All } else { Flushed::Partly }
+                if output.is_empty() {
+                    Flushed::All
+                } else if len == given {
+                    Flushed::More
+                } else {
+                    Flushed::Partly
+                }
             }
             Err(error) if error.kind() == ErrorKind::WouldBlock => Flushed::Partly,
             Err(error) if error.kind() == ErrorKind::Interrupted => continue,

@@ -312,3 +312,50 @@ impl<'a, S: Sink> Encoder<'a, S> {
         self.out.put(&line[..digits.len() + 3]);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    //! The encoder into a sink with windows of every size, against one that only appends.
+
+    use super::{Encoder, Version};
+    use crate::base::sink::Sink;
+
+    /// Gives windows as long as there is room.
+    struct Windows {
+        bytes: Vec<u8>,
+        used: usize,
+    }
+
+    impl Sink for Windows {
+        fn window(&mut self, len: usize) -> Option<&mut [u8]> {
+            self.bytes.get_mut(self.used..self.used + len)
+        }
+
+        fn commit(&mut self, len: usize) {
+            self.used += len;
+        }
+
+        fn put(&mut self, bytes: &[u8]) {
+            self.bytes.truncate(self.used);
+            self.bytes.extend_from_slice(bytes);
+            self.used += bytes.len();
+        }
+    }
+
+    #[test]
+    fn bulks_are_the_same_with_and_without_a_window() {
+        let mut sent = Vec::new();
+        for len in 0..300 {
+            let text: Vec<u8> = (0..len).map(|n| b'a' + (n % 26) as u8).collect();
+            let expected = [format!("${len}\r\n").as_bytes(), &text, b"\r\n"].concat();
+            for room in (0..60).chain([len + 24, len + 25, len + 26, 1000]) {
+                let mut windows = Windows { bytes: vec![b'?'; room], used: 0 };
+                Encoder::new(&mut windows, Version::Resp2).bulk(&text);
+                assert_eq!(windows.bytes[..windows.used], expected, "{len} bytes, room for {room}");
+            }
+            sent.clear();
+            Encoder::new(&mut sent, Version::Resp2).bulk(&text);
+            assert_eq!(sent, expected);
+        }
+    }
+}

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::io::IoSlice;
 use std::sync::Arc;
 
-use super::{IOV_MAX, Output};
+use super::{FLUSH_BYTES, IOV_MAX, Output};
 use crate::base::random::Random;
 use crate::base::sink::Sink;
 use crate::reactor::buffer::{BufferPool, RING_CAPACITY};
@@ -131,6 +131,21 @@ fn many_chunks_are_sent_in_several_calls() {
         calls += 1;
     }
     assert_eq!((sent, calls), (twin, 3));
+}
+
+#[test]
+fn a_large_value_is_sent_a_part_at_a_time() {
+    let mut output = Output::default();
+    let value = Arc::new(Source(0).take(1_000_000));
+    output.put_shared(&value);
+    let mut sent = Vec::new();
+    while !output.is_empty() {
+        let bytes = waiting(&output);
+        assert!(!bytes.is_empty() && bytes.len() <= FLUSH_BYTES, "{} bytes at once", bytes.len());
+        output.sent(bytes.len());
+        sent.extend(bytes);
+    }
+    assert_eq!(sent, *value);
 }
 
 #[test]
