@@ -30,7 +30,7 @@ fn filled(len: usize) -> SegmentedTable<u64> {
     let hasher = hasher();
     let mut table = SegmentedTable::new();
     for entry in 0..len as u64 {
-        table.insert_unique(hash(&hasher, entry), entry, |&entry| hash(&hasher, entry));
+        table.insert_unique(hash(&hasher, entry), entry, |&entry: &u64| hash(&hasher, entry));
     }
     table
 }
@@ -55,7 +55,7 @@ fn find_in_flat_table(bencher: Bencher<'_, '_>, len: usize) {
     let (hasher, keys) = (hasher(), keys(len));
     let mut table = HashTable::new();
     for entry in 0..len as u64 {
-        table.insert_unique(hash(&hasher, entry), entry, |&entry| hash(&hasher, entry));
+        table.insert_unique(hash(&hasher, entry), entry, |&entry: &u64| hash(&hasher, entry));
     }
     bencher.counter(ItemsCount::new(ROUND)).bench_local(|| {
         for &key in &keys {
@@ -72,8 +72,8 @@ fn insert_and_remove(bencher: Bencher<'_, '_>, len: usize) {
     bencher.counter(ItemsCount::new(ROUND)).bench_local(|| {
         for _ in 0..ROUND {
             let (old, new) = (next - len as u64, next);
-            table.remove(hash(&hasher, old), |&entry| entry == old, |&entry| hash(&hasher, entry));
-            table.insert_unique(hash(&hasher, new), new, |&entry| hash(&hasher, entry));
+            table.remove(hash(&hasher, old), |&entry| entry == old, |&entry: &u64| hash(&hasher, entry));
+            table.insert_unique(hash(&hasher, new), new, |&entry: &u64| hash(&hasher, entry));
             next += 1;
         }
     });

@@ -238,7 +238,7 @@ fn read_in_pieces(pieces: &[&[u8]], limits: &Limits) -> Outcome {
             assert!(owned_bytes <= 4 * arrived + 64, "words are not allocated on credit");
             match progress {
                 Progress::Complete => {
-                    prefix.learn(&frame, &args, 0);
+                    prefix.learn(&frame, &args);
                     let value = |arg: &ArgRef| match arg.owned_index() {
                         Some(index) => owned[index].clone(),
                         None => arg.of(&frame[..parser.pos()]).to_vec(),

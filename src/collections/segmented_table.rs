@@ -61,6 +61,23 @@ struct Segment<T> {
 const VACANT: u8 = u8::MAX;
 const _: () = assert!(size_of::<Segment<u64>>() == 40);
 
+/// How the table finds out the hash of an entry already inside.
+pub trait Rehash<T>: Copy {
+    fn hash(&self, entry: &T) -> u64;
+
+    /// Brings what [`Rehash::hash`] will read into the cache.
+    fn prefetch(&self, _entry: &T) {}
+}
+
+impl<T, F: Fn(&T) -> u64 + Copy> Rehash<T> for F {
+    fn hash(&self, entry: &T) -> u64 {
+        self(entry)
+    }
+}
+
+/// Entries whose memory is fetched ahead while a segment is rehashed.
+const PREFETCHED: usize = 16;
+
 /// A hash table of `T` that grows a segment at a time.
 pub struct SegmentedTable<T> {
     /// Which segment holds the hashes with this prefix.
@@ -179,7 +196,7 @@ impl<T> SegmentedTable<T> {
     }
 
     /// Inserts an entry that is known to be absent. `rehash` gives the hash of an entry already inside.
-    pub fn insert_unique(&mut self, hash: u64, entry: T, rehash: impl Fn(&T) -> u64) -> &mut T {
+    pub fn insert_unique(&mut self, hash: u64, entry: T, rehash: impl Rehash<T>) -> &mut T {
         if self.directory.is_empty() {
             let first = self.add_segment(HashTable::new(), 0);
             self.directory.push(first);
@@ -190,25 +207,25 @@ impl<T> SegmentedTable<T> {
             let segment = &mut self.blocks[index as usize / BLOCK][index as usize % BLOCK];
             let len = segment.entries.len();
             if len >= SEGMENT_MAX && u32::from(segment.depth) < DEPTH_MAX {
-                self.split(slot, &rehash);
+                self.split(slot, rehash);
                 continue;
             }
             // hashbrown's capacity is what fits without moving anything.
             if len == segment.entries.capacity() {
-                self.make_room(slot, &rehash);
+                self.make_room(slot, rehash);
                 continue;
             }
             self.len += 1;
             return self
                 .at_mut(index)
                 .entries
-                .insert_unique(inner(hash), entry, |entry| inner(rehash(entry)))
+                .insert_unique(inner(hash), entry, |entry| inner(rehash.hash(entry)))
                 .into_mut();
         }
     }
 
     /// Removes the entry with this hash that `eq` accepts.
-    pub fn remove(&mut self, hash: u64, eq: impl FnMut(&T) -> bool, rehash: impl Fn(&T) -> u64) -> Option<T> {
+    pub fn remove(&mut self, hash: u64, eq: impl FnMut(&T) -> bool, rehash: impl Rehash<T>) -> Option<T> {
         let slot = self.slot(hash);
         let index = *self.directory.get(slot)?;
         let segment = self.at_mut(index);
@@ -323,16 +340,16 @@ impl<T> SegmentedTable<T> {
     /// leave behind: then hashbrown would double a table that is more than half full, beyond [`BUCKETS_MAX`] too.
     #[cold]
     #[inline(never)]
-    fn make_room(&mut self, slot: usize, rehash: impl Fn(&T) -> u64) {
+    fn make_room(&mut self, slot: usize, rehash: impl Rehash<T>) {
         let segment = self.at_mut(self.directory[slot]);
         if segment.entries.num_buckets() < BUCKETS_MAX || u32::from(segment.depth) == DEPTH_MAX {
-            segment.entries.reserve(1, |entry| inner(rehash(entry)));
+            segment.entries.reserve(1, |entry| inner(rehash.hash(entry)));
         } else if segment.entries.len() >= SPLIT_MARKED {
             return self.split(slot, rehash);
         } else {
             let marked = std::mem::replace(&mut segment.entries, HashTable::with_capacity(SEGMENT_MAX));
             for entry in marked {
-                segment.entries.insert_unique(inner(rehash(&entry)), entry, |entry| inner(rehash(entry)));
+                segment.entries.insert_unique(inner(rehash.hash(&entry)), entry, |entry| inner(rehash.hash(entry)));
             }
         }
         self.versions = self.versions.wrapping_add(1);
@@ -342,7 +359,7 @@ impl<T> SegmentedTable<T> {
 
     #[cold]
     #[inline(never)]
-    fn split(&mut self, slot: usize, rehash: impl Fn(&T) -> u64) {
+    fn split(&mut self, slot: usize, rehash: impl Rehash<T>) {
         let index = self.directory[slot];
         let depth = u32::from(self.at(index).depth);
         let mut slot = slot;
@@ -353,13 +370,22 @@ impl<T> SegmentedTable<T> {
         }
         let full = std::mem::take(&mut self.at_mut(index).entries);
         let in_upper = |hash: u64| hash >> (63 - depth) & 1 == 1;
-        let hashes: Vec<u64> = full.iter().map(&rehash).collect();
+        // Entries lie all over the memory; read one after the other they would cost a cache miss each.
+        let mut ahead = full.iter();
+        ahead.by_ref().take(PREFETCHED).for_each(|entry| rehash.prefetch(entry));
+        let hash_of = |entry: &T| {
+            if let Some(next) = ahead.next() {
+                rehash.prefetch(next);
+            }
+            rehash.hash(entry)
+        };
+        let hashes: Vec<u64> = full.iter().map(hash_of).collect();
         // As many buckets as the whole had: half full is what they would grow to at once.
         let mut lower = HashTable::with_capacity(SEGMENT_MAX);
         let mut upper = HashTable::with_capacity(SEGMENT_MAX);
         for (entry, hash) in full.into_iter().zip(hashes) {
             let half = if in_upper(hash) { &mut upper } else { &mut lower };
-            half.insert_unique(inner(hash), entry, |entry| inner(rehash(entry)));
+            half.insert_unique(inner(hash), entry, |entry| inner(rehash.hash(entry)));
         }
         // The lower half keeps the slot, the upper half gets one.
         self.versions = self.versions.wrapping_add(1);
@@ -378,18 +404,18 @@ impl<T> SegmentedTable<T> {
     /// sibling, since nothing may ever be removed from that one again.
     #[cold]
     #[inline(never)]
-    fn merge(&mut self, slot: usize, rehash: impl Fn(&T) -> u64) {
+    fn merge(&mut self, slot: usize, rehash: impl Rehash<T>) {
         loop {
             let segment = self.at(self.directory[slot]);
             let sparse = segment.entries.len() < MERGE_BELOW && segment.depth > 0;
-            if !sparse || !self.merge_once(slot, &rehash) {
+            if !sparse || !self.merge_once(slot, rehash) {
                 return;
             }
         }
     }
 
     /// Whether it did.
-    fn merge_once(&mut self, slot: usize, rehash: impl Fn(&T) -> u64) -> bool {
+    fn merge_once(&mut self, slot: usize, rehash: impl Rehash<T>) -> bool {
         let depth = u32::from(self.at(self.directory[slot]).depth);
         let half = 1 << (self.depth - depth);
         let start = slot / (2 * half) * (2 * half);
@@ -406,7 +432,7 @@ impl<T> SegmentedTable<T> {
         let kept = std::mem::take(&mut self.at_mut(lower).entries);
         let mut both = HashTable::with_capacity(kept.len() + moved.len());
         for entry in kept.into_iter().chain(moved) {
-            both.insert_unique(inner(rehash(&entry)), entry, |entry| inner(rehash(entry)));
+            both.insert_unique(inner(rehash.hash(&entry)), entry, |entry| inner(rehash.hash(entry)));
         }
         self.versions = self.versions.wrapping_add(1);
         let version = self.versions;

@@ -45,7 +45,7 @@ pub enum Updated {
     Absent,
 }
 
-fn rehash(hasher: &KeyHasher) -> impl Fn(&Member) -> u64 {
+fn rehash(hasher: &KeyHasher) -> impl Fn(&Member) -> u64 + Copy {
     |member| hasher.hash(member.bytes())
 }
 

@@ -3,7 +3,7 @@
 //! Invariants: `volatile` entries have a deadline, and `deadline_sum_ms` is the sum of them; each of them is filed, that is, a record
 //! with its hash is in the wheel at its deadline or earlier.
 
-use super::entry::Entry;
+use super::entry::{ByKey, Entry};
 use super::{Key, NewValue};
 use crate::base::hash::KeyHasher;
 use crate::collections::segmented_table::SegmentedTable;
@@ -117,11 +117,11 @@ impl Db {
             entry.set_filed(true);
             entry.set_swept(self.sweep_parity);
         }
-        self.table.insert_unique(key.hash, entry, |entry| hasher.hash(entry.key()))
+        self.table.insert_unique(key.hash, entry, ByKey(hasher))
     }
 
     pub(super) fn remove(&mut self, key: Key<'_>, hasher: &KeyHasher) -> Option<Entry> {
-        let entry = self.table.remove(key.hash, |entry| entry.key() == key.bytes, |entry| hasher.hash(entry.key()))?;
+        let entry = self.table.remove(key.hash, |entry| entry.key() == key.bytes, ByKey(hasher))?;
         if let Some(deadline_ms) = entry.deadline_ms() {
             self.volatile -= 1;
             self.deadline_sum_ms -= i128::from(deadline_ms);

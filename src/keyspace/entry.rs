@@ -32,6 +32,7 @@ use std::sync::Arc;
 use super::object::Object;
 use crate::base::hash::KeyHasher;
 use crate::base::size_class;
+use crate::collections::segmented_table::Rehash;
 
 /// Longest string kept inside the entry, bytes.
 pub const EMBEDDED_MAX: usize = 255;
@@ -518,6 +519,22 @@ impl Entry {
                 self.ptr.as_ptr().cast_const().cast(),
             );
         }
+    }
+}
+
+/// How a table of entries finds their hashes.
+#[derive(Clone, Copy)]
+pub struct ByKey<'a>(pub &'a KeyHasher);
+
+impl Rehash<Entry> for ByKey<'_> {
+    #[inline]
+    fn hash(&self, entry: &Entry) -> u64 {
+        self.0.hash(entry.key())
+    }
+
+    #[inline]
+    fn prefetch(&self, entry: &Entry) {
+        entry.prefetch();
     }
 }
 

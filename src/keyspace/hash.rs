@@ -1,5 +1,6 @@
 //! A hash as a value: a listpack while it is small, a table from then on (`hash-max-listpack-entries`, `hash-max-listpack-value`).
 
+use super::entry::ByKey;
 use super::{Entry, Kind, Object, Typed, Value};
 use crate::base::hash::KeyHasher;
 use crate::collections::listpack::Listpack;
@@ -62,7 +63,7 @@ impl Typed for Hash {
                 for entry in table.iter() {
                     let mut value = Value::copy_of(entry.value(), hasher);
                     let new = Entry::new(entry.key(), value.as_new(), entry.deadline_ms(), 0);
-                    copy.insert_unique(hasher.hash(entry.key()), new, |entry| hasher.hash(entry.key()));
+                    copy.insert_unique(hasher.hash(entry.key()), new, ByKey(hasher));
                 }
                 Hash::Table(Box::new(copy))
             }

@@ -1,6 +1,7 @@
 //! A set as a value: an intset while it has only integers and few of them, a listpack while it is small, a table from then on
 //! (`set-max-intset-entries`, `set-max-listpack-entries`, `set-max-listpack-value`).
 
+use super::entry::ByKey;
 use super::{Entry, Kind, NewValue, Object, Typed};
 use crate::base::hash::KeyHasher;
 use crate::collections::intset::IntSet;
@@ -66,7 +67,7 @@ impl Typed for Set {
                 let mut copy = SegmentedTable::new();
                 for entry in table.iter() {
                     let new = Entry::new(entry.key(), NewValue::Embedded(b""), None, 0);
-                    copy.insert_unique(hasher.hash(entry.key()), new, |entry| hasher.hash(entry.key()));
+                    copy.insert_unique(hasher.hash(entry.key()), new, ByKey(hasher));
                 }
                 Set::Table(Box::new(copy))
             }

@@ -25,7 +25,7 @@ use crate::server::stall::Recorder;
 use crate::server::stats::Stats;
 
 /// Requests gathered before they are run; the rest wait for the next turn, so that no turn is long.
-pub const BATCH_MAX: usize = 1024;
+pub const BATCH_MAX: usize = 512;
 /// Room for arguments that a client keeps between requests that come in pieces.
 const PARTIAL_KEPT_MAX: usize = 1024;
 
