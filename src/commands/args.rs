@@ -10,6 +10,9 @@ use crate::commands::CommandError;
 use crate::keyspace::{EMBEDDED_MAX, Key, NewValue};
 use crate::resp::request::ArgRef;
 
+/// Longest wait of a blocking command: what an i64 can count, less the time since 1970.
+const TIMEOUT_MAX_MS: f64 = (i64::MAX / 2) as f64;
+
 /// Borrowed arguments of the request being executed.
 pub struct Args<'a> {
     frame: &'a [u8],
@@ -123,6 +126,26 @@ impl<'a> Args<'a> {
     pub fn db(&self, index: usize, databases: usize) -> Result<usize, CommandError> {
         let int = self.int_within(index, i64::from(i32::MIN), i64::from(i32::MAX))?;
         usize::try_from(int).ok().filter(|&db| db < databases).ok_or(CommandError::new("ERR DB index is out of range"))
+    }
+
+    /// How long a blocking command may wait: seconds, with decimals, rounded up to milliseconds. None: for ever.
+    ///
+    /// # Errors
+    /// `ERR timeout is not a float or out of range`, `ERR timeout is out of range`, `ERR timeout is negative`
+    pub fn timeout_ms(&self, index: usize) -> Result<Option<u64>, CommandError> {
+        let seconds = number::parse_f64(self.get(index))
+            .ok_or(CommandError::new("ERR timeout is not a float or out of range"))?;
+        let ms = seconds * 1000.0;
+        // What is a whole number of milliseconds but for the last bits is that number.
+        let whole = ms.round();
+        let ms = if (ms - whole).abs() <= ms.abs() * (4.0 * f64::EPSILON) { whole } else { ms.ceil() };
+        if ms > TIMEOUT_MAX_MS {
+            return Err(CommandError::new("ERR timeout is out of range"));
+        }
+        if ms < 0.0 {
+            return Err(CommandError::new("ERR timeout is negative"));
+        }
+        Ok((ms > 0.0).then_some(ms as u64))
     }
 
     /// A copy that outlives the request.

@@ -4,7 +4,7 @@
 //! so a field that is wrong shows as wrong behaviour. The record never knows how a command works.
 
 use crate::commands::{Args, CommandError, CommandResult, Reply};
-use crate::keyspace::{View, Writer};
+use crate::keyspace::{Kind, View, Writer};
 use crate::server::{Engine, Session};
 
 /// A command or, inside [`Command::subcommands`], a subcommand.
@@ -98,14 +98,18 @@ pub enum Outcome {
     Wait(Wait),
 }
 
-/// What a client waits for. Where a client may not wait (inside MULTI), it gets the timeout's reply at once.
+/// What a client waits for. When its time is up it gets a null array; where it may not wait (inside MULTI), a null at once.
 pub struct Wait {
     /// The arguments that are the keys.
     pub keys: std::ops::Range<usize>,
     /// How long, milliseconds; None: for ever.
     pub timeout_ms: Option<u64>,
-    /// Whether the reply after this time is a null array, rather than a null.
+    /// Whether the reply where it may not wait is a null array, rather than a null.
     pub null_array: bool,
+    /// The type that a key must have for another attempt.
+    pub kind: Kind,
+    /// Whether another attempt is made when a key has another type or is gone: XREADGROUP.
+    pub on_no_key: bool,
 }
 
 bitflags::bitflags! {

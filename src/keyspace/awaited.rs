@@ -21,7 +21,14 @@ struct AwaitedKey {
 #[derive(Default)]
 pub struct Awaited {
     keys: HashTable<AwaitedKey>,
-    ready: Vec<(usize, Box<[u8]>)>,
+    ready: Vec<ReadyKey>,
+}
+
+/// A key that somebody waits for and that was changed.
+pub struct ReadyKey {
+    pub db: usize,
+    pub hash: u64,
+    pub bytes: Box<[u8]>,
 }
 
 impl Awaited {
@@ -73,7 +80,7 @@ impl Awaited {
             && !awaited.is_ready
         {
             awaited.is_ready = true;
-            self.ready.push((db, key.bytes.into()));
+            self.ready.push(ReadyKey { db, hash: key.hash, bytes: key.bytes.into() });
         }
     }
 
@@ -81,14 +88,17 @@ impl Awaited {
     pub(super) fn database_changed(&mut self, db: usize) {
         for awaited in self.keys.iter_mut().filter(|awaited| awaited.db == db && !awaited.is_ready) {
             awaited.is_ready = true;
-            self.ready.push((db, awaited.bytes.clone()));
+            self.ready.push(ReadyKey { db, hash: awaited.hash, bytes: awaited.bytes.clone() });
         }
     }
 
-    /// The keys changed since the last call, in the order of their changes: database and name.
-    pub fn take_ready(&mut self) -> Vec<(usize, Box<[u8]>)> {
-        for awaited in self.keys.iter_mut() {
-            awaited.is_ready = false;
+    /// The keys changed since the last call, in the order of their changes.
+    pub fn take_ready(&mut self) -> Vec<ReadyKey> {
+        for ready in &self.ready {
+            let same = |awaited: &AwaitedKey| awaited.db == ready.db && awaited.bytes == ready.bytes;
+            if let Some(awaited) = self.keys.find_mut(ready.hash, same) {
+                awaited.is_ready = false;
+            }
         }
         std::mem::take(&mut self.ready)
     }

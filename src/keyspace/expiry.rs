@@ -100,6 +100,7 @@ impl Keyspace {
         if let Some(entry) = self.dbs[db].remove(key, &self.hasher) {
             self.stats.expired_keys += 1;
             self.reclaimer.entry(entry);
+            self.awaited.changed(db, key);
         }
     }
 

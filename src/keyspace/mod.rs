@@ -28,12 +28,12 @@ use crate::base::hash::KeyHasher;
 use crate::base::random::Random;
 use crate::config::MaxmemoryPolicy;
 
-pub use awaited::Awaited;
+pub use awaited::{Awaited, ReadyKey};
 pub use db::Db;
 pub use entry::{EMBEDDED_MAX, Entry, NewValue, Value, ValueRef};
 pub use event::{Event, EventClass, Notification};
 pub use hash::Hash;
-pub use list::List;
+pub use list::{List, Side};
 pub use object::{Context, Kind, Object, Typed, WrongType};
 pub use reclaim::Reclaimer;
 pub use set::Set;

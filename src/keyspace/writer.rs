@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use super::entry::{Entry, NewValue, Value, ValueRef};
+use super::entry::{Displaced, Entry, NewValue, Value, ValueRef};
 use super::view::{StringBytes, string_bytes};
 use super::{Context, Db, Event, Key, Keyspace, Kind, Notification, Object, Typed, View, WrongType};
 
@@ -309,6 +309,16 @@ impl<'a> Writer<'a> {
         }
         self.set(key, NewValue::Object(Box::new(object)), Ttl::Clear);
         self.notify(event, key);
+    }
+
+    /// Takes `changes` back from the number of changes: a command's that Redis counts once though two keys saw them.
+    pub fn count_less(&mut self, changes: usize) {
+        self.keyspace.dirty -= changes as u64;
+    }
+
+    /// Frees what a value let go of, where that holds up nobody.
+    pub fn discard(&mut self, object: impl Into<Object>) {
+        self.keyspace.reclaimer.displaced(Displaced::Value(Value::Object(Box::new(object.into()))));
     }
 
     /// What a value may need while it is made.

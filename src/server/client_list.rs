@@ -44,7 +44,7 @@ pub fn keys_by_id(engine: &Engine) -> BTreeMap<u64, usize> {
 fn flags(client: &Client) -> String {
     let session = &client.session;
     let flags = [
-        (session.gates & gate::HELD != 0, 'b'),
+        (session.gates & (gate::HELD | gate::BLOCKED) != 0, 'b'),
         (session.close_after_reply, 'c'),
         (client.closing, 'A'),
         (session.unix_socket, 'U'),

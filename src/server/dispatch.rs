@@ -26,9 +26,14 @@ impl RunTimer {
         RunTimer { started_ns: now_ns, command: UNKNOWN, calls: 0 }
     }
 
+    /// What has happened since the last run was closed is timed elsewhere.
+    pub(super) fn restart(&mut self, clock: &Clock) {
+        self.started_ns = clock.monotonic_ns();
+    }
+
     /// Ends a run of equal commands and books its calls and its time.
     #[inline]
-    fn close(&mut self, clock: &Clock, registry: &mut Registry, stats: &mut Stats) {
+    pub(super) fn close(&mut self, clock: &Clock, registry: &mut Registry, stats: &mut Stats) {
         if self.calls == 0 {
             return;
         }
@@ -71,12 +76,19 @@ impl Engine {
         let mut index = first;
         while index < end {
             index = self.execute_data_commands(key, index, end, timer);
+            if self.keyspace.awaited.has_ready() {
+                self.serve_blocked_between(timer);
+                continue;
+            }
             if index < end {
                 let request = self.batch.requests[index];
                 if request.argc > 0 && !self.execute_other(key, request, timer) {
                     break;
                 }
                 index += 1;
+                if self.keyspace.awaited.has_ready() {
+                    self.serve_blocked_between(timer);
+                }
             }
         }
         let now_ms = self.keyspace.now_ms() as u64;
@@ -110,7 +122,7 @@ impl Engine {
 
     /// A client with replies is flushed at the end of the turn; one without needs no ring.
     #[inline]
-    fn after_replies(&mut self, key: usize) {
+    pub(super) fn after_replies(&mut self, key: usize) {
         let client = &mut self.clients[key];
         if client.output.is_empty() {
             client.output.settle(&mut self.pool);
@@ -138,6 +150,7 @@ impl Engine {
         let db = client.session.db;
         let no_touch = client.session.no_touch;
         let mut reply = Reply::new(&mut client.output, client.session.version);
+        let mut is_awaited = false;
         for request in &batch.requests[index..end] {
             if !request.on_data {
                 break;
@@ -153,7 +166,11 @@ impl Engine {
             let mut args = Args::new(frame, refs, owned, request.hash);
             let result = match registry.hot(id).run {
                 Run::Read(run) => run(&mut args, &keyspace.view(db).without_touch(no_touch), &mut reply),
-                Run::Write(run) => run(&mut args, &mut keyspace.writer(db), &mut reply),
+                Run::Write(run) => {
+                    let result = run(&mut args, &mut keyspace.writer(db), &mut reply);
+                    is_awaited = keyspace.awaited.has_ready();
+                    result
+                }
                 Run::Pure(run) => run(&mut args, &mut reply),
                 Run::Block(_) | Run::Session(_) | Run::Server(_) | Run::Container => unreachable!("it is not on data"),
             };
@@ -163,6 +180,10 @@ impl Engine {
                 reply.error(error.text());
             }
             index += 1;
+            if is_awaited {
+                // Whoever waits for what was changed comes first.
+                break;
+            }
         }
         index
     }
@@ -178,7 +199,7 @@ impl Engine {
             true
         };
         // It was timed by itself, in `call`.
-        timer.started_ns = self.clock.monotonic_ns();
+        timer.restart(&self.clock);
         executed
     }
 
@@ -213,6 +234,7 @@ impl Engine {
             self.clients[key].session.last_subcommand = Some(id);
         }
         let started_ns = self.clock.monotonic_ns();
+        let mut wait = None;
         let result = match command.run {
             Run::Server(run) => run(args, self, key),
             _ => {
@@ -229,8 +251,7 @@ impl Engine {
                     Run::Block(run) => {
                         let outcome = run(args, &mut self.keyspace.writer(client.session.db), &mut reply);
                         outcome.map(|outcome| match outcome {
-                            Outcome::Wait(wait) if wait.null_array => reply.null_array(),
-                            Outcome::Wait(_) => reply.null(),
+                            Outcome::Wait(asked) => wait = Some(asked),
                             Outcome::Done => {}
                         })
                     }
@@ -239,6 +260,12 @@ impl Engine {
             }
         };
         let elapsed_ns = self.clock.monotonic_ns() - started_ns;
+        if let Some(wait) = wait
+            && self.wait_for_keys(key, id, args, wait, elapsed_ns)
+        {
+            // It is counted when it is done.
+            return;
+        }
         let counted = &mut self.registry.stats[usize::from(id)];
         counted.calls += 1;
         counted.run_ns += elapsed_ns;
@@ -317,7 +344,7 @@ impl Engine {
 
     /// A command that ran and answered an error.
     #[cold]
-    fn fail(&mut self, key: usize, id: CommandId, error: CommandError) {
+    pub(super) fn fail(&mut self, key: usize, id: CommandId, error: CommandError) {
         self.registry.stats[usize::from(id)].failed += 1;
         self.answer_error(key, &error);
     }

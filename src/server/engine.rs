@@ -15,6 +15,7 @@ use crate::config::Config;
 use crate::keyspace::{EventClass, Keyspace, PackMax, Settings};
 use crate::reactor::{BufferPool, Stream};
 use crate::resp::request::{self, ArgRef, Limits, Prefix, Progress, ProtocolError};
+use crate::server::blocking::Blocking;
 use crate::server::info::Facts;
 use crate::server::metrics::Metrics;
 use crate::server::network::Network;
@@ -126,6 +127,7 @@ pub struct Engine {
     /// What INFO says of the last seconds.
     pub metrics: Metrics,
     pub(super) pause: Pause,
+    pub(super) blocking: Blocking,
     /// While a command runs that sees the whole engine, what the calling client's input holds.
     pub(super) detached_input: DetachedInput,
     pub limits: Limits,
@@ -169,6 +171,7 @@ impl Engine {
             facts: Facts::new(now_ms),
             metrics: Metrics::default(),
             pause: Pause::default(),
+            blocking: Blocking::default(),
             detached_input: DetachedInput::default(),
             limits: Limits { bulk_max: 512 * 1024 * 1024, authenticated: true },
             batch: Batch::default(),
@@ -426,6 +429,7 @@ impl Engine {
 
     /// Nothing more is executed for the client; it is closed when its replies are sent.
     pub fn close_after_reply(&mut self, key: usize) {
+        self.abandon_wait(key);
         let client = &mut self.clients[key];
         client.session.close_after_reply = true;
         client.session.gates |= gate::CLOSING;
@@ -542,12 +546,14 @@ impl Engine {
             client.closing = true;
             client.session.gates |= gate::CLOSING;
             self.closing.push(key);
+            self.abandon_wait(key);
         }
     }
 
     /// Runs the batch: prefetch, execute, settle.
     pub fn run(&mut self) {
         self.end_pauses();
+        self.end_waits();
         self.prefetch();
         self.execute();
         self.settle();
@@ -572,6 +578,7 @@ impl Engine {
     /// What the commands caused.
     fn settle(&mut self) {
         self.keyspace.reap_seen();
+        self.serve_blocked();
         self.keyspace.flush_garbage();
         // Nobody can subscribe to them yet.
         self.keyspace.notifications.clear();

@@ -66,7 +66,7 @@ impl Engine {
             }
             let client = &self.clients[key];
             let idle_ms = now_ms.saturating_sub(client.session.last_interaction_ms);
-            if timeout_ms > 0 && idle_ms > timeout_ms && !client.closing {
+            if timeout_ms > 0 && idle_ms > timeout_ms && !client.closing && !client.is_blocked() {
                 log::verbose(format_args!("Closing idle client id={} addr={}", client.session.id, client.session.addr));
                 self.close(key);
             }

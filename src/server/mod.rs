@@ -1,4 +1,5 @@
 //! The composition: sockets, engine, time.
+pub mod blocking;
 pub mod client_list;
 mod configure;
 mod dispatch;

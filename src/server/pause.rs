@@ -62,7 +62,7 @@ impl Engine {
         self.pause.stopped.iter().filter(|&&(key, id)| self.is_client(key, id)).count()
     }
 
-    fn is_client(&self, key: usize, id: u64) -> bool {
+    pub(super) fn is_client(&self, key: usize, id: u64) -> bool {
         self.clients.get(key).is_some_and(|client| client.session.id == id && !client.closing)
     }
 

@@ -4,6 +4,7 @@ use crate::commands::CommandId;
 use crate::reactor::{Input, Output, Stream};
 use crate::resp::reply::Version;
 use crate::resp::request::{ArgRef, Parser};
+use crate::server::blocking::Waiting;
 
 /// A connected client: its socket, what it has sent, what it is to be sent, and its session.
 pub struct Client {
@@ -16,6 +17,8 @@ pub struct Client {
     /// The frame that outgrew the ring, complete and waiting to be executed.
     pub spilled: Vec<u8>,
     pub session: Session,
+    /// What it is blocked in.
+    pub waiting: Option<Box<Waiting>>,
     /// Is on the list of clients with replies to send.
     pub dirty: bool,
     /// Has requests in the batch; until they have been run its ring is not to be touched.
@@ -42,6 +45,8 @@ pub mod gate {
     pub const CLOSING: u32 = 1 << 3;
     /// CLIENT PAUSE is on: commands it concerns are put off.
     pub const PAUSED: u32 = 1 << 4;
+    /// It waits for a key; nothing more of it is executed until then.
+    pub const BLOCKED: u32 = 1 << 5;
 }
 
 /// The state of a client that commands see and change.
@@ -105,7 +110,7 @@ impl Session {
     /// Whether nothing of it may be executed now.
     #[inline]
     pub fn is_held(&self) -> bool {
-        self.gates & (gate::HELD | gate::CLOSING) != 0
+        self.gates & (gate::HELD | gate::CLOSING | gate::BLOCKED) != 0
     }
 
     pub fn is_authenticated(&self) -> bool {
@@ -123,6 +128,7 @@ impl Client {
             partial: Vec::new(),
             spilled: Vec::new(),
             session,
+            waiting: None,
             dirty: false,
             gathered: false,
             ready: false,
@@ -145,6 +151,7 @@ impl Client {
             + self.output.memory_bytes()
             + self.partial.capacity() * size_of::<ArgRef>()
             + self.spilled.capacity()
+            + self.waiting.as_ref().map_or(0, |waiting| waiting.memory_bytes())
             + session.addr.capacity()
             + session.laddr.capacity()
             + session.name.capacity()

@@ -116,14 +116,15 @@ impl Server {
     /// How long to sleep at most; None: until an event, of which the ticker has one soon.
     fn timeout(&self) -> Option<Duration> {
         let engine = &self.engine;
-        if !engine.ready.is_empty() || !engine.dirty.is_empty() || self.expiry_behind {
+        let is_behind = self.expiry_behind || engine.keyspace.awaited.has_ready();
+        if !engine.ready.is_empty() || !engine.dirty.is_empty() || is_behind {
             return Some(Duration::ZERO);
         }
-        let timers_ms = [engine.keyspace.next_expiry_ms(), engine.pause_end_ms()];
+        let timers_ms = [engine.keyspace.next_expiry_ms(), engine.pause_end_ms(), engine.blocking.next_deadline_ms()];
         let until_ms = timers_ms.into_iter().flatten().min()?;
         // The last turn ended just now; its end is as good as another look at the clock.
         let now_us = engine.clock.unix_us_at(engine.recorder.turn.ended_ns());
-        let sleep = Duration::from_micros((until_ms * 1000).saturating_sub(now_us));
+        let sleep = Duration::from_micros(until_ms.saturating_mul(1000).saturating_sub(now_us));
         (sleep < Duration::from_millis(CRON_MS)).then_some(sleep)
     }
 
@@ -173,6 +174,10 @@ impl Server {
         if client.ready || client.closing {
             // On the list for the next turn already, or about to go.
             return;
+        }
+        if client.read_closed && client.is_blocked() {
+            // Nobody is left to wait; what it may have sent besides is not read for the end of it.
+            return self.engine.close(key);
         }
         let is_enough = self.engine.batch.requests.len() >= BATCH_MAX
             || self.engine.stats.net_input_bytes - self.received_from_bytes >= TURN_BYTES;

@@ -1,6 +1,6 @@
 //! CLIENT: the container, and its help.
 
-use super::{OWN_ACL, client_kill, client_list, client_name, client_pause, client_reply};
+use super::{OWN_ACL, client_kill, client_list, client_name, client_pause, client_reply, client_unblock};
 use crate::commands::{Acl, Args, Command, CommandResult, Flags, Group, Reply, Run};
 
 pub(super) static CLIENT: Command = Command {
@@ -25,6 +25,7 @@ pub(super) static CLIENT: Command = Command {
         &client_reply::REPLY,
         &client_name::SETINFO,
         &client_name::SETNAME,
+        &client_unblock::UNBLOCK,
         &client_pause::UNPAUSE,
     ],
     ..Command::BASE
@@ -86,6 +87,8 @@ const HELP_LINES: &[&str] = &[
     "    Say what the client library is called (LIB-NAME) and its version (LIB-VER).",
     "SETNAME <name>",
     "    Give this connection a name.",
+    "UNBLOCK <client-id> [TIMEOUT|ERROR]",
+    "    End the waiting of a connection in a blocking command.",
     "UNPAUSE",
     "    End a pause.",
     "HELP",

@@ -69,14 +69,15 @@ pub(super) fn clients(engine: &mut Engine, text: &mut Text) {
     text.field("maxclients", engine.config.maxclients);
     text.field("client_recent_max_input_buffer", engine.metrics.clients.input_max_bytes);
     text.field("client_recent_max_output_buffer", engine.metrics.clients.output_max_bytes);
-    text.field("blocked_clients", engine.postponed_clients());
+    text.field("blocked_clients", engine.blocking.clients() + engine.postponed_clients());
     text.field("tracking_clients", 0);
     text.field("pubsub_clients", 0);
     text.field("watching_clients", 0);
-    text.field("clients_in_timeout_table", 0);
+    text.field("clients_in_timeout_table", engine.blocking.clients_with_deadline());
     text.field("total_watched_keys", 0);
-    text.field("total_blocking_keys", 0);
-    text.field("total_blocking_keys_on_nokey", 0);
+    let (keys, keys_on_no_key) = engine.blocking.keys();
+    text.field("total_blocking_keys", keys);
+    text.field("total_blocking_keys_on_nokey", keys_on_no_key);
 }
 
 pub(super) fn cpu(_engine: &mut Engine, text: &mut Text) {

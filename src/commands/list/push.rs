@@ -1,0 +1,96 @@
+//! Adding elements at the ends: LPUSH, RPUSH, LPUSHX, RPUSHX.
+
+use super::push_event;
+use crate::commands::{Acl, Arg, Args, Command, CommandResult, Flags, Group, KeyFlags, KeySpec, Reply, Run};
+use crate::keyspace::{Changed, Context, List, Side, Typed, Writer};
+
+const PUSH: Command = Command {
+    arity: -3,
+    flags: Flags::WRITE.union(Flags::DENYOOM).union(Flags::FAST),
+    acl: Acl::WRITE.union(Acl::LIST).union(Acl::FAST),
+    keys: &[KeySpec::one(1, KeyFlags::RW.union(KeyFlags::INSERT))],
+    group: Group::List,
+    complexity: "O(N) where N is the number of elements added",
+    args: &[Arg::key("key"), Arg::string("element").multiple()],
+    ..Command::BASE
+};
+
+pub(super) static LPUSH: Command = Command {
+    name: "lpush",
+    run: Run::Write(lpush),
+    summary: "Adds elements at the front of a list, one after the other; a key that is not there becomes a list.",
+    history: &[("2.4.0", "Several elements.")],
+    ..PUSH
+};
+
+fn lpush(args: &mut Args<'_>, db: &mut Writer<'_>, reply: &mut Reply<'_>) -> CommandResult {
+    push(args, db, reply, Side::Left)
+}
+
+pub(super) static RPUSH: Command = Command {
+    name: "rpush",
+    run: Run::Write(rpush),
+    summary: "Adds elements at the back of a list, one after the other; a key that is not there becomes a list.",
+    history: &[("2.4.0", "Several elements.")],
+    ..PUSH
+};
+
+fn rpush(args: &mut Args<'_>, db: &mut Writer<'_>, reply: &mut Reply<'_>) -> CommandResult {
+    push(args, db, reply, Side::Right)
+}
+
+pub(super) static LPUSHX: Command = Command {
+    name: "lpushx",
+    run: Run::Write(lpushx),
+    summary: "Adds elements at the front of a list that is there.",
+    since: "2.2.0",
+    history: &[("4.0.0", "Several elements.")],
+    ..PUSH
+};
+
+fn lpushx(args: &mut Args<'_>, db: &mut Writer<'_>, reply: &mut Reply<'_>) -> CommandResult {
+    push_if_there(args, db, reply, Side::Left)
+}
+
+pub(super) static RPUSHX: Command = Command {
+    name: "rpushx",
+    run: Run::Write(rpushx),
+    summary: "Adds elements at the back of a list that is there.",
+    since: "2.2.0",
+    history: &[("4.0.0", "Several elements.")],
+    ..PUSH
+};
+
+fn rpushx(args: &mut Args<'_>, db: &mut Writer<'_>, reply: &mut Reply<'_>) -> CommandResult {
+    push_if_there(args, db, reply, Side::Right)
+}
+
+#[inline]
+fn push(args: &mut Args<'_>, db: &mut Writer<'_>, reply: &mut Reply<'_>, side: Side) -> CommandResult {
+    let len = db.change_or_make(
+        args.key(1),
+        push_event(side),
+        |_| List::new(),
+        |list, context| push_all(args, list, context, side),
+    )?;
+    reply.len(len);
+    Ok(())
+}
+
+fn push_if_there(args: &mut Args<'_>, db: &mut Writer<'_>, reply: &mut Reply<'_>, side: Side) -> CommandResult {
+    let len = db.change(args.key(1), push_event(side), |list, context| push_all(args, list, context, side))?;
+    reply.len(len.unwrap_or(0));
+    Ok(())
+}
+
+/// Adds every element; answers the length.
+#[inline]
+fn push_all(args: &Args<'_>, list: &mut List, context: &Context<'_>, side: Side) -> Changed<usize> {
+    let elements = args.from(2);
+    let count = elements.len();
+    list.make_room(args.from(2).map(<[u8]>::len).sum(), count, context);
+    for element in elements {
+        list.push(side, element);
+    }
+    Changed(list.len(), count)
+}

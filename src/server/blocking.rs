@@ -1,0 +1,363 @@
+//! Blocking commands: clients that wait for a key to be changed (BLPOP), and serving them.
+//!
+//! A command that finds nothing answers [`Outcome::Wait`]. Its client then gets a gate bit of its own ([`gate::BLOCKED`]), so nothing
+//! more of it is parsed or executed, and a copy of its arguments. When one of its keys has been changed, right after the
+//! command that did it, the command is run again with these arguments; it is done, or goes on waiting where it stood.
+//!
+//! ```text
+//!   Awaited (keyspace): which keys to look out for, which were changed
+//!        |
+//!   Blocking::queues: key -> clients, first come first served        Blocking::deadlines: when to give up
+//!        |                                                                 |
+//!   Client::waiting: command, arguments, keys  <---------------------------+
+//! ```
+//!
+//! Invariants: a client has [`gate::BLOCKED`] if and only if it has a [`Waiting`]; it then stands in the queue of each of its keys, in
+//! [`Awaited`](crate::keyspace::Awaited) as often, and in `deadlines` if it has one. A client that is closed waits no more.
+//!
+//! Cost: nothing for those who wait. A change of a key that somebody waits for is one look into its queue.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::commands::{Args, CommandError, CommandId, Outcome, Reply, Run, Wait};
+use crate::keyspace::{Key, Kind};
+use crate::resp::request::ArgRef;
+use crate::server::dispatch::RunTimer;
+use crate::server::engine::Engine;
+use crate::server::session::{Client, gate};
+
+/// What a blocked client is in the middle of.
+pub struct Waiting {
+    command: CommandId,
+    /// Its place in every queue: lower waits longer.
+    order: u64,
+    /// The arguments' bytes, one behind the other.
+    frame: Vec<u8>,
+    args: Vec<ArgRef>,
+    key_hash: u64,
+    keys: std::ops::Range<usize>,
+    db: usize,
+    kind: Kind,
+    on_no_key: bool,
+    deadline_ms: Option<u64>,
+    /// Whether its reply is not wanted (CLIENT REPLY).
+    muted: bool,
+    /// Time that its attempts took.
+    run_ns: u64,
+}
+
+impl Waiting {
+    /// Memory that it costs, bytes.
+    pub fn memory_bytes(&self) -> usize {
+        size_of::<Waiting>() + self.frame.capacity() + self.args.capacity() * size_of::<ArgRef>()
+    }
+
+    /// The keys that it waits for.
+    fn keys(&self) -> impl Iterator<Item = &[u8]> {
+        self.args[self.keys.clone()].iter().map(|arg| arg.of(&self.frame))
+    }
+}
+
+/// Who waits for a key: slab keys by place.
+#[derive(Default)]
+struct Queue {
+    clients: BTreeMap<u64, usize>,
+    /// How many of them are also to be woken when the key goes.
+    on_no_key: usize,
+}
+
+/// How a wait ends before there is something.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum EndOfWait {
+    Timeout,
+    Unblocked,
+}
+
+/// Everybody who waits.
+#[derive(Default)]
+pub struct Blocking {
+    /// By database and key.
+    queues: Vec<BTreeMap<Box<[u8]>, Queue>>,
+    /// Deadline, place in the queues, slab key.
+    deadlines: BTreeSet<(u64, u64, usize)>,
+    /// Slab key and id of clients whose wait is over and whose later requests have not been looked at.
+    released: Vec<(usize, u64)>,
+    next_order: u64,
+    clients: usize,
+    /// Set while commands run that may not wait, such as those of a transaction.
+    pub(super) is_denied: bool,
+}
+
+impl Blocking {
+    /// Clients that wait.
+    pub fn clients(&self) -> usize {
+        self.clients
+    }
+
+    /// Those that do not wait for ever.
+    pub fn clients_with_deadline(&self) -> usize {
+        self.deadlines.len()
+    }
+
+    /// Keys that somebody waits for, and of these the ones whose removal somebody waits for too.
+    pub fn keys(&self) -> (usize, usize) {
+        let queues = self.queues.iter().flat_map(BTreeMap::values);
+        queues.fold((0, 0), |(all, on_no_key), queue| (all + 1, on_no_key + usize::from(queue.on_no_key > 0)))
+    }
+
+    /// When the next client gives up, Unix milliseconds.
+    pub fn next_deadline_ms(&self) -> Option<u64> {
+        self.deadlines.first().map(|first| first.0)
+    }
+
+    fn queue(&self, db: usize, key: &[u8]) -> Option<&Queue> {
+        self.queues.get(db)?.get(key)
+    }
+}
+
+impl Engine {
+    /// The client's command has to wait. Where it may not, it is answered the null at once, which is what is returned.
+    pub(super) fn wait_for_keys(
+        &mut self,
+        key: usize,
+        id: CommandId,
+        args: &Args<'_>,
+        wait: Wait,
+        run_ns: u64,
+    ) -> bool {
+        let client = &mut self.clients[key];
+        if self.blocking.is_denied || client.is_closing() {
+            let mut reply = Reply::new(&mut client.output, client.session.version);
+            if wait.null_array {
+                reply.null_array()
+            } else {
+                reply.null()
+            }
+            return false;
+        }
+        let mut frame = Vec::with_capacity(args.from(0).map(<[u8]>::len).sum());
+        let mut refs = Vec::with_capacity(args.len());
+        for arg in args.from(0) {
+            refs.push(ArgRef::in_frame(frame.len(), arg.len()));
+            frame.extend_from_slice(arg);
+        }
+        // Not the turn's time but the moment's, rounded up: no wait is shorter than it was asked to be.
+        let now_us = self.clock.unix_us();
+        let waiting = Box::new(Waiting {
+            command: id,
+            order: self.blocking.next_order,
+            frame,
+            args: refs,
+            key_hash: args.key_hash(),
+            keys: wait.keys,
+            db: client.session.db,
+            kind: wait.kind,
+            on_no_key: wait.on_no_key,
+            deadline_ms: wait.timeout_ms.map(|timeout_ms| now_us.div_ceil(1000).saturating_add(timeout_ms)),
+            muted: client.output.muted,
+            run_ns,
+        });
+        client.session.gates |= gate::BLOCKED;
+        let blocking = &mut self.blocking;
+        blocking.next_order += 1;
+        blocking.clients += 1;
+        if let Some(deadline_ms) = waiting.deadline_ms {
+            blocking.deadlines.insert((deadline_ms, waiting.order, key));
+        }
+        if blocking.queues.len() <= waiting.db {
+            blocking.queues.resize_with(waiting.db + 1, BTreeMap::new);
+        }
+        for name in waiting.keys() {
+            let hash = self.keyspace.hash(name);
+            self.keyspace.awaited.wait(waiting.db, Key::with_hash(name, hash));
+            let queues = &mut blocking.queues[waiting.db];
+            if !queues.contains_key(name) {
+                queues.insert(name.into(), Queue::default());
+            }
+            let queue = queues.get_mut(name).expect("it was just put there");
+            // A key that is named twice is waited for once.
+            if queue.clients.insert(waiting.order, key).is_none() {
+                queue.on_no_key += usize::from(waiting.on_no_key);
+            }
+        }
+        client.waiting = Some(waiting);
+        true
+    }
+
+    /// Takes a client out of every queue; it may go on. None: it did not wait.
+    fn leave_queues(&mut self, key: usize) -> Option<Box<Waiting>> {
+        let client = &mut self.clients[key];
+        let waiting = client.waiting.take()?;
+        client.session.gates &= !gate::BLOCKED;
+        let blocking = &mut self.blocking;
+        blocking.clients -= 1;
+        if let Some(deadline_ms) = waiting.deadline_ms {
+            blocking.deadlines.remove(&(deadline_ms, waiting.order, key));
+        }
+        for name in waiting.keys() {
+            let hash = self.keyspace.hash(name);
+            self.keyspace.awaited.stop(waiting.db, Key::with_hash(name, hash));
+            let queues = &mut blocking.queues[waiting.db];
+            let Some(queue) = queues.get_mut(name) else { continue };
+            if queue.clients.remove(&waiting.order).is_some() {
+                queue.on_no_key -= usize::from(waiting.on_no_key);
+            }
+            if queue.clients.is_empty() {
+                queues.remove(name);
+            }
+        }
+        Some(waiting)
+    }
+
+    /// A client on its way out waits no more, and gets nothing.
+    #[inline]
+    pub(super) fn abandon_wait(&mut self, key: usize) {
+        if self.clients[key].waiting.is_some() {
+            self.leave_queues(key);
+        }
+    }
+
+    /// Runs the commands of those who wait for keys that have been changed: key by key in the order of the changes, and of those
+    /// who wait for a key the first first. What they change may be waited for in turn. To be called after every command
+    /// outside of transactions and scripts, and after those.
+    #[inline]
+    pub(super) fn serve_blocked(&mut self) {
+        while self.keyspace.awaited.has_ready() {
+            self.serve_ready_keys();
+        }
+    }
+
+    /// The same between two commands that are timed.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn serve_blocked_between(&mut self, timer: &mut RunTimer) {
+        timer.close(&self.clock, &mut self.registry, &mut self.stats);
+        self.serve_blocked();
+        timer.restart(&self.clock);
+    }
+
+    #[cold]
+    fn serve_ready_keys(&mut self) {
+        for ready in self.keyspace.awaited.take_ready() {
+            let mut from = 0;
+            // None of those that come to wait meanwhile is looked at: it has looked at the key itself.
+            let end = self.blocking.next_order;
+            while let Some(queue) = self.blocking.queue(ready.db, &ready.bytes) {
+                let view = self.keyspace.view(ready.db);
+                let kind = view.peek(Key::with_hash(&ready.bytes, ready.hash)).map(|entry| entry.kind());
+                if kind.is_none() && queue.on_no_key == 0 {
+                    break;
+                }
+                let Some((&order, &key)) = queue.clients.range(from..end).next() else { break };
+                from = order + 1;
+                let wakes = self.clients[key]
+                    .waiting
+                    .as_ref()
+                    .is_some_and(|waiting| waiting.on_no_key || kind == Some(waiting.kind));
+                if wakes {
+                    self.try_again(key);
+                }
+            }
+        }
+    }
+
+    /// Runs the command of a client that waits.
+    fn try_again(&mut self, key: usize) {
+        let client = &mut self.clients[key];
+        let Some(mut waiting) = client.waiting.take() else { return };
+        let Run::Block(run) = self.registry.command(waiting.command).run else { return };
+        let started_ns = self.clock.monotonic_ns();
+        client.output.attach(&mut self.pool);
+        client.output.muted = waiting.muted;
+        let mut args = Args::new(&waiting.frame, &waiting.args, &mut [], waiting.key_hash);
+        let mut reply = Reply::new(&mut client.output, client.session.version);
+        let outcome = run(&mut args, &mut self.keyspace.writer(waiting.db), &mut reply);
+        waiting.run_ns += self.clock.monotonic_ns() - started_ns;
+        client.waiting = Some(waiting);
+        match outcome {
+            Ok(Outcome::Wait(_)) => {
+                client.output.muted = client.session.reply_off;
+                client.output.settle(&mut self.pool);
+            }
+            Ok(Outcome::Done) => self.end_wait(key, None),
+            Err(error) => self.end_wait(key, Some(error)),
+        }
+    }
+
+    /// The client's command is done, or has failed: it is booked, and the client goes on.
+    fn end_wait(&mut self, key: usize, error: Option<CommandError>) {
+        let Some(waiting) = self.leave_queues(key) else { return };
+        let counted = &mut self.registry.stats[usize::from(waiting.command)];
+        counted.calls += 1;
+        counted.run_ns += waiting.run_ns;
+        self.stats.note_run(waiting.command, 1, waiting.run_ns);
+        if let Some(error) = error {
+            self.fail(key, waiting.command, error);
+        }
+        let now_ms = self.keyspace.now_ms() as u64;
+        let client = &mut self.clients[key];
+        client.output.muted = client.session.reply_off;
+        client.session.last_interaction_ms = now_ms;
+        self.blocking.released.push((key, client.session.id));
+        self.resume(key);
+        self.after_replies(key);
+    }
+
+    /// Ends a client's wait without what it waited for. False: it does not wait.
+    pub fn unblock(&mut self, key: usize, why: EndOfWait) -> bool {
+        let client = &mut self.clients[key];
+        let Some(waiting) = &client.waiting else { return false };
+        client.output.attach(&mut self.pool);
+        client.output.muted = waiting.muted;
+        match why {
+            EndOfWait::Timeout => {
+                self.reply(key).null_array();
+                self.end_wait(key, None);
+            }
+            EndOfWait::Unblocked => self.end_wait(key, Some(UNBLOCKED)),
+        }
+        true
+    }
+
+    /// At the beginning of a run: whoever's time is up is told so, and what clients sent while they waited is put into the batch.
+    #[inline]
+    pub(super) fn end_waits(&mut self) {
+        if self.blocking.clients > 0 {
+            self.serve_blocked();
+            self.end_overdue_waits();
+        }
+        if !self.blocking.released.is_empty() {
+            self.gather_released();
+        }
+    }
+
+    fn end_overdue_waits(&mut self) {
+        let now_ms = self.keyspace.now_ms() as u64;
+        while let Some(&(deadline_ms, _, key)) = self.blocking.deadlines.first()
+            && deadline_ms <= now_ms
+        {
+            self.unblock(key, EndOfWait::Timeout);
+        }
+    }
+
+    /// The loop comes to these clients by itself, as they are marked ready; without a loop this is what takes them up.
+    #[cold]
+    fn gather_released(&mut self) {
+        for (key, id) in std::mem::take(&mut self.blocking.released) {
+            if self.is_client(key, id) && !self.clients[key].gathered && self.gather(key) {
+                self.mark_ready(key);
+            }
+        }
+    }
+}
+
+impl Client {
+    pub fn is_blocked(&self) -> bool {
+        self.waiting.is_some()
+    }
+}
+
+const UNBLOCKED: CommandError = CommandError::new("UNBLOCKED client unblocked via CLIENT UNBLOCK");
+
+#[cfg(test)]
+mod tests;
