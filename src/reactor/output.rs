@@ -103,6 +103,10 @@ impl Output {
         self.room = if is_open { to_end.min(unused) } else { 0 };
     }
 
+    pub fn is_muted(&self) -> bool {
+        self.muted
+    }
+
     /// CLIENT REPLY OFF and SKIP, or the connection is closing: what is written is dropped.
     pub fn set_muted(&mut self, muted: bool) {
         self.muted = muted;

@@ -154,7 +154,7 @@ impl Engine {
             kind: wait.kind,
             on_no_key: wait.on_no_key,
             deadline_ms: wait.timeout_ms.map(|timeout_ms| now_us.div_ceil(1000).saturating_add(timeout_ms)),
-            muted: client.output.muted,
+            muted: client.output.is_muted(),
             run_ns,
         });
         client.session.gates |= gate::BLOCKED;
@@ -268,7 +268,7 @@ impl Engine {
         let Run::Block(run) = self.registry.command(waiting.command).run else { return };
         let started_ns = self.clock.monotonic_ns();
         client.output.attach(&mut self.pool);
-        client.output.muted = waiting.muted;
+        client.output.set_muted(waiting.muted);
         let mut args = Args::new(&waiting.frame, &waiting.args, &mut [], waiting.key_hash);
         let mut reply = Reply::new(&mut client.output, client.session.version);
         let outcome = run(&mut args, &mut self.keyspace.writer(waiting.db), &mut reply);
@@ -276,7 +276,7 @@ impl Engine {
         client.waiting = Some(waiting);
         match outcome {
             Ok(Outcome::Wait(_)) => {
-                client.output.muted = client.session.reply_off;
+                client.output.set_muted(client.session.reply_off);
                 client.output.settle(&mut self.pool);
             }
             Ok(Outcome::Done) => self.end_wait(key, None),
@@ -296,7 +296,7 @@ impl Engine {
         }
         let now_ms = self.keyspace.now_ms() as u64;
         let client = &mut self.clients[key];
-        client.output.muted = client.session.reply_off;
+        client.output.set_muted(client.session.reply_off);
         client.session.last_interaction_ms = now_ms;
         self.blocking.released.push((key, client.session.id));
         self.resume(key);
@@ -308,7 +308,7 @@ impl Engine {
         let client = &mut self.clients[key];
         let Some(waiting) = &client.waiting else { return false };
         client.output.attach(&mut self.pool);
-        client.output.muted = waiting.muted;
+        client.output.set_muted(waiting.muted);
         match why {
             EndOfWait::Timeout => {
                 self.reply(key).null_array();
