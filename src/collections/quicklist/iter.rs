@@ -76,6 +76,36 @@ impl<'a> Iterator for Iter<'a> {
         }
     }
 
+    /// What `for_each` uses: node by node, without a look at the counts for each element.
+    #[inline]
+    fn fold<B, F: FnMut(B, ListpackValue<'a>) -> B>(self, init: B, mut visit: F) -> B {
+        let mut result = init;
+        let mut left = self.left;
+        let mut walk = self.front;
+        while left > 0
+            && let Some(Walk { at, elements }) = walk
+        {
+            match elements {
+                Elements::Packed(elements) => {
+                    for value in elements.take(left) {
+                        result = visit(result, value);
+                        left -= 1;
+                    }
+                }
+                Elements::Plain(Some(bytes)) => {
+                    result = visit(result, ListpackValue::Bytes(bytes));
+                    left -= 1;
+                }
+                Elements::Plain(None) => {}
+            }
+            walk = self.nodes.next(at).map(|at| {
+                let node = self.nodes.get(at);
+                Walk { at, elements: Elements::of(node, 0, node.len()) }
+            });
+        }
+        result
+    }
+
     fn size_hint(&self) -> (usize, Option<usize>) {
         (self.left, Some(self.left))
     }

@@ -8,7 +8,7 @@
 use sha1::{Digest as _, Sha1};
 
 use crate::commands::{Args, CommandResult};
-use crate::keyspace::{Entry, Kind, ValueRef};
+use crate::keyspace::{Entry, Object, ValueRef};
 use crate::server::Engine;
 
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
@@ -36,13 +36,21 @@ impl Digest {
             ValueRef::Int(int) => self.chain(itoa::Buffer::new().format(int).as_bytes()),
             ValueRef::Embedded(bytes) => self.chain(bytes),
             ValueRef::Raw(bytes) => self.chain(bytes),
-            ValueRef::Object(object) => match object.kind() {
-                // Come with their types.
-                Kind::String | Kind::List | Kind::Set | Kind::SortedSet | Kind::Hash | Kind::Stream => {}
-            },
+            ValueRef::Object(object) => self.chain_object(object),
         }
         if entry.deadline_ms().is_some() {
             self.add(b"!!expire!!");
+        }
+    }
+
+    fn chain_object(&mut self, object: &Object) {
+        match object {
+            Object::List(list) => {
+                let mut digits = itoa::Buffer::new();
+                list.iter().for_each(|element| self.chain(element.text(&mut digits)));
+            }
+            // Come with their types.
+            Object::Set(_) | Object::SortedSet(_) | Object::Hash(_) => {}
         }
     }
 

@@ -1,0 +1,280 @@
+//! Blocking commands over sockets: the loop's part (deadlines, clients that leave, requests that pile up) and, against redis-server,
+//! what two and more clients see of each other.
+
+mod support;
+
+use std::time::{Duration, Instant};
+
+use support::client::{Client, encode};
+use support::pair::Pair;
+use support::reply::Reply;
+use support::server::{POLL_INTERVAL, Server};
+use support::table;
+
+/// Longest wait for something that happens at once.
+const DEADLINE: Duration = Duration::from_secs(10);
+
+/// Waits until so many clients are blocked.
+fn wait_for_blocked(client: &mut Client, wanted: usize) {
+    let line = format!("blocked_clients:{wanted}");
+    let begun = Instant::now();
+    loop {
+        let info = client.run("INFO clients");
+        if String::from_utf8_lossy(info.text()).lines().any(|found| found == line) {
+            return;
+        }
+        assert!(begun.elapsed() < DEADLINE, "not {line}: {info:?}");
+        std::thread::sleep(POLL_INTERVAL);
+    }
+}
+
+fn send(client: &mut Client, line: &str) {
+    client.send(&encode(&table::words(line)));
+}
+
+#[test]
+fn deadlines_are_kept_without_traffic() {
+    let server = Server::subject(&[]);
+    let mut client = server.connect();
+    for (seconds, ms) in [("0.001", 1), ("0.05", 50), ("0.25", 250)] {
+        let begun = Instant::now();
+        let reply = client.run(&format!("BLPOP k {seconds}"));
+        let waited = begun.elapsed();
+        assert_eq!(format!("{reply:?}"), "*nil", "{seconds}");
+        assert!(waited >= Duration::from_millis(ms), "{seconds}: after {waited:?}");
+        assert!(waited < Duration::from_millis(ms + 500), "{seconds}: after {waited:?}");
+    }
+}
+
+#[test]
+fn who_hangs_up_waits_no_more() {
+    let server = Server::subject(&[]);
+    let mut client = server.connect();
+    let mut stays = server.connect();
+    let mut gone = server.connect();
+    let mut half = server.connect();
+    let mut busy = server.connect();
+    for waiting in [&mut gone, &mut half, &mut busy] {
+        send(waiting, "BLPOP k 0");
+    }
+    wait_for_blocked(&mut client, 3);
+    send(&mut stays, "BLPOP k 0");
+    wait_for_blocked(&mut client, 4);
+    // More than the ring and the socket's buffer hold together would be; this is read no more.
+    send(&mut busy, "PING");
+    drop(gone);
+    half.stream().shutdown(std::net::Shutdown::Write).expect("an open socket");
+    drop(busy);
+    wait_for_blocked(&mut client, 1);
+    assert_eq!(half.read_to_end(), b"");
+    client.run("RPUSH k v");
+    assert_eq!(stays.read().items().len(), 2);
+    wait_for_blocked(&mut client, 0);
+}
+
+#[test]
+fn requests_pile_up_behind_a_wait() {
+    let server = Server::subject(&[]);
+    let mut client = server.connect();
+    let mut waits = server.connect();
+    send(&mut waits, "BLPOP k 0");
+    wait_for_blocked(&mut client, 1);
+    // Beyond the ring, so that some of it stays in the socket.
+    let value = vec![b'v'; 1000];
+    let requests: Vec<u8> = (0..100).flat_map(|_| encode(&[b"APPEND".as_slice(), b"s", &value])).collect();
+    waits.send(&requests);
+    send(&mut waits, "BLPOP k 0");
+    send(&mut waits, "STRLEN s");
+    assert_eq!(format!("{:?}", client.run("STRLEN s")), ":0");
+    client.run("RPUSH k 1");
+    assert_eq!(waits.read().items().len(), 2);
+    for number in 1..=100 {
+        assert_eq!(format!("{:?}", waits.read()), format!(":{}", number * 1000));
+    }
+    wait_for_blocked(&mut client, 1);
+    client.run("RPUSH k 2");
+    assert_eq!(waits.read().items().len(), 2);
+    assert_eq!(format!("{:?}", waits.read()), ":100000");
+}
+
+#[test]
+fn those_who_wait_cost_no_time() {
+    let server = Server::subject(&["--maxclients", "2000"]);
+    let mut client = server.connect();
+    let mut waiting: Vec<Client> = (0..500).map(|_| server.connect()).collect();
+    for (number, waits) in waiting.iter_mut().enumerate() {
+        send(waits, &format!("BLPOP k{} 100", number % 7));
+    }
+    wait_for_blocked(&mut client, 500);
+    let ticks = |server: &Server| {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", server.pid())).expect("the server is alive");
+        let fields: Vec<&str> = stat.rsplit(')').next().expect("fields").split_whitespace().collect();
+        fields[11].parse::<u64>().expect("a number") + fields[12].parse::<u64>().expect("a number")
+    };
+    let before = ticks(&server);
+    let begun = Instant::now();
+    while begun.elapsed() < Duration::from_millis(300) {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let spent = ticks(&server) - before;
+    assert!(spent <= 5, "{spent} ticks of CPU in 0.3 s of waiting");
+}
+
+/// One step: who sends what, and who gets a reply because of it.
+struct Step {
+    client: usize,
+    line: &'static str,
+    replies: &'static [usize],
+}
+
+const fn step(client: usize, line: &'static str, replies: &'static [usize]) -> Step {
+    Step { client, line, replies }
+}
+
+/// Scenes of four clients, the last of which never blocks; the same to both servers.
+const SCENES: &[(&str, &[Step])] = &[
+    (
+        "first waiting, first served",
+        &[
+            step(0, "BLPOP k 0", &[]),
+            step(1, "BRPOP k 0", &[]),
+            step(2, "BLPOP k 0", &[]),
+            step(3, "RPUSH k a b", &[3, 0, 1]),
+            step(3, "RPUSH k c d", &[3, 2]),
+            step(3, "LRANGE k 0 -1", &[3]),
+        ],
+    ),
+    (
+        "several keys",
+        &[
+            step(0, "BLPOP a b c 0", &[]),
+            step(1, "BLMPOP 0 2 c a RIGHT COUNT 2", &[]),
+            step(3, "RPUSH c 1 2 3 4", &[3, 0, 1]),
+            step(3, "LRANGE c 0 -1", &[3]),
+        ],
+    ),
+    (
+        "moves in a row",
+        &[
+            step(0, "BLMOVE a b LEFT RIGHT 0", &[]),
+            step(1, "BRPOPLPUSH b c 0", &[]),
+            step(2, "BLPOP c 0", &[]),
+            step(3, "LPUSH a v", &[3, 0, 1, 2]),
+            step(3, "DBSIZE", &[3]),
+        ],
+    ),
+    (
+        "another type in between",
+        &[
+            step(0, "BLPOP k 0", &[]),
+            step(3, "SET k v", &[3]),
+            step(3, "GET k", &[3]),
+            step(3, "DEL k", &[3]),
+            step(3, "RPUSH k v", &[3, 0]),
+            step(3, "EXISTS k", &[3]),
+        ],
+    ),
+    (
+        "a destination of another type",
+        &[
+            step(3, "SET d v", &[3]),
+            step(0, "BLMOVE k d LEFT LEFT 0", &[]),
+            step(1, "BLPOP k 0", &[]),
+            step(3, "RPUSH k v", &[3, 0, 1]),
+            step(3, "EXISTS k", &[3]),
+        ],
+    ),
+    (
+        "other ways to a list",
+        &[
+            step(3, "RPUSH old 1 2", &[3]),
+            step(0, "BLPOP k 0", &[]),
+            step(3, "RENAME old k", &[3, 0]),
+            step(1, "BLPOP m 0", &[]),
+            step(3, "COPY k m", &[3, 1]),
+            step(2, "BLPOP n 0", &[]),
+            step(3, "LMOVE k n LEFT LEFT", &[3, 2]),
+            step(3, "DBSIZE", &[3]),
+        ],
+    ),
+    (
+        "databases",
+        &[
+            step(0, "BLPOP k 0", &[]),
+            step(3, "SELECT 1", &[3]),
+            step(3, "RPUSH k v", &[3]),
+            step(3, "SWAPDB 0 1", &[3, 0]),
+            step(1, "BLPOP m 0", &[]),
+            step(3, "RPUSH m v", &[3]),
+            step(3, "MOVE m 0", &[3, 1]),
+            step(3, "DBSIZE", &[3]),
+            step(3, "SELECT 0", &[3]),
+        ],
+    ),
+    (
+        "times out while another goes on",
+        &[
+            step(0, "BLPOP k 0.05", &[0]),
+            step(1, "BLMOVE k l LEFT LEFT 0.01", &[1]),
+            step(2, "BLMPOP 0.01 1 k LEFT", &[2]),
+            step(0, "BLPOP k 0", &[]),
+            step(3, "RPUSH k v", &[3, 0]),
+        ],
+    ),
+    (
+        "unblocked",
+        &[
+            step(3, "CLIENT UNBLOCK 0 TIMEOUT", &[3]),
+            step(0, "BLPOP k 0", &[]),
+            step(3, "@UNBLOCK 0 TIMEOUT", &[3, 0]),
+            step(0, "BRPOPLPUSH k l 0", &[]),
+            step(3, "@UNBLOCK 0 ERROR", &[3, 0]),
+            step(3, "@UNBLOCK 0", &[3]),
+            step(0, "BLMPOP 0 1 k LEFT", &[]),
+            step(3, "@UNBLOCK 0", &[3, 0]),
+        ],
+    ),
+];
+
+fn play(server: &Server, version: &str, steps: &[Step]) -> Vec<(usize, &'static str, Reply)> {
+    let mut clients: Vec<Client> = (0..4).map(|_| server.connect()).collect();
+    let ids: Vec<String> = clients
+        .iter_mut()
+        .map(|client| {
+            client.run(&format!("HELLO {version}"));
+            format!("{:?}", client.run("CLIENT ID")).trim_start_matches(':').to_string()
+        })
+        .collect();
+    clients[3].run("FLUSHALL");
+    let mut blocked = 0;
+    let mut seen = Vec::new();
+    for step in steps {
+        let line = match step.line.strip_prefix("@UNBLOCK ") {
+            Some(rest) => format!("CLIENT UNBLOCK {}{}", ids[0], &rest[1..]),
+            None => step.line.to_string(),
+        };
+        send(&mut clients[step.client], &line);
+        for &who in step.replies {
+            seen.push((who, step.line, clients[who].read()));
+        }
+        if step.replies.is_empty() {
+            blocked += 1;
+        } else {
+            blocked -= step.replies.iter().filter(|&&who| who != step.client).count();
+        }
+        wait_for_blocked(&mut clients[3], blocked);
+    }
+    seen
+}
+
+#[test]
+fn scenes() {
+    let pair = Pair::start(&[]);
+    for version in ["2", "3"] {
+        for (title, steps) in SCENES {
+            let got = play(&pair.subject, version, steps);
+            let wanted = play(&pair.oracle, version, steps);
+            assert_eq!(format!("{got:#?}"), format!("{wanted:#?}"), "{title}, RESP{version}");
+        }
+    }
+}
