@@ -7,6 +7,7 @@
 pub mod connection;
 pub mod generic;
 pub mod server;
+pub mod set;
 pub mod string;
 
 mod args;
@@ -28,4 +29,5 @@ pub use registry::{CommandId, CommandStats, Registered, Registry};
 pub type Reply<'a> = crate::resp::reply::Encoder<'a, crate::reactor::Output>;
 
 /// Every group's commands.
-pub static GROUPS: &[&[&Command]] = &[connection::COMMANDS, generic::COMMANDS, server::COMMANDS, string::COMMANDS];
+pub static GROUPS: &[&[&Command]] =
+    &[connection::COMMANDS, generic::COMMANDS, server::COMMANDS, set::COMMANDS, string::COMMANDS];

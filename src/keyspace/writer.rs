@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use super::entry::{Entry, NewValue, Value, ValueRef};
+use super::entry::{Displaced, Entry, NewValue, Value, ValueRef};
 use super::view::{StringBytes, string_bytes};
 use super::{Context, Db, Event, Key, Keyspace, Kind, Notification, Object, Typed, View, WrongType};
 
@@ -309,6 +309,11 @@ impl<'a> Writer<'a> {
         }
         self.set(key, NewValue::Object(Box::new(object)), Ttl::Clear);
         self.notify(event, key);
+    }
+
+    /// Frees an object that a change has taken out of its key: here if that is cheap, else off the loop.
+    pub fn discard(&mut self, object: impl Into<Object>) {
+        self.keyspace.reclaimer.displaced(Displaced::Value(Value::Object(Box::new(object.into()))));
     }
 
     /// What a value may need while it is made.

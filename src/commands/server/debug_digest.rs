@@ -8,7 +8,7 @@
 use sha1::{Digest as _, Sha1};
 
 use crate::commands::{Args, CommandResult};
-use crate::keyspace::{Entry, Kind, ValueRef};
+use crate::keyspace::{Entry, Object, ValueRef};
 use crate::server::Engine;
 
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
@@ -36,9 +36,10 @@ impl Digest {
             ValueRef::Int(int) => self.chain(itoa::Buffer::new().format(int).as_bytes()),
             ValueRef::Embedded(bytes) => self.chain(bytes),
             ValueRef::Raw(bytes) => self.chain(bytes),
-            ValueRef::Object(object) => match object.kind() {
+            ValueRef::Object(object) => match object {
+                Object::Set(set) => set.for_each(|member| self.add(member)),
                 // Come with their types.
-                Kind::String | Kind::List | Kind::Set | Kind::SortedSet | Kind::Hash | Kind::Stream => {}
+                Object::List(_) | Object::SortedSet(_) | Object::Hash(_) => {}
             },
         }
         if entry.deadline_ms().is_some() {
