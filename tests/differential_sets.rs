@@ -68,7 +68,7 @@ SMISMEMBER s
 SMEMBERS
 SMEMBERS a b
 TYPE ints
-OBJECT ENCODING ints
+OBJECT ENCODING odd
 SADD ttl a
 EXPIRE ttl 100000
 SADD ttl b
@@ -135,7 +135,7 @@ shape SPOP s 1
 SCARD s
 shape SPOP s 3
 SCARD s
-~ SPOP s 9223372036854775807
+shape SPOP s 9223372036854775807
 EXISTS s
 SADD t a b c d e f g h i j k l m n o p q r s t u v w x y z
 shape SRANDMEMBER t 2
@@ -186,7 +186,7 @@ SINTER missing
 ~ SUNION a
 SUNION missing
 ~ SUNION missing a missing
-SUNION i j
+~ SUNION i j
 SINTER i j
 ~ SUNION a a a
 ~ SDIFF a b c
@@ -311,7 +311,18 @@ fn by_hand() {
     run_table(&tables, DEVIATIONS, &[]);
 }
 
-const DEVIATIONS: &[Deviation] = &[];
+const DEVIATIONS: &[Deviation] = &[
+    Deviation {
+        command: "OBJECT ENCODING odd",
+        reply: "\"listpack\"",
+        reason: "small sets that have not only integers are listpacks since 7.2",
+    },
+    Deviation {
+        command: "SSCAN s \"\"",
+        reply: "-ERR invalid cursor",
+        reason: "7.4 reads the cursor as strictly as any other number",
+    },
+];
 
 const DIGESTS: &str = r#"
 DEBUG DIGEST
@@ -330,8 +341,8 @@ DEBUG DIGEST
 
 #[test]
 fn digests() {
-    run_table(&[("digests", DIGESTS)], &[], &["enable-debug-command yes"]);
-    let pair = Pair::start(&["enable-debug-command yes"]);
+    run_table(&[("digests", DIGESTS)], &[], &["--enable-debug-command", "yes"]);
+    let pair = Pair::start(&["--enable-debug-command", "yes"]);
     let mut clients = pair.connect();
     for n in 0..3000 {
         clients.run_quietly(&format!("SADD s{} {n} member:{n}", n % 7));
@@ -424,7 +435,8 @@ fn mend(command: &mut Command) {
 
 static PROFILE: Profile = Profile { forms: FORMS, word, agreement, mend, commands: 20_000, ..Profile::BASE };
 
-static TINY: Profile = Profile { directives: &["set-max-intset-entries 4"], questions: &["TYPE", "SCARD"], ..PROFILE };
+static TINY: Profile =
+    Profile { directives: &["--set-max-intset-entries", "4"], questions: &["TYPE", "SCARD"], ..PROFILE };
 
 #[test]
 fn a_stream_of_set_commands_in_resp2() {

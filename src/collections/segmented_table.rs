@@ -421,7 +421,12 @@ impl<T> SegmentedTable<T> {
     #[cold]
     #[inline(never)]
     fn merge(&mut self, slot: usize, rehash: impl Fn(&T) -> u64) {
-        while self.at(self.directory[slot]).is_sparse() && self.depth > 0 && self.merge_once(slot, &rehash) {}
+        loop {
+            let segment = self.at(self.directory[slot]);
+            if segment.depth == 0 || !segment.is_sparse() || !self.merge_once(slot, &rehash) {
+                break;
+            }
+        }
         if self.free.len() > VACANT_MAX + 3 * self.segments {
             self.compact();
         }

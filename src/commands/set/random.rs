@@ -105,7 +105,7 @@ fn srandmember(args: &mut Args<'_>, view: &View<'_>, reply: &mut Reply<'_>) -> C
             }
         }
         (Some(count), Some(set)) if count as usize >= set.len() => {
-            reply.set(set.len());
+            reply.array(set.len());
             set.iter().for_each(|member| put(reply, member));
         }
         (Some(count), Some(set)) => {
