@@ -4,8 +4,10 @@
 //! Data groups (string, generic, ...) see arguments, a view or a writer of the keyspace, and the reply; they never name
 //! `server`. What a command may touch is in the type of its function: [`Run`].
 
+pub mod bitmap;
 pub mod connection;
 pub mod generic;
+pub mod hyperloglog;
 pub mod server;
 pub mod set;
 pub mod string;
@@ -29,5 +31,12 @@ pub use registry::{CommandId, CommandStats, Registered, Registry};
 pub type Reply<'a> = crate::resp::reply::Encoder<'a, crate::reactor::Output>;
 
 /// Every group's commands.
-pub static GROUPS: &[&[&Command]] =
-    &[connection::COMMANDS, generic::COMMANDS, server::COMMANDS, set::COMMANDS, string::COMMANDS];
+pub static GROUPS: &[&[&Command]] = &[
+    bitmap::COMMANDS,
+    connection::COMMANDS,
+    generic::COMMANDS,
+    hyperloglog::COMMANDS,
+    server::COMMANDS,
+    set::COMMANDS,
+    string::COMMANDS,
+];
