@@ -40,6 +40,11 @@ const BUCKETS_MAX: usize = SEGMENT_MAX * 8 / 7;
 const SPLIT_MARKED: usize = SEGMENT_MAX / 8 * 7;
 /// A segment with fewer entries merges with its sibling if both together have fewer than twice as many.
 const MERGE_BELOW: usize = SEGMENT_MAX / 8;
+/// The only segment shrinks when it has so many times as many buckets as entries, unless it is small.
+const HOLLOW: usize = 16;
+const HOLLOW_MIN: usize = 4;
+/// Vacant segments that are kept beyond three for each one in use.
+const VACANT_MAX: usize = 8;
 /// Most bits of prefix: a directory of 4 M slots, some 2.5 G entries.
 const DEPTH_MAX: u32 = 22;
 /// Segments are kept in blocks of this many, so that adding one never moves the others.
@@ -56,6 +61,15 @@ struct Segment<T> {
     /// Prefix bits that all hashes inside share; [`VACANT`] in a free slot.
     depth: u8,
     version: u32,
+}
+
+impl<T> Segment<T> {
+    /// Whether so many entries have been removed that it should merge with its sibling or, if it has none, shrink.
+    #[inline]
+    fn is_sparse(&self) -> bool {
+        let len = self.entries.len();
+        if self.depth > 0 { len < MERGE_BELOW } else { len < self.entries.num_buckets() / HOLLOW && len >= HOLLOW_MIN }
+    }
 }
 
 const VACANT: u8 = u8::MAX;
@@ -230,10 +244,23 @@ impl<T> SegmentedTable<T> {
         let index = *self.directory.get(slot)?;
         let segment = self.at_mut(index);
         let (entry, _) = segment.entries.find_entry(inner(hash), eq).ok()?.remove();
-        let sparse = segment.entries.len() < MERGE_BELOW && segment.depth > 0;
+        let sparse = segment.is_sparse();
         self.len -= 1;
         if sparse {
             self.merge(slot, rehash);
+        }
+        Some(entry)
+    }
+
+    /// Removes an entry, each with the same probability. `below(n)` is a random number below `n`.
+    pub fn take_random(&mut self, below: impl FnMut(usize) -> usize, rehash: impl Rehash<T>) -> Option<T> {
+        let (index, bucket) = self.draw(below)?;
+        let segment = self.at_mut(index);
+        let (entry, _) = segment.entries.get_bucket_entry(bucket).ok()?.remove();
+        let sparse = segment.is_sparse();
+        self.len -= 1;
+        if sparse {
+            self.merge(self.slot(rehash.hash(&entry)), rehash);
         }
         Some(entry)
     }
@@ -292,7 +319,13 @@ impl<T> SegmentedTable<T> {
     }
 
     /// An entry, each with the same probability. `below(n)` is a random number below `n`.
-    pub fn random(&self, mut below: impl FnMut(usize) -> usize) -> Option<&T> {
+    pub fn random(&self, below: impl FnMut(usize) -> usize) -> Option<&T> {
+        let (index, bucket) = self.draw(below)?;
+        self.at(index).entries.get_bucket(bucket)
+    }
+
+    /// Segment and bucket of an entry, each with the same probability.
+    fn draw(&self, mut below: impl FnMut(usize) -> usize) -> Option<(u32, usize)> {
         if self.len == 0 {
             return None;
         }
@@ -301,12 +334,21 @@ impl<T> SegmentedTable<T> {
         let buckets = if slots == 1 { self.at(0).entries.num_buckets() } else { self.buckets_max() };
         // A miss is as likely as a bucket is empty; a table of nearly empty segments is the exception.
         for _ in 0..RANDOM_TRIES {
-            let segment = self.at(below(slots) as u32);
-            if let Some(entry) = segment.entries.get_bucket(below(buckets)) {
-                return Some(entry);
+            let (index, bucket) = (below(slots) as u32, below(buckets));
+            if self.at(index).entries.get_bucket(bucket).is_some() {
+                return Some((index, bucket));
             }
         }
-        self.iter().nth(below(self.len))
+        let mut nth = below(self.len);
+        for index in 0..slots as u32 {
+            let entries = &self.at(index).entries;
+            if nth < entries.len() {
+                let bucket = (0..entries.num_buckets()).filter(|&at| entries.get_bucket(at).is_some()).nth(nth)?;
+                return Some((index, bucket));
+            }
+            nth -= entries.len();
+        }
+        None
     }
 
     fn buckets_max(&self) -> usize {
@@ -407,11 +449,53 @@ impl<T> SegmentedTable<T> {
     fn merge(&mut self, slot: usize, rehash: impl Rehash<T>) {
         loop {
             let segment = self.at(self.directory[slot]);
-            let sparse = segment.entries.len() < MERGE_BELOW && segment.depth > 0;
-            if !sparse || !self.merge_once(slot, rehash) {
-                return;
+            if segment.depth == 0 || !segment.is_sparse() || !self.merge_once(slot, rehash) {
+                break;
             }
         }
+        if self.free.len() > VACANT_MAX + 3 * self.segments {
+            self.compact();
+        }
+        if self.segments == 1 {
+            self.shrink(rehash);
+        }
+    }
+
+    /// Gives back vacant segments, and the half of a directory that no segment needs any more.
+    fn compact(&mut self) {
+        let mut new_index = vec![0; self.segment_slots()];
+        let mut kept: Vec<Segment<T>> = Vec::with_capacity(self.segments);
+        for (index, segment) in std::mem::take(&mut self.blocks).into_iter().flatten().enumerate() {
+            if segment.depth != VACANT {
+                new_index[index] = kept.len() as u32;
+                kept.push(segment);
+            }
+        }
+        let depth = kept.iter().map(|segment| u32::from(segment.depth)).max().unwrap_or(0);
+        let step = 1 << (self.depth - depth);
+        self.directory = self.directory.iter().step_by(step).map(|&index| new_index[index as usize]).collect();
+        self.depth = depth;
+        self.free = Vec::new();
+        let mut kept = kept.into_iter();
+        while kept.len() > 0 {
+            let mut block = Vec::with_capacity(BLOCK.min(kept.len()));
+            block.extend(kept.by_ref().take(BLOCK));
+            self.blocks.push(block);
+        }
+    }
+
+    /// Gives back most buckets of the only segment, if it needs only a few of them: so that a random bucket is rarely empty.
+    fn shrink(&mut self, rehash: impl Rehash<T>) {
+        let index = self.directory[0];
+        let segment = self.at_mut(index);
+        if segment.depth > 0 || segment.entries.len() >= segment.entries.num_buckets() / HOLLOW {
+            return;
+        }
+        let len = segment.entries.len();
+        segment.entries.shrink_to(2 * len, |entry| inner(rehash.hash(entry)));
+        self.versions = self.versions.wrapping_add(1);
+        let version = self.versions;
+        self.at_mut(index).version = version;
     }
 
     /// Whether it did.

@@ -4,10 +4,13 @@
 //! Data groups (string, generic, ...) see arguments, a view or a writer of the keyspace, and the reply; they never name
 //! `server`. What a command may touch is in the type of its function: [`Run`].
 
+pub mod bitmap;
 pub mod connection;
 pub mod generic;
+pub mod hyperloglog;
 pub mod list;
 pub mod server;
+pub mod set;
 pub mod string;
 
 mod args;
@@ -29,5 +32,13 @@ pub use registry::{CommandId, CommandStats, Registered, Registry};
 pub type Reply<'a> = crate::resp::reply::Encoder<'a, crate::reactor::Output>;
 
 /// Every group's commands.
-pub static GROUPS: &[&[&Command]] =
-    &[connection::COMMANDS, generic::COMMANDS, list::COMMANDS, server::COMMANDS, string::COMMANDS];
+pub static GROUPS: &[&[&Command]] = &[
+    bitmap::COMMANDS,
+    connection::COMMANDS,
+    generic::COMMANDS,
+    hyperloglog::COMMANDS,
+    list::COMMANDS,
+    server::COMMANDS,
+    set::COMMANDS,
+    string::COMMANDS,
+];

@@ -29,7 +29,7 @@ pub(super) fn tick_of(deadline_ms: i64) -> u64 {
 /// Whether two keys are equal. Keys of usual length are compared in a few words that may overlap, which is half the cost of a call
 /// to memcmp.
 #[inline]
-fn same(a: &[u8], b: &[u8]) -> bool {
+pub(super) fn same(a: &[u8], b: &[u8]) -> bool {
     if a.len() != b.len() {
         return false;
     }

@@ -36,7 +36,7 @@ pub use hash::Hash;
 pub use list::{List, Side};
 pub use object::{Context, Kind, Object, Typed, WrongType};
 pub use reclaim::Reclaimer;
-pub use set::Set;
+pub use set::{Member, Set};
 pub use sorted_set::SortedSet;
 pub use view::{StringBytes, View};
 pub use writer::{Changed, Ttl, Writer};

@@ -78,6 +78,11 @@ impl<'a> View<'a> {
         self.keyspace.now_ms
     }
 
+    /// `proto-max-bulk-len`: no string grows beyond it, bytes.
+    pub fn bulk_max(&self) -> usize {
+        self.keyspace.settings.bulk_max
+    }
+
     /// A key with its hash.
     pub fn key<'k>(&self, bytes: &'k [u8]) -> Key<'k> {
         Key { bytes, hash: self.keyspace.hash(bytes) }

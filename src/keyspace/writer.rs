@@ -200,6 +200,36 @@ impl<'a> Writer<'a> {
         Ok(answer)
     }
 
+    /// As [`Writer::change_string`], for a change that may come to nothing: only what it counts is signalled and, if there
+    /// is an `event`, told.
+    pub fn change_bytes<R>(
+        &mut self,
+        key: Key<'_>,
+        event: impl Into<Option<Event>>,
+        change: impl FnOnce(&mut Vec<u8>) -> Changed<R>,
+    ) -> Result<R, Kind> {
+        if let Some(entry) = self.find(key) {
+            if let ValueRef::Object(object) = entry.value() {
+                return Err(object.kind());
+            }
+        } else {
+            self.insert(key, NewValue::Raw(Arc::new(Vec::new())));
+        }
+        let Keyspace { dbs, reclaimer, .. } = &mut *self.keyspace;
+        let entry = dbs[self.db].find_mut(key).expect("it was found or made");
+        if entry.raw_mut().is_none() {
+            let bytes = string_bytes(entry).map_or(Vec::new(), |mut bytes| bytes.as_bytes().to_vec());
+            reclaimer.displaced(entry.set_value(NewValue::Raw(Arc::new(bytes))));
+        }
+        let Changed(answer, changes) = change(entry.raw_mut().expect("it was made raw"));
+        if changes > 0 {
+            self.signal(key);
+            self.keyspace.dirty += changes as u64;
+            event.into().into_iter().for_each(|event| self.notify(event, key));
+        }
+        Ok(answer)
+    }
+
     /// Makes the key the integer that `change` makes of its value; the deadline stays. Err, and nothing changed: what `change`
     /// says.
     #[inline]
@@ -316,7 +346,7 @@ impl<'a> Writer<'a> {
         self.keyspace.dirty -= changes as u64;
     }
 
-    /// Frees what a value let go of, where that holds up nobody.
+    /// Frees an object that a change has taken out of its key: here if that is cheap, else off the loop.
     pub fn discard(&mut self, object: impl Into<Object>) {
         self.keyspace.reclaimer.displaced(Displaced::Value(Value::Object(Box::new(object.into()))));
     }

@@ -113,10 +113,6 @@ impl Output {
         self.measure_room();
     }
 
-    pub fn is_muted(&self) -> bool {
-        self.muted
-    }
-
     /// Gives the ring back if nothing is in it.
     #[inline]
     pub fn settle(&mut self, pool: &mut BufferPool) {

@@ -5,7 +5,7 @@ mod exists;
 mod expire;
 mod object;
 mod rename;
-mod scan;
+pub(super) mod scan;
 mod ttl;
 
 use super::Command;

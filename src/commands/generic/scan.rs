@@ -78,8 +78,40 @@ fn scan(args: &mut Args<'_>, view: &View<'_>, reply: &mut Reply<'_>) -> CommandR
     Ok(())
 }
 
+/// The options of HSCAN, SSCAN and ZSCAN.
+pub(in crate::commands) struct ScanArgs<'a> {
+    /// Elements looked at.
+    pub count: usize,
+    /// None: everything matches.
+    pub pattern: Option<&'a [u8]>,
+}
+
+impl<'a> ScanArgs<'a> {
+    /// Of the arguments from `start` on.
+    pub fn read(args: &'a Args<'_>, start: usize) -> Result<ScanArgs<'a>, CommandError> {
+        let mut options = ScanArgs { count: COUNT_DEFAULT, pattern: None };
+        let mut index = start;
+        while index < args.len() {
+            if index + 1 >= args.len() {
+                return Err(CommandError::SYNTAX);
+            }
+            if args.is(index, "COUNT") {
+                let asked = args.int(index + 1)?;
+                options.count = usize::try_from(asked).ok().filter(|&count| count > 0).ok_or(CommandError::SYNTAX)?;
+            } else if args.is(index, "MATCH") {
+                let pattern = args.get(index + 1);
+                options.pattern = (pattern != b"*").then_some(pattern);
+            } else {
+                return Err(CommandError::SYNTAX);
+            }
+            index += 2;
+        }
+        Ok(options)
+    }
+}
+
 /// A cursor as C's `strtoull` reads it, but for signs and spaces.
-fn parse_cursor(text: &[u8]) -> Option<u64> {
+pub(in crate::commands) fn parse_cursor(text: &[u8]) -> Option<u64> {
     let digits = text.strip_prefix(b"+").unwrap_or(text);
     if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
         return None;

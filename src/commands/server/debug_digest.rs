@@ -49,8 +49,9 @@ impl Digest {
                 let mut digits = itoa::Buffer::new();
                 list.iter().for_each(|element| self.chain(element.text(&mut digits)));
             }
+            Object::Set(set) => set.for_each(|member| self.add(member)),
             // Come with their types.
-            Object::Set(_) | Object::SortedSet(_) | Object::Hash(_) => {}
+            Object::SortedSet(_) | Object::Hash(_) => {}
         }
     }
 

@@ -112,11 +112,7 @@ fn run(list_max_listpack_size: i32, steps: usize, grow_until: usize) {
             }
             9 | 14..=16 => {
                 let side = side(&mut random);
-                let expected = if side == Side::Left {
-                    (!twin.is_empty()).then(|| twin.remove(0))
-                } else {
-                    twin.pop()
-                };
+                let expected = if side == Side::Left { (!twin.is_empty()).then(|| twin.remove(0)) } else { twin.pop() };
                 let end = list.end(side).map(|element| element.text(&mut itoa::Buffer::new()).to_vec());
                 assert_eq!(end, expected, "{what}");
                 let popped = list.pop(side, |element| element.text(&mut itoa::Buffer::new()).to_vec());
@@ -142,8 +138,11 @@ fn run(list_max_listpack_size: i32, steps: usize, grow_until: usize) {
                 let stop = (at + count).min(twin.len());
                 let expected = twin.get(at..stop).unwrap_or_default().to_vec();
                 assert_eq!(texts(list.range(at, count)), expected, "{what}");
-                let mut backwards: Vec<Vec<u8>> =
-                    list.range(at, count).rev().map(|element| element.text(&mut itoa::Buffer::new()).to_vec()).collect();
+                let mut backwards: Vec<Vec<u8>> = list
+                    .range(at, count)
+                    .rev()
+                    .map(|element| element.text(&mut itoa::Buffer::new()).to_vec())
+                    .collect();
                 backwards.reverse();
                 assert_eq!(backwards, expected, "{what}");
             }

@@ -338,11 +338,11 @@ fn ten_thousand_wait() {
         harness.engine.run();
     }
     assert_eq!(blocked(&mut harness), 10_000);
-    for number in 0..100 {
-        harness.line(&format!("rpush k{number} v"));
+    for (number, &client) in clients.iter().enumerate().take(100) {
         let key = format!("k{number}");
+        harness.line(&format!("rpush {key} v"));
         let expected = encode(&[key.as_bytes(), b"v"]);
-        assert_eq!(harness.take(clients[number]), expected);
+        assert_eq!(harness.take(client), expected);
     }
     assert_eq!(blocked(&mut harness), 9900);
     harness.advance_ms(100_000);

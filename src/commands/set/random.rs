@@ -1,0 +1,117 @@
+//! Members drawn at random: SPOP takes them out, SRANDMEMBER only looks.
+
+use super::put;
+use crate::commands::{
+    Acl, Arg, Args, Command, CommandError, CommandResult, Flags, Group, KeyFlags, KeySpec, Reply, Run,
+};
+use crate::keyspace::{Changed, Event, Set, Typed, View, Writer};
+
+const POPPED: Event = Event::set("spop");
+/// Members that SRANDMEMBER draws with repetition, at most: a reply of a gigabyte or more. Redis tries whatever it is asked
+/// for, until it has no memory left.
+const REPEATED_MAX: u64 = 1 << 27;
+
+pub(super) static SPOP: Command = Command {
+    name: "spop",
+    arity: -2,
+    run: Run::Write(spop),
+    flags: Flags::WRITE.union(Flags::FAST),
+    acl: Acl::WRITE.union(Acl::SET).union(Acl::FAST),
+    keys: &[KeySpec::one(1, KeyFlags::RW.union(KeyFlags::ACCESS).union(KeyFlags::DELETE))],
+    group: Group::Set,
+    summary: "Removes and returns one or more members drawn at random; a key left without members is deleted.",
+    complexity: "O(1) without a count, else O(N) where N is the count.",
+    history: &[("3.2.0", "Added the `count` argument.")],
+    tips: &["nondeterministic_output"],
+    args: &[Arg::key("key"), Arg::integer("count").since("3.2.0").optional()],
+    ..Command::BASE
+};
+
+fn spop(args: &mut Args<'_>, db: &mut Writer<'_>, reply: &mut Reply<'_>) -> CommandResult {
+    if args.len() > 2 {
+        return spop_count(args, db, reply);
+    }
+    let popped = db.change(args.key(1), POPPED, |set: &mut Set, context| {
+        set.pop(context, |member| put(reply, member));
+        Changed((), 1)
+    })?;
+    if popped.is_none() {
+        reply.null();
+    }
+    Ok(())
+}
+
+fn spop_count(args: &mut Args<'_>, db: &mut Writer<'_>, reply: &mut Reply<'_>) -> CommandResult {
+    if args.len() > 3 {
+        return Err(CommandError::SYNTAX);
+    }
+    const NOT_POSITIVE: CommandError = CommandError::new("ERR value is out of range, must be positive");
+    let count = args.int(2).ok().and_then(|count| usize::try_from(count).ok()).ok_or(NOT_POSITIVE)?;
+    let popped = db.change(args.key(1), POPPED, |set: &mut Set, context| {
+        let popped = count.min(set.len());
+        reply.set(popped);
+        if count < set.len() {
+            return Changed(set.pop_some(count, context, |member| put(reply, member)), popped);
+        }
+        set.iter().for_each(|member| put(reply, member));
+        Changed(Some(std::mem::take(set)), popped)
+    })?;
+    match popped {
+        Some(Some(rest)) => db.discard(rest),
+        Some(None) => {}
+        None => reply.set(0),
+    }
+    Ok(())
+}
+
+pub(super) static SRANDMEMBER: Command = Command {
+    name: "srandmember",
+    arity: -2,
+    run: Run::Read(srandmember),
+    flags: Flags::READONLY,
+    acl: Acl::READ.union(Acl::SET).union(Acl::SLOW),
+    keys: &[KeySpec::one(1, KeyFlags::RO.union(KeyFlags::ACCESS))],
+    group: Group::Set,
+    summary: "Returns one or more members drawn at random.",
+    complexity: "O(1) without a count, else O(N) where N is the count without its sign.",
+    history: &[("2.6.0", "Added the optional `count` argument.")],
+    tips: &["nondeterministic_output"],
+    args: &[Arg::key("key"), Arg::integer("count").since("2.6.0").optional()],
+    ..Command::BASE
+};
+
+fn srandmember(args: &mut Args<'_>, view: &View<'_>, reply: &mut Reply<'_>) -> CommandResult {
+    if args.len() > 3 {
+        return Err(CommandError::SYNTAX);
+    }
+    let count = if args.len() == 3 { Some(args.int_within(2, -i64::MAX, i64::MAX)?) } else { None };
+    let set = view.object::<Set>(args.key(1))?;
+    let context = view.context();
+    match (count, set) {
+        (None, None) => reply.null(),
+        (None, Some(set)) => match set.random(&context) {
+            Some(member) => put(reply, member),
+            None => reply.null(),
+        },
+        (Some(_), None) | (Some(0), _) => reply.array(0),
+        (Some(count), Some(set)) if count < 0 => {
+            let count = count.unsigned_abs();
+            if count > REPEATED_MAX {
+                return Err(CommandError::new("ERR value is out of range"));
+            }
+            reply.array(count as usize);
+            for _ in 0..count {
+                set.random(&context).into_iter().for_each(|member| put(reply, member));
+            }
+        }
+        (Some(count), Some(set)) if count as usize >= set.len() => {
+            reply.array(set.len());
+            set.iter().for_each(|member| put(reply, member));
+        }
+        (Some(count), Some(set)) => {
+            reply.array(count as usize);
+            set.sample(count as usize, &context, |member| put(reply, member));
+        }
+    }
+    Ok(())
+}
