@@ -6,6 +6,7 @@
 
 pub mod connection;
 pub mod generic;
+pub mod hash;
 pub mod server;
 pub mod string;
 
@@ -28,4 +29,4 @@ pub use registry::{CommandId, CommandStats, Registered, Registry};
 pub type Reply<'a> = crate::resp::reply::Encoder<'a, crate::reactor::Output>;
 
 /// Every group's commands.
-pub static GROUPS: &[&[&Command]] = &[connection::COMMANDS, generic::COMMANDS, server::COMMANDS, string::COMMANDS];
+pub static GROUPS: &[&[&Command]] = &[connection::COMMANDS, generic::COMMANDS, hash::COMMANDS, server::COMMANDS, string::COMMANDS];

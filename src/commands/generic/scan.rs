@@ -79,7 +79,7 @@ fn scan(args: &mut Args<'_>, view: &View<'_>, reply: &mut Reply<'_>) -> CommandR
 }
 
 /// A cursor as C's `strtoull` reads it, but for signs and spaces.
-fn parse_cursor(text: &[u8]) -> Option<u64> {
+pub(in crate::commands) fn parse_cursor(text: &[u8]) -> Option<u64> {
     let digits = text.strip_prefix(b"+").unwrap_or(text);
     if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
         return None;

@@ -8,7 +8,7 @@
 use sha1::{Digest as _, Sha1};
 
 use crate::commands::{Args, CommandResult};
-use crate::keyspace::{Entry, Kind, ValueRef};
+use crate::keyspace::{Entry, Hash, Kind, Object, Typed, ValueRef};
 use crate::server::Engine;
 
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
@@ -37,13 +37,29 @@ impl Digest {
             ValueRef::Embedded(bytes) => self.chain(bytes),
             ValueRef::Raw(bytes) => self.chain(bytes),
             ValueRef::Object(object) => match object.kind() {
+                Kind::Hash => self.add_fields(object),
                 // Come with their types.
-                Kind::String | Kind::List | Kind::Set | Kind::SortedSet | Kind::Hash | Kind::Stream => {}
+                Kind::String | Kind::List | Kind::Set | Kind::SortedSet | Kind::Stream => {}
             },
         }
         if entry.deadline_ms().is_some() {
             self.add(b"!!expire!!");
         }
+    }
+
+    /// The fields of a hash, in any order.
+    fn add_fields(&mut self, object: &Object) {
+        let Some(hash) = Hash::of(object) else { return };
+        hash.for_each(i64::MIN, |field, value, deadline_ms| {
+            let mut of_field = Digest::default();
+            let mut digits = itoa::Buffer::new();
+            of_field.chain(field.bytes(&mut digits));
+            of_field.chain(value.bytes(&mut digits));
+            if deadline_ms.is_some() {
+                of_field.add(b"!!hexpire!!");
+            }
+            self.add(&of_field.0);
+        });
     }
 
     fn hex(&self) -> String {

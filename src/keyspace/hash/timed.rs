@@ -1,6 +1,5 @@
 //! Deadlines of fields: setting them, finding the next, removing what is due.
 
-use std::collections::BTreeSet;
 
 use super::{Fields, Hash};
 use crate::base::hash::KeyHasher;
@@ -238,7 +237,7 @@ impl Hash {
                 assert!(deadlines.is_sorted(), "{deadlines:?}");
             }
             Hash::Table(fields) => {
-                let of_entries: BTreeSet<(i64, u64)> = fields
+                let of_entries: std::collections::BTreeSet<(i64, u64)> = fields
                     .table
                     .iter()
                     .filter_map(|entry| Some((entry.deadline_ms()?, hasher.hash(entry.key()))))
