@@ -7,6 +7,7 @@
 pub mod bitmap;
 pub mod connection;
 pub mod generic;
+pub mod hash;
 pub mod hyperloglog;
 pub mod list;
 pub mod server;
@@ -36,6 +37,7 @@ pub static GROUPS: &[&[&Command]] = &[
     bitmap::COMMANDS,
     connection::COMMANDS,
     generic::COMMANDS,
+    hash::COMMANDS,
     hyperloglog::COMMANDS,
     list::COMMANDS,
     server::COMMANDS,

@@ -1,10 +1,15 @@
-//! One database: the table of entries, and the wheel with the hashes of those that have deadlines.
+//! One database: the table of entries, the wheel with the hashes of those that have deadlines, and the order in which fields of
+//! hashes are due.
 //!
 //! Invariants: `volatile` entries have a deadline, and `deadline_sum_ms` is the sum of them; each of them is filed, that is, a record
-//! with its hash is in the wheel at its deadline or earlier.
+//! with its hash is in the wheel at its deadline or earlier. `field_deadlines` has one record for each hash that has a field with a
+//! deadline: the first of these, exactly. (In the wheel, a hash whose fields get ever earlier deadlines would leave a record for each
+//! of them, and each would be asked for, again and again, at every deadline of a field.)
 
-use super::entry::{ByKey, Entry};
-use super::{Key, NewValue};
+use std::collections::BTreeSet;
+
+use super::entry::{ByKey, Entry, ValueRef};
+use super::{Key, Kind, NewValue};
 use crate::base::hash::KeyHasher;
 use crate::collections::segmented_table::SegmentedTable;
 use crate::collections::timing_wheel::TimingWheel;
@@ -15,6 +20,8 @@ pub(super) const STALE_MAX: usize = 64 * 1024;
 pub struct Db {
     pub(super) table: SegmentedTable<Entry>,
     pub(super) wheel: TimingWheel,
+    /// First deadline of a field and hash of the key, of each hash that has such fields.
+    pub(super) field_deadlines: BTreeSet<(i64, u64)>,
     volatile: usize,
     deadline_sum_ms: i128,
     /// Parity of the current or last sweep of the wheel.
@@ -46,11 +53,24 @@ pub(super) fn same(a: &[u8], b: &[u8]) -> bool {
     }
 }
 
+/// When the first of the fields of a hash is due, if any has a deadline.
+#[inline]
+pub(super) fn fields_due_ms(entry: &Entry) -> Option<i64> {
+    if entry.kind() != Kind::Hash {
+        return None;
+    }
+    match entry.value() {
+        ValueRef::Object(object) => object.next_deadline_ms(),
+        _ => None,
+    }
+}
+
 impl Db {
     pub(super) fn new(now_ms: i64) -> Db {
         Db {
             table: SegmentedTable::new(),
             wheel: TimingWheel::new(now_ms.max(0) as u64),
+            field_deadlines: BTreeSet::new(),
             volatile: 0,
             deadline_sum_ms: 0,
             sweep_parity: false,
@@ -69,6 +89,11 @@ impl Db {
     /// Keys with a deadline.
     pub fn volatile_len(&self) -> usize {
         self.volatile
+    }
+
+    /// Hashes that have fields with deadlines.
+    pub fn timed_hashes(&self) -> usize {
+        self.field_deadlines.len()
     }
 
     /// Mean time to live of the keys with a deadline, milliseconds.
@@ -117,6 +142,7 @@ impl Db {
             entry.set_filed(true);
             entry.set_swept(self.sweep_parity);
         }
+        self.refile_fields(key.hash, None, fields_due_ms(&entry));
         self.table.insert_unique(key.hash, entry, ByKey(hasher))
     }
 
@@ -126,8 +152,27 @@ impl Db {
             self.volatile -= 1;
             self.deadline_sum_ms -= i128::from(deadline_ms);
         }
+        self.refile_fields(key.hash, fields_due_ms(&entry), None);
         // Its record in the wheel, if any, is stale now and goes when its tick comes, or in a sweep.
         Some(entry)
+    }
+
+    /// The first deadline of the fields of a hash has become another.
+    #[inline]
+    pub(super) fn refile_fields(&mut self, hash: u64, old: Option<i64>, new: Option<i64>) {
+        if old != new {
+            self.refile_fields_slowly(hash, old, new);
+        }
+    }
+
+    #[cold]
+    fn refile_fields_slowly(&mut self, hash: u64, old: Option<i64>, new: Option<i64>) {
+        if let Some(old) = old {
+            self.field_deadlines.remove(&(old, hash));
+        }
+        if let Some(new) = new {
+            self.field_deadlines.insert((new, hash));
+        }
     }
 
     /// Sets or removes the deadline of a key that is there.

@@ -1,17 +1,22 @@
-//! Removing keys at their deadlines: what the timing wheel says is due, in slices, in the order of the deadlines.
+//! Removing keys and fields of hashes at their deadlines: what is due, in slices, in the order of the deadlines.
 
-use super::db::tick_of;
-use super::{Db, Key, Keyspace};
+use super::db::{fields_due_ms, tick_of};
+use super::entry::Entry;
+use super::{Db, Event, Key, Keyspace, Notification, Object, Typed};
 
 impl Keyspace {
-    /// Removes up to `budget` keys whose deadline has passed; what is left of the budget. 0 means that there may be more.
+    /// Removes up to `budget` keys and fields whose deadline has passed; what is left of the budget. 0 means that there may be more.
     pub fn expire_slice(&mut self, mut budget: usize) -> usize {
         self.reap_seen();
         if !self.active_expire {
             return budget;
         }
         for db in 0..self.dbs_used {
+            // Fields first, with half of it, so that neither keys nor fields wait until there are none of the others.
+            let half = budget.div_ceil(2);
+            budget = budget - half + self.expire_fields(db, half);
             budget = self.expire_slice_of(db, budget);
+            budget = self.expire_fields(db, budget);
             if budget == 0 {
                 break;
             }
@@ -19,12 +24,16 @@ impl Keyspace {
         budget
     }
 
-    /// When the next key is due, Unix milliseconds; None: no key has a deadline.
+    /// When the next key or field is due, Unix milliseconds; None: none has a deadline.
     pub fn next_expiry_ms(&self) -> Option<u64> {
         if !self.active_expire {
             return None;
         }
-        self.dbs[..self.dbs_used].iter().filter_map(|db| db.wheel.next_tick()).min()
+        let next_of = |db: &Db| {
+            let field = db.field_deadlines.first().map(|&(deadline_ms, _)| tick_of(deadline_ms));
+            [db.wheel.next_tick(), field].into_iter().flatten().min()
+        };
+        self.dbs[..self.dbs_used].iter().filter_map(next_of).min()
     }
 
     fn expire_slice_of(&mut self, db: usize, budget: usize) -> usize {
@@ -78,6 +87,59 @@ impl Keyspace {
             return None;
         }
         later
+    }
+
+    /// Removes up to `budget` fields whose deadline has passed, and the hashes that have no other; what is left of the budget.
+    fn expire_fields(&mut self, db: usize, mut budget: usize) -> usize {
+        let now_ms = self.now_ms;
+        while budget > 0
+            && let Some(&(deadline_ms, hash)) = self.dbs[db].field_deadlines.first()
+            && deadline_ms < now_ms
+        {
+            // At least one, so that this ends.
+            budget = budget.saturating_sub(self.expire_fields_of(db, hash, deadline_ms, budget).max(1));
+        }
+        budget
+    }
+
+    /// Removes up to `budget` fields of one hash; how many.
+    fn expire_fields_of(&mut self, db: usize, hash: u64, deadline_ms: i64, budget: usize) -> usize {
+        let Keyspace { dbs, hasher, reclaimer, now_ms, stats, settings, awaited, .. } = &mut *self;
+        let now_ms = *now_ms;
+        let Db { table, field_deadlines, .. } = &mut dbs[db];
+        field_deadlines.remove(&(deadline_ms, hash));
+        let is_it = |entry: &Entry| fields_due_ms(entry) == Some(deadline_ms) && hasher.hash(entry.key()) == hash;
+        let Some(entry) = table.find_mut(hash, is_it) else { return 0 };
+        let Some(Object::Hash(fields)) = entry.object_mut() else { return 0 };
+        let expired = fields.expire(now_ms, budget, hasher, |entry| reclaimer.entry(entry));
+        stats.expired_subkeys += expired as u64;
+        stats.expire_lag_max_ms = stats.expire_lag_max_ms.max((now_ms - deadline_ms - 1).max(0) as u64);
+        let is_empty = fields.is_empty();
+        if let Some(next_ms) = fields.next_deadline_ms() {
+            field_deadlines.insert((next_ms, hash));
+        }
+        if is_empty || !settings.notify.is_empty() || !awaited.is_empty() {
+            let name = entry.key().to_vec();
+            self.fields_expired(db, Key::with_hash(&name, hash), is_empty);
+        }
+        expired
+    }
+
+    /// Tells of fields that have gone, and removes the hash if those were all.
+    fn fields_expired(&mut self, db: usize, key: Key<'_>, is_empty: bool) {
+        self.awaited.changed(db, key);
+        let mut events = vec![Event::HEXPIRED];
+        if is_empty {
+            if let Some(entry) = self.dbs[db].remove(key, &self.hasher) {
+                self.reclaimer.entry(entry);
+            }
+            events.push(Event::DEL);
+        }
+        for event in events {
+            if self.settings.notify.contains(event.class) {
+                self.notifications.push(Notification { event, db, key: key.bytes.into() });
+            }
+        }
     }
 
     /// A record came up in a sweep: kept if it is the first of a volatile key in this sweep.

@@ -5,7 +5,8 @@
 //! The keyspace knows no command, no protocol and no connection.
 //!
 //! Deadlines are kept twice: in the entry, which decides, and as a hash of the key in a timing wheel, which sees to it that the key goes at its
-//! millisecond whether or not anybody asks for it.
+//! millisecond whether or not anybody asks for it. Those of the fields of hashes are in the hashes, and the first of each hash is in an ordered
+//! set of the database.
 
 mod awaited;
 mod db;
@@ -32,7 +33,7 @@ pub use awaited::{Awaited, ReadyKey};
 pub use db::Db;
 pub use entry::{EMBEDDED_MAX, Entry, NewValue, Value, ValueRef};
 pub use event::{Event, EventClass, Notification};
-pub use hash::Hash;
+pub use hash::{FieldText, Hash};
 pub use list::{List, Side};
 pub use object::{Context, Kind, Object, Typed, WrongType};
 pub use reclaim::Reclaimer;
@@ -113,6 +114,8 @@ pub struct KeyspaceStats {
     pub hits: Cell<u64>,
     pub misses: Cell<u64>,
     pub expired_keys: u64,
+    /// Fields of hashes.
+    pub expired_subkeys: u64,
     /// Longest delay between a key's deadline and its removal by the wheel, milliseconds.
     pub expire_lag_max_ms: u64,
 }

@@ -78,6 +78,11 @@ pub trait Typed: Sized {
     fn memory_bytes(&self, samples: usize) -> usize;
     /// Another one with the same elements.
     fn copy(&self, hasher: &KeyHasher) -> Self;
+    /// When the first of its elements is due to go, if any has a deadline.
+    #[inline]
+    fn next_deadline_ms(&self) -> Option<i64> {
+        None
+    }
 }
 
 /// What a value may need while it is changed.
@@ -121,6 +126,11 @@ macro_rules! typed {
             /// Elements.
             pub fn len(&self) -> usize {
                 match self { $(Object::$type(value) => value.len(),)* }
+            }
+
+            /// When the first of its elements is due to go, if any has a deadline.
+            pub fn next_deadline_ms(&self) -> Option<i64> {
+                match self { $(Object::$type(value) => value.next_deadline_ms(),)* }
             }
 
             pub fn is_empty(&self) -> bool {

@@ -1,6 +1,7 @@
 //! Freeing off the loop: what is expensive to free is collected during a turn and handed, once a turn, to a thread that does nothing
 //! else.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Sender, channel};
@@ -25,8 +26,11 @@ pub struct Reclaimer {
 enum Garbage {
     Entry(#[expect(dead_code, reason = "held to be dropped")] Entry),
     Value(#[expect(dead_code, reason = "held to be dropped")] Value),
-    Database(SegmentedTable<Entry>, #[expect(dead_code, reason = "held to be dropped")] Box<TimingWheel>),
+    Database(SegmentedTable<Entry>, #[expect(dead_code, reason = "held to be dropped")] Box<Deadlines>),
 }
+
+/// The deadlines of a database's keys and fields.
+type Deadlines = (TimingWheel, BTreeSet<(i64, u64)>);
 
 impl Garbage {
     fn objects(&self) -> usize {
@@ -74,9 +78,9 @@ impl Reclaimer {
     }
 
     /// Frees a whole database's keys elsewhere.
-    pub fn database(&mut self, table: SegmentedTable<Entry>, wheel: TimingWheel) {
+    pub fn database(&mut self, table: SegmentedTable<Entry>, wheel: TimingWheel, fields: BTreeSet<(i64, u64)>) {
         if !table.is_empty() || !wheel.is_empty() {
-            self.collect(Garbage::Database(table, Box::new(wheel)));
+            self.collect(Garbage::Database(table, Box::new((wheel, fields))));
         }
     }
 

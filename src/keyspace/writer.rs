@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use super::db::fields_due_ms;
 use super::entry::{Displaced, Entry, NewValue, Value, ValueRef};
 use super::view::{StringBytes, string_bytes};
 use super::{Context, Db, Event, Key, Keyspace, Kind, Notification, Object, Typed, View, WrongType};
@@ -144,11 +145,14 @@ impl<'a> Writer<'a> {
             Some(entry) => {
                 // A key whose deadline has passed is not there: its count and its deadline don't pass to the new one.
                 let expired = entry.deadline_ms().is_some_and(|deadline_ms| deadline_ms < now_ms);
+                let fields_due_before = fields_due_ms(entry);
                 let displaced = entry.set_value(value);
                 if !policy_lfu || expired {
                     entry.set_lru(lru);
                 }
                 let volatile = entry.deadline_ms().is_some();
+                let fields_due = fields_due_ms(entry);
+                db.refile_fields(key.hash, fields_due_before, fields_due);
                 reclaimer.displaced(displaced);
                 match ttl {
                     Ttl::At(deadline_ms) => db.set_deadline(key, Some(deadline_ms)),
@@ -290,8 +294,11 @@ impl<'a> Writer<'a> {
         }
         let value = entry.object_mut().and_then(T::of_mut).ok_or(WrongType)?;
         let context = Context { settings, hasher, now_ms: *now_ms, random };
+        let due_before = value.next_deadline_ms();
         let Changed(answer, changes) = change(value, &context);
         let is_empty = value.is_empty();
+        let due = value.next_deadline_ms();
+        dbs[self.db].refile_fields(key.hash, due_before, due);
         if policy_lfu {
             self.used(key);
         }
@@ -473,7 +480,7 @@ impl<'a> Writer<'a> {
         let now_ms = self.keyspace.now_ms;
         let old = std::mem::replace(&mut self.keyspace.dbs[db], Db::new(now_ms));
         let len = old.len();
-        self.keyspace.reclaimer.database(old.table, old.wheel);
+        self.keyspace.reclaimer.database(old.table, old.wheel, old.field_deadlines);
         self.keyspace.dirty += len as u64;
         len
     }

@@ -9,6 +9,7 @@ pub(super) mod scan;
 mod ttl;
 
 use super::Command;
+pub(super) use scan::parse_cursor;
 
 pub static COMMANDS: &[&Command] = &[
     &rename::COPY,

@@ -8,7 +8,7 @@
 use sha1::{Digest as _, Sha1};
 
 use crate::commands::{Args, CommandResult};
-use crate::keyspace::{Entry, Object, ValueRef};
+use crate::keyspace::{Entry, Hash, Object, ValueRef};
 use crate::server::Engine;
 
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
@@ -50,9 +50,24 @@ impl Digest {
                 list.iter().for_each(|element| self.chain(element.text(&mut digits)));
             }
             Object::Set(set) => set.for_each(|member| self.add(member)),
-            // Come with their types.
-            Object::SortedSet(_) | Object::Hash(_) => {}
+            Object::Hash(hash) => self.add_fields(hash),
+            // Comes with its type.
+            Object::SortedSet(_) => {}
         }
+    }
+
+    /// The fields of a hash, in any order.
+    fn add_fields(&mut self, hash: &Hash) {
+        hash.for_each(i64::MIN, |field, value, deadline_ms| {
+            let mut of_field = Digest::default();
+            let mut digits = itoa::Buffer::new();
+            of_field.chain(field.bytes(&mut digits));
+            of_field.chain(value.bytes(&mut digits));
+            if deadline_ms.is_some() {
+                of_field.add(b"!!hexpire!!");
+            }
+            self.add(&of_field.0);
+        });
     }
 
     fn hex(&self) -> String {

@@ -43,6 +43,7 @@ pub(super) fn stats(engine: &mut Engine, text: &mut Text) {
     text.field("sync_full", 0);
     text.field("sync_partial_ok", 0);
     text.field("sync_partial_err", 0);
+    text.field("expired_subkeys", keyspace.expired_subkeys);
     text.field("expired_keys", keyspace.expired_keys);
     text.field("expire_lag_max_ms", keyspace.expire_lag_max_ms);
     text.field("evicted_keys", 0);
@@ -105,7 +106,8 @@ pub(super) fn keyspace(engine: &mut Engine, text: &mut Text) {
         let db = engine.keyspace.db(index);
         if !db.is_empty() {
             let (keys, expires, ttl_ms) = (db.len(), db.volatile_len(), db.ttl_mean_ms(now_ms));
-            let value = format_args!("keys={keys},expires={expires},avg_ttl={ttl_ms},subexpiry=0");
+            let timed = db.timed_hashes();
+            let value = format_args!("keys={keys},expires={expires},avg_ttl={ttl_ms},subexpiry={timed}");
             text.field(&format!("db{index}"), value);
         }
     }

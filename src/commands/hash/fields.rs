@@ -1,0 +1,75 @@
+//! What the commands with `FIELDS numfields field ...` share: reading it, and the deadlines that fields can have.
+
+use std::ops::Range;
+
+use crate::base::number;
+use crate::commands::{Arg, Args, CommandError};
+
+/// `FIELDS numfields field [field ...]`
+pub(super) const FIELDS: Arg =
+    Arg::block("fields", &[Arg::integer("numfields"), Arg::string("field").multiple()]).token("FIELDS");
+
+pub(super) const NOT_POSITIVE: CommandError = CommandError::new("ERR Number of fields must be a positive integer");
+const MISSING: CommandError =
+    CommandError::new("ERR Mandatory argument FIELDS is missing or not at the right position");
+const MISMATCH: CommandError = CommandError::new("ERR The `numfields` parameter must match the number of arguments");
+
+/// The arguments that are the fields, of a call that has FIELDS at `index`. `bad_count`: what it says of a number that is none.
+pub(super) fn read(args: &Args<'_>, index: usize, bad_count: CommandError) -> Result<Range<usize>, CommandError> {
+    if index + 1 >= args.len() || !args.is(index, "FIELDS") {
+        return Err(MISSING);
+    }
+    let count = number::parse_i64(args.get(index + 1)).filter(|&count| count > 0).ok_or(bad_count)?;
+    let first = index + 2;
+    if usize::try_from(count).ok() != Some(args.len() - first) {
+        return Err(MISMATCH);
+    }
+    Ok(first..args.len())
+}
+
+/// The last deadline that a field can have, Unix milliseconds: Redis keeps them in 46 bits.
+const DEADLINE_MAX_MS: i64 = (1 << 46) - 1;
+
+/// What a number of seconds or milliseconds counts from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unit {
+    Seconds,
+    Milliseconds,
+    UnixSeconds,
+    UnixMilliseconds,
+}
+
+impl Unit {
+    /// EX, PX, EXAT, PXAT.
+    pub(super) fn of_word(word: &[u8]) -> Option<Unit> {
+        let is = |token: &str| word.eq_ignore_ascii_case(token.as_bytes());
+        match word.len() {
+            2 if is("EX") => Some(Unit::Seconds),
+            2 if is("PX") => Some(Unit::Milliseconds),
+            4 if is("EXAT") => Some(Unit::UnixSeconds),
+            4 if is("PXAT") => Some(Unit::UnixMilliseconds),
+            _ => None,
+        }
+    }
+
+    /// The moment that argument `index` of `command` means, Unix milliseconds; it may have passed.
+    pub(super) fn deadline_ms(
+        self,
+        args: &Args<'_>,
+        index: usize,
+        now_ms: i64,
+        command: &str,
+    ) -> Result<i64, CommandError> {
+        let number = args.int(index)?;
+        if number < 0 {
+            return Err(CommandError::new("ERR invalid expire time, must be >= 0"));
+        }
+        let base_ms = if matches!(self, Unit::Seconds | Unit::Milliseconds) { now_ms } else { 0 };
+        let factor = if matches!(self, Unit::Seconds | Unit::UnixSeconds) { 1000 } else { 1 };
+        number
+            .checked_mul(factor)
+            .and_then(|ms| ms.checked_add(base_ms))
+            .filter(|&deadline_ms| deadline_ms <= DEADLINE_MAX_MS)
+            .ok_or_else(|| CommandError::invalid_expire(command))
+    }
+}
