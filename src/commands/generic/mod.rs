@@ -6,6 +6,7 @@ mod expire;
 mod object;
 mod rename;
 pub(super) mod scan;
+mod sort;
 mod ttl;
 
 use super::Command;
@@ -30,6 +31,8 @@ pub static COMMANDS: &[&Command] = &[
     &rename::RENAME,
     &rename::RENAMENX,
     &scan::SCAN,
+    &sort::SORT,
+    &sort::SORT_RO,
     &exists::TOUCH,
     &ttl::TTL,
     &exists::TYPE,
