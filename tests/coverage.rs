@@ -256,6 +256,8 @@ impl Generator {
             (_, "upperbound") => "1000000".to_string(),
             ("integer", _) => (1000 + number).to_string(),
             ("unix-time", _) => "33177117420".to_string(),
+            // Of a blocking command.
+            ("double", "timeout") => "0.001".to_string(),
             ("double", _) => format!("{number}.5"),
             ("pattern", _) => "k*".to_string(),
             _ => number.to_string(),
