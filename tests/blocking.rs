@@ -72,6 +72,22 @@ fn who_hangs_up_waits_no_more() {
     wait_for_blocked(&mut client, 0);
 }
 
+/// A wait that comes together with the end of the stream is none, and takes nothing.
+#[test]
+fn a_wait_and_an_end_in_one() {
+    let server = Server::subject(&[]);
+    let mut client = server.connect();
+    for _ in 0..20 {
+        let mut last = server.connect();
+        last.send(&[encode(&["PING"]), encode(&["BLPOP", "k", "0"])].concat());
+        last.stream().shutdown(std::net::Shutdown::Write).expect("an open socket");
+        assert_eq!(last.read_to_end(), b"+PONG\r\n");
+    }
+    wait_for_blocked(&mut client, 0);
+    assert_eq!(client.run("RPUSH k v").int(), 1);
+    assert_eq!(client.run("LLEN k").int(), 1);
+}
+
 #[test]
 fn requests_pile_up_behind_a_wait() {
     let server = Server::subject(&[]);

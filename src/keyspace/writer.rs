@@ -481,6 +481,7 @@ impl<'a> Writer<'a> {
         let old = std::mem::replace(&mut self.keyspace.dbs[db], Db::new(now_ms));
         let len = old.len();
         self.keyspace.reclaimer.database(old.table, old.wheel, old.field_deadlines);
+        self.keyspace.awaited.database_changed(db);
         self.keyspace.dirty += len as u64;
         len
     }

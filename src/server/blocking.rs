@@ -116,7 +116,7 @@ impl Blocking {
 }
 
 impl Engine {
-    /// The client's command has to wait. Where it may not, it is answered the null at once, which is what is returned.
+    /// The client's command has to wait. Where it may not, it is answered the null at once. Whether it is still to be done.
     pub(super) fn wait_for_keys(
         &mut self,
         key: usize,
@@ -126,7 +126,12 @@ impl Engine {
         run_ns: u64,
     ) -> bool {
         let client = &mut self.clients[key];
-        if self.blocking.is_denied || client.is_closing() {
+        if client.is_closing() {
+            // Its peer has sent all it will: there is nobody to wait, nor to go on.
+            client.session.gates |= gate::CLOSING;
+            return true;
+        }
+        if self.blocking.is_denied {
             let mut reply = Reply::new(&mut client.output, client.session.version);
             if wait.null_array {
                 reply.null_array()
