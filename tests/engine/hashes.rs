@@ -273,17 +273,3 @@ fn info_tells_of_fields() {
     assert!(test.run("INFO keyspace").contains("subexpiry=0"));
     assert!(test.run("INFO stats").contains("expired_subkeys:1"));
 }
-
-/// DEBUG DIGEST tells a field with a deadline from one without.
-#[test]
-fn digests() {
-    in_both_encodings(|test, _| {
-        test.engine.config.enable_debug_command = zedis::config::Guard::Yes;
-        test.check(&[("HSET h f 1 g 2", "2"), ("HSET i g 2 f 1", "2")]);
-        assert_eq!(test.run("DEBUG DIGEST-VALUE h"), test.run("DEBUG DIGEST-VALUE i"));
-        test.check(&[("HEXPIRE h 10 FIELDS 1 f", "[1]")]);
-        assert_ne!(test.run("DEBUG DIGEST-VALUE h"), test.run("DEBUG DIGEST-VALUE i"));
-        test.check(&[("HEXPIRE i 20 FIELDS 1 f", "[1]")]);
-        assert_eq!(test.run("DEBUG DIGEST-VALUE h"), test.run("DEBUG DIGEST-VALUE i"));
-    });
-}

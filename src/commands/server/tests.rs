@@ -35,6 +35,22 @@ fn debug_sleep_lets_time_pass() {
     }
 }
 
+/// A field with a deadline is another than one without, in a listpack and in a table.
+#[test]
+fn digests_of_hashes() {
+    for entries in ["512", "0"] {
+        let mut harness = debuggable();
+        harness.line(&format!("config set hash-max-listpack-entries {entries}"));
+        assert_eq!(harness.line("hset h f 1 g 2"), ":2\r\n");
+        assert_eq!(harness.line("hset i g 2 f 1"), ":2\r\n");
+        assert_eq!(harness.line("debug digest-value h"), harness.line("debug digest-value i"));
+        harness.line("hexpire h 10 fields 1 f");
+        assert_ne!(harness.line("debug digest-value h"), harness.line("debug digest-value i"));
+        harness.line("hexpire i 20 fields 1 f");
+        assert_eq!(harness.line("debug digest-value h"), harness.line("debug digest-value i"));
+    }
+}
+
 /// The digests are those that Redis 7.0 answers for the same commands.
 #[test]
 fn digests_are_those_of_redis() {
