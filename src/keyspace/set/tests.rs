@@ -302,3 +302,52 @@ fn draws_are_even() {
         }
     }
 }
+
+#[test]
+fn algebra_agrees_with_trees() {
+    let mut bench = Bench::new(7, 16, 24, 64);
+    for _ in 0..2_000 {
+        let sets: Vec<(Set, BTreeSet<Vec<u8>>)> = (0..1 + bench.below(4))
+            .map(|_| {
+                let (mut set, mut twin) = (Set::new(), BTreeSet::new());
+                // Of very different sizes, so that each order is the cheaper one at times.
+                let (ints_only, len) = (bench.below(2) == 0, [1, 5, 20, 80][bench.below(4)]);
+                for _ in 0..bench.below(len + 1) {
+                    let member = bench.member(ints_only, 40);
+                    set.add(&member, &bench.context());
+                    twin.insert(member);
+                }
+                (set, twin)
+            })
+            .collect();
+        // One may be named twice.
+        let chosen: Vec<usize> = (0..1 + bench.below(5)).map(|_| bench.below(sets.len())).collect();
+        let refs: Vec<&Set> = chosen.iter().map(|&at| &sets[at].0).collect();
+        let twins: Vec<&BTreeSet<Vec<u8>>> = chosen.iter().map(|&at| &sets[at].1).collect();
+        let all: BTreeSet<Vec<u8>> = twins.iter().flat_map(|twin| twin.iter().cloned()).collect();
+        let in_all = |member: &&Vec<u8>| twins.iter().all(|twin| twin.contains(*member));
+        let in_first_only =
+            |member: &&Vec<u8>| twins[0].contains(*member) && !twins[1..].iter().any(|twin| twin.contains(*member));
+        let wanted = [
+            all.iter().filter(in_all).cloned().collect(),
+            all.clone(),
+            all.iter().filter(in_first_only).cloned().collect::<BTreeSet<Vec<u8>>>(),
+        ];
+        let limit = bench.below(4);
+        let context = bench.context();
+        for (operation, wanted) in wanted.iter().enumerate() {
+            for limit in [0, limit] {
+                let mut seen = BTreeSet::new();
+                let show = |member: super::Member<'_>| assert!(seen.insert(member.to_vec()), "a member comes twice");
+                let count = match operation {
+                    0 => Set::intersection(&refs, limit, &context, show),
+                    1 => Set::union(&refs, limit, &context, show),
+                    _ => Set::difference(refs[0], &refs[1..], limit, &context, show),
+                };
+                let expected = if limit == 0 { wanted.len() } else { wanted.len().min(limit) };
+                assert_eq!((count, seen.len()), (expected, expected));
+                assert!(seen.is_subset(wanted), "operation {operation} of {chosen:?}");
+            }
+        }
+    }
+}
