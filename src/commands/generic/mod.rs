@@ -1,6 +1,7 @@
 //! Commands on keys of any type (<https://redis.io/docs/latest/commands/?group=generic>).
 
 mod del;
+mod dump;
 mod exists;
 mod expire;
 mod object;
@@ -14,6 +15,7 @@ pub(super) use scan::parse_cursor;
 pub static COMMANDS: &[&Command] = &[
     &rename::COPY,
     &del::DEL,
+    &dump::DUMP,
     &exists::EXISTS,
     &expire::EXPIRE,
     &expire::EXPIREAT,
@@ -29,6 +31,7 @@ pub static COMMANDS: &[&Command] = &[
     &scan::RANDOMKEY,
     &rename::RENAME,
     &rename::RENAMENX,
+    &dump::RESTORE,
     &scan::SCAN,
     &exists::TOUCH,
     &ttl::TTL,
