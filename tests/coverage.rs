@@ -197,6 +197,11 @@ impl Generator {
             let numkeys = call[at + 1..].iter().filter(|arg| arg.starts_with(b"key-")).count();
             call[at] = numkeys.to_string().into_bytes();
         }
+        // So is one of fields, which are last.
+        if let Some(at) = call.iter().position(|arg| arg == NUMFIELDS) {
+            let each = if subject.full_name == "hsetex" { 2 } else { 1 };
+            call[at] = ((call.len() - at - 1) / each).to_string().into_bytes();
+        }
         call
     }
 
@@ -241,6 +246,7 @@ impl Generator {
         match (kind, argument.name.as_str()) {
             ("key", _) => format!("key-{}", number % 4),
             (_, "numkeys") => String::from_utf8_lossy(NUMKEYS).into_owned(),
+            (_, "numfields") => String::from_utf8_lossy(NUMFIELDS).into_owned(),
             (_, "protover") => "2".to_string(),
             (_, "cursor") => "0".to_string(),
             (_, "destination-db" | "db" | "index" | "index1" | "index2") => format!("{}", number % 3),
@@ -250,6 +256,8 @@ impl Generator {
             (_, "upperbound") => "1000000".to_string(),
             ("integer", _) => (1000 + number).to_string(),
             ("unix-time", _) => "33177117420".to_string(),
+            // Of a blocking command.
+            ("double", "timeout") => "0.001".to_string(),
             ("double", _) => format!("{number}.5"),
             ("pattern", _) => "k*".to_string(),
             _ => number.to_string(),
@@ -259,6 +267,7 @@ impl Generator {
 
 /// Stands for the number of keys until they have been generated.
 const NUMKEYS: &[u8] = b"<numkeys>";
+const NUMFIELDS: &[u8] = b"<numfields>";
 
 /// Whether an error says that the call itself was wrong, which it never is.
 fn blames_the_call(reply: &Reply) -> bool {

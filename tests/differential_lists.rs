@@ -369,6 +369,58 @@ fn tables_with_small_nodes() {
     run_table(TABLES, DEVIATIONS, &["--list-max-listpack-size", "2"]);
 }
 
+/// What a command adds to the number of changes.
+const CHANGES: &str = "
+RPUSH l a b c d e f g h
+LPUSH l a
+LPUSHX l x y
+LPUSHX no x
+LPOP l
+RPOP l 3
+LPOP l 0
+LPOP no
+LSET l 0 z
+LSET l 100 z
+LINSERT l BEFORE z y
+LINSERT l BEFORE nothing y
+LREM l 0 a
+LREM l 0 nothing
+LTRIM l 0 -1
+LTRIM l 1 2
+RPUSH l 1 2 3 4 5
+LMOVE l m LEFT RIGHT
+LMOVE l l LEFT RIGHT
+LMOVE l l LEFT LEFT
+RPOPLPUSH l m
+LMOVE no m LEFT LEFT
+LMPOP 2 no l LEFT COUNT 2
+BLPOP l 0
+BLMOVE l m LEFT LEFT 0
+BLPOP no 0.001
+BLMPOP 0 1 m RIGHT COUNT 9
+LTRIM l 5 6
+EXISTS l
+";
+
+#[test]
+fn changes_are_counted_the_same() {
+    let pair = support::pair::Pair::start(&[]);
+    let mut clients = pair.connect();
+    let mut last = [0; 2];
+    for line in CHANGES.lines().filter(|line| !line.is_empty()) {
+        clients.line(line);
+        let mut counts = [0; 2];
+        for (count, client) in counts.iter_mut().zip([&mut clients.subject, &mut clients.oracle]) {
+            let info = client.run("INFO persistence").string();
+            let field = info.lines().find_map(|line| line.strip_prefix("rdb_changes_since_last_save:"));
+            *count = field.and_then(|count| count.parse::<i64>().ok()).expect("a number of changes");
+        }
+        let grown = [counts[0] - last[0], counts[1] - last[1]];
+        assert_eq!(grown[0], grown[1], "{line}");
+        last = counts;
+    }
+}
+
 const FORMS: &[(&str, usize)] = &[
     ("LPUSH list elem...", 14),
     ("RPUSH list elem...", 14),

@@ -15,12 +15,34 @@ pub struct FoundKey {
 /// arguments contradict the command's grammar, or the specs do not tell.
 pub fn find_keys(command: &Command, args: &[&[u8]]) -> Option<Vec<FoundKey>> {
     let mut found = Vec::new();
+    if matches!(command.name, "sort" | "sort_ro") {
+        return Some(keys_of_sort(command, args));
+    }
     for spec in command.keys {
         if !spec.flags.contains(KeyFlags::NOT_KEY) {
             find_of_spec(command, spec, args, &mut found)?;
         }
     }
     Some(found)
+}
+
+/// SORT's keys: what is sorted, and what the last STORE names. Its specs do not tell, as Redis's don't.
+fn keys_of_sort(command: &Command, args: &[&[u8]]) -> Vec<FoundKey> {
+    let found = |index: usize, spec: usize| command.keys.get(spec).map(|spec| FoundKey { index, flags: spec.flags });
+    let mut store = None;
+    let mut index = 2;
+    while index < args.len() {
+        let is = |word: &str| args[index].eq_ignore_ascii_case(word.as_bytes());
+        if is("STORE") && index + 1 < args.len() {
+            store = found(index + 1, 2);
+        }
+        index += match () {
+            () if is("LIMIT") => 3,
+            () if is("GET") || is("BY") || is("STORE") => 2,
+            () => 1,
+        };
+    }
+    found(1, 0).into_iter().chain(store).collect()
 }
 
 fn find_of_spec(command: &Command, spec: &KeySpec, args: &[&[u8]], found: &mut Vec<FoundKey>) -> Option<()> {

@@ -38,8 +38,8 @@ pub enum Hash {
 pub struct Fields {
     /// The fields are the keys of entries, which have the deadlines too.
     table: SegmentedTable<Entry>,
-    /// Deadline and hash of each field that has one; there while any has.
-    deadlines: Option<Box<BTreeSet<(i64, u64)>>>,
+    /// Deadline and hash of each field that has one. Without any it allocates nothing.
+    deadlines: BTreeSet<(i64, u64)>,
 }
 
 /// The bytes of a field or a value, however they are kept.
@@ -384,8 +384,8 @@ impl Typed for Hash {
             Hash::Pack(pack) => pack.memory_bytes(),
             Hash::TimedPack(pack) => size_of::<Listpack>() + pack.memory_bytes(),
             Hash::Table(fields) => {
-                let indexed = fields.deadlines.as_ref().map_or(0, |deadlines| deadlines.len());
-                size_of::<Fields>() + entries_bytes(&fields.table, samples) + indexed * INDEXED_BYTES
+                let indexed_bytes = fields.deadlines.len() * INDEXED_BYTES;
+                size_of::<Fields>() + entries_bytes(&fields.table, samples) + indexed_bytes
             }
         }
     }
@@ -412,7 +412,7 @@ impl Typed for Hash {
         match self {
             Hash::Pack(_) => None,
             Hash::TimedPack(pack) => timed::first_deadline(pack),
-            Hash::Table(fields) => fields.deadlines.as_ref()?.first().map(|&(deadline_ms, _)| deadline_ms),
+            Hash::Table(fields) => fields.deadlines.first().map(|&(deadline_ms, _)| deadline_ms),
         }
     }
 }

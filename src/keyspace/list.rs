@@ -295,7 +295,7 @@ impl Typed for List {
     fn is_heavy(&self) -> bool {
         match self {
             List::Pack(_) => false,
-            List::Nodes(nodes) => nodes.nodes_len() > HEAVY_NODES,
+            List::Nodes(nodes) => nodes.nodes_len() > HEAVY_NODES || nodes.memory_bytes(0) > HEAVY_BYTES,
         }
     }
 
@@ -316,6 +316,8 @@ impl Typed for List {
 
 /// Freeing so many nodes takes some ten microseconds.
 const HEAVY_NODES: usize = 64;
+/// And giving back so much memory, which few large elements may be.
+const HEAVY_BYTES: usize = 1024 * 1024;
 
 #[cfg(test)]
 mod tests;

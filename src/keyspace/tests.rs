@@ -1,5 +1,7 @@
 //! Databases against plain maps, on a virtual clock.
 
+mod fields;
+
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 

@@ -4,6 +4,7 @@
 mod counters;
 mod digest;
 mod harness;
+mod hashes;
 mod increx;
 mod keys;
 mod strings;

@@ -157,19 +157,19 @@ fn bitfield(args: &mut Args<'_>, db: &mut Writer<'_>, reply: &mut Reply<'_>) -> 
         reply.array(operations.len());
         for Operation { field, offset, action, overflow } in &operations {
             let old = field.read(bytes, *offset);
-            let (new, is_set) = match action {
+            let new = match action {
                 Action::Get => {
                     reply.int(old);
                     continue;
                 }
-                Action::Set(number) => (field.given(*number), true),
-                Action::IncrBy(increment) => (i128::from(old) + i128::from(*increment), false),
+                Action::Set(number) => field.fit_given(*number, *overflow),
+                Action::IncrBy(increment) => field.fit(i128::from(old) + i128::from(*increment), *overflow),
             };
-            let Some(new) = field.fit(new, *overflow) else {
+            let Some(new) = new else {
                 reply.null();
                 continue;
             };
-            reply.int(if is_set { old } else { new });
+            reply.int(if matches!(action, Action::Set(_)) { old } else { new });
             field.write(bytes, *offset, new);
             changes += usize::from(grown || old != new);
         }

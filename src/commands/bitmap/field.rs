@@ -64,9 +64,13 @@ impl FieldType {
         }
     }
 
-    /// A number given by a client as 64 bits, which are an unsigned one for a field without a sign.
-    pub fn given(self, number: i64) -> i128 {
-        if self.signed { i128::from(number) } else { i128::from(number as u64) }
+    /// As [`FieldType::fit`], of 64 bits from a client, which are an unsigned number for a field without a sign.
+    pub fn fit_given(self, given: i64, overflow: Overflow) -> Option<i64> {
+        let number = if self.signed { i128::from(given) } else { i128::from(given as u64) };
+        // Redis takes the distance to the greatest number in 64 bits. For a number so small that it wraps, it says that it is too
+        // large.
+        let wraps = self.signed && self.width < 64 && self.max() - number > i128::from(i64::MAX);
+        if wraps && overflow == Overflow::Saturate { Some(self.max() as i64) } else { self.fit(number, overflow) }
     }
 
     /// How far the field's lowest bit is from the end of the bytes it may touch.

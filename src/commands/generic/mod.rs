@@ -7,6 +7,7 @@ mod expire;
 mod object;
 mod rename;
 pub(super) mod scan;
+mod sort;
 mod ttl;
 
 use super::Command;
@@ -33,6 +34,8 @@ pub static COMMANDS: &[&Command] = &[
     &rename::RENAMENX,
     &dump::RESTORE,
     &scan::SCAN,
+    &sort::SORT,
+    &sort::SORT_RO,
     &exists::TOUCH,
     &ttl::TTL,
     &exists::TYPE,

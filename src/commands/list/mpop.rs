@@ -52,8 +52,8 @@ pub(super) static BLMPOP: Command = Command {
 };
 
 fn blmpop(args: &mut Args<'_>, db: &mut Writer<'_>, reply: &mut Reply<'_>) -> Result<Outcome, CommandError> {
-    let timeout_ms = args.timeout_ms(1)?;
     let call = Call::parse(args, 2)?;
+    let timeout_ms = args.timeout_ms(1)?;
     if call.pop(args, db, reply)? {
         return Ok(Outcome::Done);
     }

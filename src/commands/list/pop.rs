@@ -9,23 +9,19 @@ use crate::commands::{
 };
 use crate::keyspace::{Changed, Key, Kind, List, Side, Typed, Writer, WrongType};
 
-const POP: Command = Command {
+pub(super) static LPOP: Command = Command {
+    name: "lpop",
     arity: -2,
+    run: Run::Write(lpop),
     flags: Flags::WRITE.union(Flags::FAST),
     acl: Acl::WRITE.union(Acl::LIST).union(Acl::FAST),
     keys: &[KeySpec::one(1, KeyFlags::RW.union(KeyFlags::ACCESS).union(KeyFlags::DELETE))],
     group: Group::List,
+    summary: "Removes and answers the first elements of a list. A list without elements goes.",
     complexity: "O(N) where N is the number of elements answered",
     history: &[("6.2.0", "The `count`.")],
     args: &[Arg::key("key"), Arg::integer("count").optional().since("6.2.0")],
     ..Command::BASE
-};
-
-pub(super) static LPOP: Command = Command {
-    name: "lpop",
-    run: Run::Write(lpop),
-    summary: "Removes and answers the first elements of a list. A list without elements goes.",
-    ..POP
 };
 
 fn lpop(args: &mut Args<'_>, db: &mut Writer<'_>, reply: &mut Reply<'_>) -> CommandResult {
@@ -34,9 +30,17 @@ fn lpop(args: &mut Args<'_>, db: &mut Writer<'_>, reply: &mut Reply<'_>) -> Comm
 
 pub(super) static RPOP: Command = Command {
     name: "rpop",
+    arity: -2,
     run: Run::Write(rpop),
+    flags: Flags::WRITE.union(Flags::FAST),
+    acl: Acl::WRITE.union(Acl::LIST).union(Acl::FAST),
+    keys: &[KeySpec::one(1, KeyFlags::RW.union(KeyFlags::ACCESS).union(KeyFlags::DELETE))],
+    group: Group::List,
     summary: "Removes and answers the last elements of a list, the last first. A list without elements goes.",
-    ..POP
+    complexity: "O(N) where N is the number of elements answered",
+    history: &[("6.2.0", "The `count`.")],
+    args: &[Arg::key("key"), Arg::integer("count").optional().since("6.2.0")],
+    ..Command::BASE
 };
 
 fn rpop(args: &mut Args<'_>, db: &mut Writer<'_>, reply: &mut Reply<'_>) -> CommandResult {
@@ -117,24 +121,20 @@ pub(super) fn pop_range<'a>(
     Ok(found)
 }
 
-const BLOCKING_POP: Command = Command {
+pub(super) static BLPOP: Command = Command {
+    name: "blpop",
     arity: -3,
-    flags: Flags::WRITE.union(Flags::NOSCRIPT).union(Flags::BLOCKING),
+    run: Run::Block(blpop),
+    flags: Flags::WRITE.union(Flags::BLOCKING),
     acl: BLOCKING_ACL,
     keys: &[KeySpec::range(1, -2, 1, KeyFlags::RW.union(KeyFlags::ACCESS).union(KeyFlags::DELETE))],
     group: Group::List,
+    summary: "Removes and answers the first element of the first list that is there; waits for one if there is none.",
     since: "2.0.0",
     complexity: "O(N) where N is the number of keys",
     history: &[("6.0.0", "The `timeout` may have decimals.")],
     args: &[Arg::key("key").multiple(), Arg::new("timeout", ArgKind::Double)],
     ..Command::BASE
-};
-
-pub(super) static BLPOP: Command = Command {
-    name: "blpop",
-    run: Run::Block(blpop),
-    summary: "Removes and answers the first element of the first list that is there; waits for one if there is none.",
-    ..BLOCKING_POP
 };
 
 fn blpop(args: &mut Args<'_>, db: &mut Writer<'_>, reply: &mut Reply<'_>) -> Result<Outcome, CommandError> {
@@ -143,9 +143,18 @@ fn blpop(args: &mut Args<'_>, db: &mut Writer<'_>, reply: &mut Reply<'_>) -> Res
 
 pub(super) static BRPOP: Command = Command {
     name: "brpop",
+    arity: -3,
     run: Run::Block(brpop),
+    flags: Flags::WRITE.union(Flags::BLOCKING),
+    acl: BLOCKING_ACL,
+    keys: &[KeySpec::range(1, -2, 1, KeyFlags::RW.union(KeyFlags::ACCESS).union(KeyFlags::DELETE))],
+    group: Group::List,
     summary: "Removes and answers the last element of the first list that is there; waits for one if there is none.",
-    ..BLOCKING_POP
+    since: "2.0.0",
+    complexity: "O(N) where N is the number of keys",
+    history: &[("6.0.0", "The `timeout` may have decimals.")],
+    args: &[Arg::key("key").multiple(), Arg::new("timeout", ArgKind::Double)],
+    ..Command::BASE
 };
 
 fn brpop(args: &mut Args<'_>, db: &mut Writer<'_>, reply: &mut Reply<'_>) -> Result<Outcome, CommandError> {

@@ -4,23 +4,19 @@ use super::push_event;
 use crate::commands::{Acl, Arg, Args, Command, CommandResult, Flags, Group, KeyFlags, KeySpec, Reply, Run};
 use crate::keyspace::{Changed, Context, List, Side, Typed, Writer};
 
-const PUSH: Command = Command {
+pub(super) static LPUSH: Command = Command {
+    name: "lpush",
     arity: -3,
+    run: Run::Write(lpush),
     flags: Flags::WRITE.union(Flags::DENYOOM).union(Flags::FAST),
     acl: Acl::WRITE.union(Acl::LIST).union(Acl::FAST),
     keys: &[KeySpec::one(1, KeyFlags::RW.union(KeyFlags::INSERT))],
     group: Group::List,
+    summary: "Adds elements at the front of a list, one after the other; a key that is not there becomes a list.",
     complexity: "O(N) where N is the number of elements added",
+    history: &[("2.4.0", "Several elements.")],
     args: &[Arg::key("key"), Arg::string("element").multiple()],
     ..Command::BASE
-};
-
-pub(super) static LPUSH: Command = Command {
-    name: "lpush",
-    run: Run::Write(lpush),
-    summary: "Adds elements at the front of a list, one after the other; a key that is not there becomes a list.",
-    history: &[("2.4.0", "Several elements.")],
-    ..PUSH
 };
 
 fn lpush(args: &mut Args<'_>, db: &mut Writer<'_>, reply: &mut Reply<'_>) -> CommandResult {
@@ -29,10 +25,17 @@ fn lpush(args: &mut Args<'_>, db: &mut Writer<'_>, reply: &mut Reply<'_>) -> Com
 
 pub(super) static RPUSH: Command = Command {
     name: "rpush",
+    arity: -3,
     run: Run::Write(rpush),
+    flags: Flags::WRITE.union(Flags::DENYOOM).union(Flags::FAST),
+    acl: Acl::WRITE.union(Acl::LIST).union(Acl::FAST),
+    keys: &[KeySpec::one(1, KeyFlags::RW.union(KeyFlags::INSERT))],
+    group: Group::List,
     summary: "Adds elements at the back of a list, one after the other; a key that is not there becomes a list.",
+    complexity: "O(N) where N is the number of elements added",
     history: &[("2.4.0", "Several elements.")],
-    ..PUSH
+    args: &[Arg::key("key"), Arg::string("element").multiple()],
+    ..Command::BASE
 };
 
 fn rpush(args: &mut Args<'_>, db: &mut Writer<'_>, reply: &mut Reply<'_>) -> CommandResult {
@@ -41,11 +44,18 @@ fn rpush(args: &mut Args<'_>, db: &mut Writer<'_>, reply: &mut Reply<'_>) -> Com
 
 pub(super) static LPUSHX: Command = Command {
     name: "lpushx",
+    arity: -3,
     run: Run::Write(lpushx),
+    flags: Flags::WRITE.union(Flags::DENYOOM).union(Flags::FAST),
+    acl: Acl::WRITE.union(Acl::LIST).union(Acl::FAST),
+    keys: &[KeySpec::one(1, KeyFlags::RW.union(KeyFlags::INSERT))],
+    group: Group::List,
     summary: "Adds elements at the front of a list that is there.",
     since: "2.2.0",
+    complexity: "O(N) where N is the number of elements added",
     history: &[("4.0.0", "Several elements.")],
-    ..PUSH
+    args: &[Arg::key("key"), Arg::string("element").multiple()],
+    ..Command::BASE
 };
 
 fn lpushx(args: &mut Args<'_>, db: &mut Writer<'_>, reply: &mut Reply<'_>) -> CommandResult {
@@ -54,11 +64,18 @@ fn lpushx(args: &mut Args<'_>, db: &mut Writer<'_>, reply: &mut Reply<'_>) -> Co
 
 pub(super) static RPUSHX: Command = Command {
     name: "rpushx",
+    arity: -3,
     run: Run::Write(rpushx),
+    flags: Flags::WRITE.union(Flags::DENYOOM).union(Flags::FAST),
+    acl: Acl::WRITE.union(Acl::LIST).union(Acl::FAST),
+    keys: &[KeySpec::one(1, KeyFlags::RW.union(KeyFlags::INSERT))],
+    group: Group::List,
     summary: "Adds elements at the back of a list that is there.",
     since: "2.2.0",
+    complexity: "O(N) where N is the number of elements added",
     history: &[("4.0.0", "Several elements.")],
-    ..PUSH
+    args: &[Arg::key("key"), Arg::string("element").multiple()],
+    ..Command::BASE
 };
 
 fn rpushx(args: &mut Args<'_>, db: &mut Writer<'_>, reply: &mut Reply<'_>) -> CommandResult {

@@ -102,15 +102,11 @@ impl Fields {
     }
 
     fn reindex_slowly(&mut self, hash: u64, old: Option<i64>, new: Option<i64>) {
-        let deadlines = self.deadlines.get_or_insert_default();
         if let Some(old) = old {
-            deadlines.remove(&(old, hash));
+            self.deadlines.remove(&(old, hash));
         }
         if let Some(new) = new {
-            deadlines.insert((new, hash));
-        }
-        if deadlines.is_empty() {
-            self.deadlines = None;
+            self.deadlines.insert((new, hash));
         }
     }
 
@@ -183,9 +179,7 @@ impl Hash {
             Hash::TimedPack(pack) => {
                 triples(pack).take_while(|&(_, _, deadline_ms)| is_past(deadline_ms, now_ms)).count()
             }
-            Hash::Table(fields) => {
-                fields.deadlines.as_ref().map_or(0, |deadlines| deadlines.range(..(now_ms, 0)).count())
-            }
+            Hash::Table(fields) => fields.deadlines.range(..(now_ms, 0)).count(),
         };
         self.len() - expired
     }
@@ -205,20 +199,16 @@ impl Hash {
             }
             Hash::Table(fields) => {
                 let Fields { table, deadlines } = &mut **fields;
-                let Some(index) = deadlines else { return 0 };
                 let mut expired = 0;
                 while expired < budget
-                    && let Some(&(deadline_ms, hash)) = index.first()
+                    && let Some(&(deadline_ms, hash)) = deadlines.first()
                     && deadline_ms < now_ms
                 {
-                    index.pop_first();
+                    deadlines.pop_first();
                     let is_due =
                         |entry: &Entry| entry.deadline_ms() == Some(deadline_ms) && hasher.hash(entry.key()) == hash;
                     table.remove(hash, is_due, ByKey(hasher)).map(&mut free);
                     expired += 1;
-                }
-                if index.is_empty() {
-                    *deadlines = None;
                 }
                 expired
             }
@@ -242,8 +232,7 @@ impl Hash {
                     .iter()
                     .filter_map(|entry| Some((entry.deadline_ms()?, hasher.hash(entry.key()))))
                     .collect();
-                assert_eq!(fields.deadlines.as_deref().cloned().unwrap_or_default(), of_entries);
-                assert!(fields.deadlines.as_ref().is_none_or(|deadlines| !deadlines.is_empty()));
+                assert_eq!(fields.deadlines, of_entries);
             }
         }
     }

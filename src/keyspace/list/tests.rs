@@ -56,7 +56,7 @@ fn run(list_max_listpack_size: i32, steps: usize, grow_until: usize) {
     let world = World::new(list_max_listpack_size);
     let context = world.context();
     let limit = NodeLimit::from_config(i64::from(list_max_listpack_size));
-    let seed = 0x11_57 + list_max_listpack_size as u64;
+    let seed = 0x1157_u64.wrapping_add_signed(i64::from(list_max_listpack_size));
     let mut random = Random::new(seed);
     let mut list = List::new();
     let mut twin: Vec<Vec<u8>> = Vec::new();
@@ -179,7 +179,7 @@ fn encodings_change_where_redis_changes_them() {
     }
     assert_eq!(encodings.iter().position(|&encoding| encoding == "quicklist"), Some(8));
     for len in (0..10).rev() {
-        list.pop(Side::Left, |_| {});
+        list.pop(Side::Right, |_| {});
         list.settle();
         assert_eq!(list.encoding(), if len > 4 { "quicklist" } else { "listpack" }, "{len} left");
     }

@@ -1,3 +1,5 @@
+//! Clients that wait, on a virtual clock and without sockets.
+
 use crate::reactor::Stream;
 use crate::server::testing::{EngineHarness, encode};
 

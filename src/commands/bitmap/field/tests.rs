@@ -50,6 +50,12 @@ fn numbers_that_do_not_fit() {
     assert_eq!(fit("i1", 1), [Some(-1), Some(0), None]);
     assert_eq!(fit("u63", 1 << 63), [Some(0), Some(i64::MAX), None]);
     assert_eq!(fit("i64", i128::from(i64::MAX) + 1), [Some(i64::MIN), Some(i64::MAX), None]);
+    let field = FieldType { signed: true, width: 8 };
+    assert_eq!(field.fit_given(-129, Overflow::Saturate), Some(-128));
+    assert_eq!(field.fit_given(i64::MIN, Overflow::Saturate), Some(127));
+    assert_eq!(field.fit_given(i64::MIN, Overflow::Wrap), Some(0));
+    let field = FieldType { signed: false, width: 8 };
+    assert_eq!(field.fit_given(-1, Overflow::Saturate), Some(255));
     for text in ["", "u", "u0", "u64", "i65", "x8", "U8", "i-1", "i1x"] {
         assert_eq!(FieldType::parse(text.as_bytes()), None, "{text}");
     }
