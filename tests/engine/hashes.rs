@@ -278,7 +278,7 @@ fn info_tells_of_fields() {
 #[test]
 fn digests() {
     in_both_encodings(|test, _| {
-        test.engine.config.enable_debug_command = zedis::config::Guard::Yes;
+        test.engine.config.override_value("enable-debug-command", b"yes").expect("a directive");
         test.check(&[("HSET h f 1 g 2", "2"), ("HSET i g 2 f 1", "2")]);
         assert_eq!(test.run("DEBUG DIGEST-VALUE h"), test.run("DEBUG DIGEST-VALUE i"));
         test.check(&[("HEXPIRE h 10 FIELDS 1 f", "[1]")]);

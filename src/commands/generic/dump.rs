@@ -41,11 +41,7 @@ pub(super) static RESTORE: Command = Command {
     summary: "Creates a key with the value that DUMP made bytes of.",
     since: "2.6.0",
     complexity: "O(1) to make the key, and O(N) to read its N elements; O(N*log(N)) for sorted sets.",
-    history: &[
-        ("3.0.0", "Added REPLACE."),
-        ("5.0.0", "Added ABSTTL."),
-        ("5.0.0", "Added IDLETIME and FREQ."),
-    ],
+    history: &[("3.0.0", "Added REPLACE."), ("5.0.0", "Added ABSTTL."), ("5.0.0", "Added IDLETIME and FREQ.")],
     args: &[
         Arg::key("key"),
         Arg::integer("ttl"),
@@ -110,8 +106,7 @@ fn restore(args: &mut Args<'_>, db: &mut Writer<'_>, reply: &mut Reply<'_>) -> C
     if !rdb::is_intact(payload) {
         return Err(CommandError::new("ERR DUMP payload version or checksum are wrong"));
     }
-    let mut loaded =
-        rdb::restore(payload, &db.context()).map_err(|_| CommandError::new("ERR Bad data format"))?;
+    let mut loaded = rdb::restore(payload, &db.context()).map_err(|_| CommandError::new("ERR Bad data format"))?;
     let ttl = match (ttl_ms, options.absolute) {
         (0, _) => Ttl::Clear,
         (deadline_ms, true) => Ttl::At(deadline_ms),

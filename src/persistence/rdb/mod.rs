@@ -15,6 +15,7 @@
 
 mod hash;
 mod read;
+mod sorted_set;
 mod write;
 mod ziplist;
 
@@ -70,12 +71,12 @@ pub fn dump(value: &ValueRef<'_>) -> Vec<u8> {
     payload
 }
 
-/// Whether the payload's version is one that is read and its checksum (0: none was made) right.
+/// Whether the payload's version is one that is read and its checksum right.
 pub fn is_intact(payload: &[u8]) -> bool {
     let Some((rest, checksum)) = payload.split_last_chunk::<8>() else { return false };
     let Some(version) = rest.last_chunk::<2>() else { return false };
     let checksum = u64::from_le_bytes(*checksum);
-    u16::from_le_bytes(*version) <= VERSION_MAX && (checksum == 0 || checksum == crc64::checksum(rest))
+    u16::from_le_bytes(*version) <= VERSION_MAX && checksum == crc64::checksum(rest)
 }
 
 /// The value of a DUMP payload, which is intact.

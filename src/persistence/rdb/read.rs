@@ -179,7 +179,10 @@ fn load(reader: &mut Reader<'_>, context: &Context<'_>) -> Result<Loaded, Malfor
         kind::SET => plain_set(reader, context)?.into(),
         kind::SET_INTSET => int_set(IntSet::from_bytes(reader.blob()?)?, context)?.into(),
         kind::SET_LISTPACK => packed_set(&reader.pack()?, context)?.into(),
-        kind::ZSET | kind::ZSET_2 | kind::ZSET_ZIPLIST | kind::ZSET_LISTPACK => return Err(Malformed("no such type of value")),
+        kind::ZSET => sorted_set::of_texts(reader, context)?.into(),
+        kind::ZSET_2 => sorted_set::of_doubles(reader, context)?.into(),
+        kind::ZSET_ZIPLIST => sorted_set::packed(&reader.old_pack()?, context)?.into(),
+        kind::ZSET_LISTPACK => sorted_set::packed(&reader.pack()?, context)?.into(),
         kind::HASH => hash::plain(reader, context)?.into(),
         kind::HASH_ZIPMAP => hash::pairs(&ziplist::zipmap(&reader.blob()?)?, context)?.into(),
         kind::HASH_ZIPLIST => hash::packed(reader.old_pack()?, context)?.into(),
@@ -212,7 +215,7 @@ fn list_of(nodes: impl IntoIterator<Item = Result<Node, Malformed>>, context: &C
         return Err(EMPTY);
     }
     let mut list = List::Nodes(Box::new(list));
-    list.settle_loaded();
+    list.settle();
     Ok(list)
 }
 
@@ -224,7 +227,7 @@ fn plain_list(reader: &mut Reader<'_>, context: &Context<'_>) -> Result<List, Ma
         list.push_back(reader.text()?.bytes(&mut digits));
     }
     let mut list = List::Nodes(Box::new(list));
-    list.settle_loaded();
+    list.settle();
     Ok(list)
 }
 

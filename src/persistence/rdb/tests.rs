@@ -133,15 +133,10 @@ fn nonsense_ends_in_a_value_or_an_error() {
 }
 
 #[test]
-fn a_payload_without_a_checksum_is_believed() {
-    let mut payload = vec![0, 1, b'x', 10, 0];
-    payload.extend_from_slice(&[0; 8]);
-    assert!(is_intact(&payload));
-    let checksum = crc64::checksum(&payload[..5]);
-    payload[5..].copy_from_slice(&checksum.to_le_bytes());
-    assert!(is_intact(&payload));
-    // A version to come.
-    let mut payload = vec![0, 1, b'x', 99, 0];
-    payload.extend_from_slice(&[0; 8]);
-    assert!(!is_intact(&payload));
+fn a_payload_of_a_version_to_come_is_refused() {
+    for (version, expected) in [(5, true), (10, true), (12, true), (13, false), (0xffff, false)] {
+        let mut payload = [&[0, 1, b'x'], &u16::to_le_bytes(version)[..]].concat();
+        payload.extend_from_slice(&crc64::checksum(&payload).to_le_bytes());
+        assert_eq!(is_intact(&payload), expected, "version {version}");
+    }
 }
