@@ -70,5 +70,7 @@ pub mod reactor;
 pub mod resp;
 pub mod server;
 
+// With the system's one a sanitizer sees every allocation (`make sanitize`).
+#[cfg(not(system_allocator))]
 #[global_allocator]
 static ALLOCATOR: base::allocator::Jemalloc = base::allocator::Jemalloc;
