@@ -1,6 +1,6 @@
 # `make run` builds and starts a server on port 6379, `make test` proves it; both install what they need.
 
-.PHONY: run test lint bench flamegraph strace perf-stat micro-bench
+.PHONY: run test lint soak sanitize bench flamegraph strace perf-stat micro-bench
 
 # A server with the default configuration; ARGS="--port 6380 --save ''" are its arguments.
 run: needs-build
@@ -14,6 +14,19 @@ test: needs-build needs-redis lint
 lint:
 	cargo fmt --check
 	cargo clippy --all-targets -- -D warnings
+
+# The generated command streams, a million commands each, and the rest of the comparison with redis-server.
+SOAK_COMMANDS ?= 1000000
+soak: needs-build needs-redis
+	ZEDIS_TEST_COMMANDS=$(SOAK_COMMANDS) cargo test --test 'differential_*' -- --nocapture
+
+# Unsafe code under the address sanitizer: its unit tests, those of what stands on it, the parser's fuzzer and the payloads. The
+# system's allocator stands in for jemalloc, whose memory the sanitizer does not see. RUSTC_BOOTSTRAP admits the one unstable flag.
+SANITIZE = RUSTC_BOOTSTRAP=1 RUSTFLAGS="-Zsanitizer=address --cfg system_allocator -Cforce-frame-pointers=yes" \
+	cargo test --target x86_64-unknown-linux-gnu --target-dir target/sanitize
+sanitize: needs-build needs-redis
+	$(SANITIZE) --lib -- base collections keyspace persistence reactor resp server
+	$(SANITIZE) --test parser_fuzz --test hostile --test differential_dump
 
 .PHONY: needs-build needs-redis needs-perf
 needs-build:

@@ -44,6 +44,7 @@
 //!   HyperLogLog: no clock, no protocol
 //! - [`config`]: one table of directives; CONFIG GET and SET derive from it
 //! - [`keyspace`]: databases, entries, deadlines, the writer
+//! - [`persistence`]: values as bytes: the RDB encoding, for DUMP and RESTORE
 //! - [`commands`]: one folder per Redis group, a file per family of verbs
 //! - [`server`]: the composition: engine, loop, sessions, gates, limits, INFO, start and end of the process
 //! - [`benchmark`]: the load generator behind `zedis benchmark`
@@ -64,9 +65,12 @@ pub mod collections;
 pub mod commands;
 pub mod config;
 pub mod keyspace;
+pub mod persistence;
 pub mod reactor;
 pub mod resp;
 pub mod server;
 
+// With the system's one a sanitizer sees every allocation (`make sanitize`).
+#[cfg(not(system_allocator))]
 #[global_allocator]
 static ALLOCATOR: base::allocator::Jemalloc = base::allocator::Jemalloc;

@@ -22,7 +22,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("replication", &["base", "resp", "collections", "keyspace", "persistence"]),
     ("cluster", &["base", "resp", "keyspace"]),
     // The record names the view, the writer, the session and the engine; the functions of a data group do not.
-    ("commands", &["base", "reactor", "resp", "collections", "keyspace", "config", "acl", "server"]),
+    ("commands", &["base", "reactor", "resp", "collections", "keyspace", "persistence", "config", "acl", "server"]),
     (
         "server",
         &[

@@ -4,10 +4,12 @@
 
 pub mod allocator;
 pub mod clock;
+pub mod crc64;
 pub mod glob;
 pub mod hash;
 pub mod log;
 pub mod long_double;
+pub mod lzf;
 pub mod number;
 pub mod random;
 pub mod sink;

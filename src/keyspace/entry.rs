@@ -499,13 +499,13 @@ impl Entry {
         size_class::round_up(self.parts().size)
     }
 
-    /// Memory of the entry with all that it holds, bytes.
-    pub fn memory_bytes(&self) -> usize {
+    /// Memory of the entry with all that it holds, bytes; of a large value estimated from `samples` elements (0: from all).
+    pub fn memory_bytes(&self, samples: usize) -> usize {
         self.allocated_bytes()
             + match self.value() {
                 ValueRef::Int(_) | ValueRef::Embedded(_) => 0,
                 ValueRef::Raw(bytes) => size_of::<Vec<u8>>() + 2 * size_of::<usize>() + bytes.capacity(),
-                ValueRef::Object(object) => object.memory_bytes(0),
+                ValueRef::Object(object) => object.memory_bytes(samples),
             }
     }
 

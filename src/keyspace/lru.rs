@@ -39,6 +39,18 @@ impl Keyspace {
         entry.set_lru(self.minutes() << 8 | counter);
     }
 
+    /// A key comes from elsewhere, where it was last used so long ago, or so often.
+    pub(super) fn set_use(&self, entry: &Entry, idle_s: Option<i64>, frequency: Option<u8>) {
+        match (self.settings.policy.is_lfu(), idle_s, frequency) {
+            (true, _, Some(frequency)) => entry.set_lru(self.minutes() << 8 | u32::from(frequency)),
+            (false, Some(idle_s), _) => {
+                let idle_s = idle_s.min(i64::from(CLOCK_MAX)) as u32;
+                entry.set_lru(self.lru_clock.wrapping_sub(idle_s) & CLOCK_MAX);
+            }
+            _ => {}
+        }
+    }
+
     /// The logarithmic counter, lowered by one for each `lfu-decay-time` minutes since it was last touched.
     pub fn lfu_counter(&self, entry: &Entry) -> u32 {
         let bits = entry.lru();

@@ -297,7 +297,7 @@ pub(super) fn entries_bytes(table: &SegmentedTable<Entry>, samples: usize) -> us
     let (mut seen, mut bytes) = (0, 0);
     for entry in table.iter().take(samples) {
         seen += 1;
-        bytes += entry.memory_bytes();
+        bytes += entry.memory_bytes(0);
     }
     table.memory_bytes() + (bytes * table.len()).checked_div(seen).unwrap_or(0)
 }

@@ -13,6 +13,12 @@ pub enum SortedSet {
     Tree(Box<sorted_set::SortedSet>),
 }
 
+impl SortedSet {
+    pub fn from_builder(builder: sorted_set::SortedSetBuilder, _context: &super::Context<'_>) -> SortedSet {
+        SortedSet::Tree(Box::new(builder.finish().expect("no score is NaN")))
+    }
+}
+
 impl Typed for SortedSet {
     const KIND: Kind = Kind::SortedSet;
 

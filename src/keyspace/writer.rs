@@ -424,6 +424,21 @@ impl<'a> Writer<'a> {
         true
     }
 
+    /// Removes a key that is about to be made anew, as a part of that change.
+    pub fn delete_to_replace(&mut self, key: Key<'_>) {
+        let Keyspace { dbs, hasher, reclaimer, .. } = &mut *self.keyspace;
+        if let Some(entry) = dbs[self.db].remove(key, hasher) {
+            reclaimer.entry(entry);
+        }
+    }
+
+    /// Says when, or how often, a key that is there was last used, as far as the policy keeps it.
+    pub fn set_use(&mut self, key: Key<'_>, idle_s: Option<i64>, frequency: Option<u8>) {
+        if let Some(entry) = self.keyspace.dbs[self.db].find(key) {
+            self.keyspace.set_use(entry, idle_s, frequency);
+        }
+    }
+
     /// Gives a key, with its deadline, another name; what had that name goes. False: there is no such key.
     pub fn rename(&mut self, from: Key<'_>, to: Key<'_>) -> bool {
         let Some(detached) = self.detach(from) else { return false };

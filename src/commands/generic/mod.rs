@@ -1,6 +1,7 @@
 //! Commands on keys of any type (<https://redis.io/docs/latest/commands/?group=generic>).
 
 mod del;
+mod dump;
 mod exists;
 mod expire;
 mod object;
@@ -15,6 +16,7 @@ pub(super) use scan::parse_cursor;
 pub static COMMANDS: &[&Command] = &[
     &rename::COPY,
     &del::DEL,
+    &dump::DUMP,
     &exists::EXISTS,
     &expire::EXPIRE,
     &expire::EXPIREAT,
@@ -30,6 +32,7 @@ pub static COMMANDS: &[&Command] = &[
     &scan::RANDOMKEY,
     &rename::RENAME,
     &rename::RENAMENX,
+    &dump::RESTORE,
     &scan::SCAN,
     &sort::SORT,
     &sort::SORT_RO,

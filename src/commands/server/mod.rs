@@ -14,6 +14,7 @@ mod debug_object;
 mod flush;
 mod info;
 mod lolwut;
+mod memory;
 mod shutdown;
 mod time;
 
@@ -29,6 +30,7 @@ pub static COMMANDS: &[&Command] = &[
     &flush::SWAPDB,
     &info::INFO,
     &lolwut::LOLWUT,
+    &memory::MEMORY,
     &shutdown::SHUTDOWN,
     &time::TIME,
 ];

@@ -1,0 +1,161 @@
+//! Hashes, to bytes and from them.
+
+use super::read::{CUT_OFF, DUPLICATE, EMPTY, Reader};
+use super::{kind, write};
+use crate::collections::Malformed;
+use crate::collections::listpack::Listpack;
+use crate::keyspace::{Context, Hash, NewValue, Ttl, Typed};
+
+/// A field that has no deadline.
+const NO_DEADLINE: u64 = 0;
+
+/// Whether some field has a deadline.
+pub(super) fn has_deadlines(hash: &Hash) -> bool {
+    hash.next_deadline_ms().is_some()
+}
+
+/// With its type.
+pub(super) fn save(out: &mut Vec<u8>, hash: &Hash) {
+    let mut digits = (itoa::Buffer::new(), itoa::Buffer::new());
+    match (hash, hash.next_deadline_ms()) {
+        (Hash::Pack(pack), _) => {
+            out.push(kind::HASH_LISTPACK);
+            write::string(out, pack.as_bytes());
+        }
+        (Hash::TimedPack(pack), Some(first_ms)) => {
+            out.push(kind::HASH_LISTPACK_EX);
+            out.extend_from_slice(&first_ms.to_le_bytes());
+            write::string(out, pack.as_bytes());
+        }
+        (_, Some(first_ms)) => {
+            out.push(kind::HASH_METADATA);
+            out.extend_from_slice(&first_ms.to_le_bytes());
+            write::length(out, hash.len() as u64);
+            hash.for_each(i64::MIN, |field, value, deadline_ms| {
+                let ttl = deadline_ms.map_or(NO_DEADLINE, |deadline_ms| (deadline_ms - first_ms) as u64 + 1);
+                write::length(out, ttl);
+                write::string(out, field.bytes(&mut digits.0));
+                write::string(out, value.bytes(&mut digits.1));
+            });
+        }
+        (_, None) => {
+            out.push(kind::HASH);
+            write::length(out, hash.len() as u64);
+            hash.for_each(i64::MIN, |field, value, _| {
+                write::string(out, field.bytes(&mut digits.0));
+                write::string(out, value.bytes(&mut digits.1));
+            });
+        }
+    }
+}
+
+/// A hash that is going to have so many fields.
+fn expecting(fields: usize, context: &Context<'_>) -> Hash {
+    let mut hash = Hash::new();
+    hash.prepare(fields, 0, 0, context);
+    hash
+}
+
+fn add(hash: &mut Hash, field: &[u8], value: &[u8], ttl: Ttl, context: &Context<'_>) -> Result<(), Malformed> {
+    if hash.set(field, NewValue::string(value), ttl, context) { Ok(()) } else { Err(DUPLICATE) }
+}
+
+pub(super) fn plain(reader: &mut Reader<'_>, context: &Context<'_>) -> Result<Hash, Malformed> {
+    let mut digits = (itoa::Buffer::new(), itoa::Buffer::new());
+    let count = reader.count()?;
+    let mut hash = expecting(count, context);
+    for _ in 0..count {
+        let (field, value) = (reader.text()?, reader.text()?);
+        add(&mut hash, field.bytes(&mut digits.0), value.bytes(&mut digits.1), Ttl::Clear, context)?;
+    }
+    Ok(hash)
+}
+
+pub(super) fn pairs(pairs: &[(&[u8], &[u8])], context: &Context<'_>) -> Result<Hash, Malformed> {
+    if pairs.is_empty() {
+        return Err(EMPTY);
+    }
+    let mut hash = expecting(pairs.len(), context);
+    for (field, value) in pairs {
+        add(&mut hash, field, value, Ttl::Clear, context)?;
+    }
+    Ok(hash)
+}
+
+/// How many elements a listpack of groups of `size` has for each; an error if there is none, or a part of one.
+fn groups(pack: &Listpack, size: usize) -> Result<usize, Malformed> {
+    match pack.len() {
+        0 => Err(EMPTY),
+        len if len % size != 0 => Err(Malformed("a hash with a part of a field")),
+        len => Ok(len / size),
+    }
+}
+
+pub(super) fn packed(pack: Listpack, context: &Context<'_>) -> Result<Hash, Malformed> {
+    let fields = groups(&pack, 2)?;
+    let max = context.settings.hash_max_listpack;
+    let fits = fields <= max.entries && pack.iter().all(|element| element.text_len() <= max.value_bytes);
+    if fits {
+        let mut digits = itoa::Buffer::new();
+        let mut names: Vec<Vec<u8>> = pack.pairs().map(|(field, _)| field.text(&mut digits).to_vec()).collect();
+        names.sort_unstable();
+        if names.windows(2).any(|two| two[0] == two[1]) {
+            return Err(DUPLICATE);
+        }
+        return Ok(Hash::Pack(pack));
+    }
+    let mut digits = (itoa::Buffer::new(), itoa::Buffer::new());
+    let mut hash = expecting(fields, context);
+    for (field, value) in pack.pairs() {
+        add(&mut hash, field.text(&mut digits.0), value.text(&mut digits.1), Ttl::Clear, context)?;
+    }
+    Ok(hash)
+}
+
+fn ttl(deadline_ms: Option<i64>) -> Ttl {
+    deadline_ms.map_or(Ttl::Clear, Ttl::At)
+}
+
+pub(super) fn with_deadlines(reader: &mut Reader<'_>, context: &Context<'_>) -> Result<Hash, Malformed> {
+    let first_ms = i64::from_le_bytes(reader.chunk()?);
+    let mut digits = (itoa::Buffer::new(), itoa::Buffer::new());
+    let count = reader.count()?;
+    let mut hash = expecting(count, context);
+    for _ in 0..count {
+        let deadline_ms = match reader.length()? {
+            NO_DEADLINE => None,
+            later => Some(later_than(first_ms, later - 1)?),
+        };
+        let (field, value) = (reader.text()?, reader.text()?);
+        add(&mut hash, field.bytes(&mut digits.0), value.bytes(&mut digits.1), ttl(deadline_ms), context)?;
+    }
+    Ok(hash)
+}
+
+fn later_than(first_ms: i64, later_ms: u64) -> Result<i64, Malformed> {
+    let deadline_ms = i64::try_from(later_ms).ok().and_then(|later_ms| first_ms.checked_add(later_ms));
+    deadline_ms.filter(|deadline_ms| (1..=DEADLINE_MAX).contains(deadline_ms)).ok_or(NO_SUCH_TIME)
+}
+
+pub(super) fn packed_with_deadlines(reader: &mut Reader<'_>, context: &Context<'_>) -> Result<Hash, Malformed> {
+    // The first deadline, which the listpack says too.
+    reader.take(8)?;
+    let pack = reader.pack()?;
+    let mut digits = (itoa::Buffer::new(), itoa::Buffer::new());
+    let mut hash = expecting(groups(&pack, 3)?, context);
+    let mut elements = pack.iter();
+    while let Some(field) = elements.next() {
+        let (Some(value), Some(deadline)) = (elements.next(), elements.next()) else { return Err(CUT_OFF) };
+        let deadline_ms = match deadline.as_i64() {
+            Some(0) => None,
+            Some(deadline_ms @ 1..=DEADLINE_MAX) => Some(deadline_ms),
+            _ => return Err(NO_SUCH_TIME),
+        };
+        add(&mut hash, field.text(&mut digits.0), value.text(&mut digits.1), ttl(deadline_ms), context)?;
+    }
+    Ok(hash)
+}
+
+/// Latest deadline of a field, as in Redis: 46 bits of milliseconds.
+const DEADLINE_MAX: i64 = (1 << 46) - 2;
+const NO_SUCH_TIME: Malformed = Malformed("a deadline that there is not");

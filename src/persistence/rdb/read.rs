@@ -1,0 +1,273 @@
+//! Bytes to values. No length is believed before as many bytes are there, and nothing is allocated in proportion to a number alone.
+
+use std::borrow::Cow;
+
+use super::{NODE_PACKED, NODE_PLAIN, hash, kind, sorted_set, ziplist};
+use crate::base::lzf;
+use crate::collections::Malformed;
+use crate::collections::intset::IntSet;
+use crate::collections::listpack::Listpack;
+use crate::collections::quicklist::{Node, NodeLimit, Quicklist};
+use crate::keyspace::{Context, List, NewValue, Object, Set, Typed};
+
+pub(super) const CUT_OFF: Malformed = Malformed("the value ends too early");
+pub(super) const EMPTY: Malformed = Malformed("a value without elements");
+pub(super) const DUPLICATE: Malformed = Malformed("an element is there twice");
+
+/// A value that was read.
+pub enum Loaded {
+    Int(i64),
+    String(Vec<u8>),
+    Object(Object),
+}
+
+impl Loaded {
+    pub fn as_new(&mut self) -> NewValue<'_> {
+        match self {
+            Loaded::Int(int) => NewValue::Int(*int),
+            Loaded::String(bytes) => NewValue::string(bytes),
+            Loaded::Object(_) => match std::mem::replace(self, Loaded::Int(0)) {
+                Loaded::Object(object) => NewValue::Object(Box::new(object)),
+                _ => unreachable!("it was an object"),
+            },
+        }
+    }
+}
+
+/// A string as it was encoded.
+pub(super) enum Text<'a> {
+    Int(i64),
+    Bytes(Cow<'a, [u8]>),
+}
+
+impl<'a> Text<'a> {
+    pub(super) fn bytes<'b>(&'b self, digits: &'b mut itoa::Buffer) -> &'b [u8] {
+        match self {
+            Text::Int(int) => digits.format(*int).as_bytes(),
+            Text::Bytes(bytes) => bytes,
+        }
+    }
+
+    pub(super) fn into_vec(self) -> Vec<u8> {
+        match self {
+            Text::Int(int) => itoa::Buffer::new().format(int).as_bytes().to_vec(),
+            Text::Bytes(bytes) => bytes.into_owned(),
+        }
+    }
+}
+
+enum Length {
+    Len(u64),
+    /// How a string is encoded.
+    Special(u8),
+}
+
+/// What is left to read.
+pub(super) struct Reader<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Reader<'a> {
+    pub(super) fn take(&mut self, len: usize) -> Result<&'a [u8], Malformed> {
+        let (taken, rest) = self.rest.split_at_checked(len).ok_or(CUT_OFF)?;
+        self.rest = rest;
+        Ok(taken)
+    }
+
+    pub(super) fn chunk<const N: usize>(&mut self) -> Result<[u8; N], Malformed> {
+        let (chunk, rest) = self.rest.split_first_chunk::<N>().ok_or(CUT_OFF)?;
+        self.rest = rest;
+        Ok(*chunk)
+    }
+
+    pub(super) fn byte(&mut self) -> Result<u8, Malformed> {
+        self.chunk::<1>().map(|[byte]| byte)
+    }
+
+    fn length_or_special(&mut self) -> Result<Length, Malformed> {
+        let first = self.byte()?;
+        Ok(match (first >> 6, first) {
+            (0, _) => Length::Len(u64::from(first)),
+            (1, _) => Length::Len(u64::from(first & 0x3f) << 8 | u64::from(self.byte()?)),
+            (2, 0x80) => Length::Len(u64::from(u32::from_be_bytes(self.chunk()?))),
+            (2, 0x81) => Length::Len(u64::from_be_bytes(self.chunk()?)),
+            (3, _) => Length::Special(first & 0x3f),
+            _ => return Err(Malformed("no such encoding of a length")),
+        })
+    }
+
+    pub(super) fn length(&mut self) -> Result<u64, Malformed> {
+        match self.length_or_special()? {
+            Length::Len(len) => Ok(len),
+            Length::Special(_) => Err(Malformed("a string where a length should be")),
+        }
+    }
+
+    /// A number of elements, each of which takes a byte at least.
+    pub(super) fn count(&mut self) -> Result<usize, Malformed> {
+        let count = self.length()?;
+        match usize::try_from(count) {
+            Ok(0) => Err(EMPTY),
+            Ok(count) if count <= self.rest.len() => Ok(count),
+            _ => Err(CUT_OFF),
+        }
+    }
+
+    pub(super) fn text(&mut self) -> Result<Text<'a>, Malformed> {
+        let len = match self.length_or_special()? {
+            Length::Len(len) => usize::try_from(len).map_err(|_| CUT_OFF)?,
+            Length::Special(0) => return Ok(Text::Int(i64::from(self.byte()? as i8))),
+            Length::Special(1) => return Ok(Text::Int(i64::from(i16::from_le_bytes(self.chunk()?)))),
+            Length::Special(2) => return Ok(Text::Int(i64::from(i32::from_le_bytes(self.chunk()?)))),
+            Length::Special(3) => {
+                let (packed, len) = (self.length()?, self.length()?);
+                let packed = self.take(usize::try_from(packed).map_err(|_| CUT_OFF)?)?;
+                let len = usize::try_from(len).map_err(|_| CUT_OFF)?;
+                let text = lzf::decompress(packed, len).ok_or(Malformed("a compressed string is broken"))?;
+                return Ok(Text::Bytes(Cow::Owned(text)));
+            }
+            Length::Special(_) => return Err(Malformed("no such encoding of a string")),
+        };
+        self.take(len).map(|bytes| Text::Bytes(Cow::Borrowed(bytes)))
+    }
+
+    /// A string that is a blob of its own.
+    fn blob(&mut self) -> Result<Vec<u8>, Malformed> {
+        self.text().map(Text::into_vec)
+    }
+
+    pub(super) fn pack(&mut self) -> Result<Listpack, Malformed> {
+        Listpack::from_bytes(self.blob()?)
+    }
+
+    fn old_pack(&mut self) -> Result<Listpack, Malformed> {
+        ziplist::to_listpack(&self.blob()?)
+    }
+}
+
+/// A value, which is all of `bytes`.
+///
+/// # Errors
+/// What is wrong with them.
+pub fn load_value(bytes: &[u8], context: &Context<'_>) -> Result<Loaded, Malformed> {
+    let mut reader = Reader { rest: bytes };
+    let loaded = load(&mut reader, context)?;
+    if !reader.rest.is_empty() {
+        return Err(Malformed("bytes behind the value"));
+    }
+    Ok(loaded)
+}
+
+fn load(reader: &mut Reader<'_>, context: &Context<'_>) -> Result<Loaded, Malformed> {
+    let object = match reader.byte()? {
+        kind::STRING => {
+            return Ok(match reader.text()? {
+                Text::Int(int) => Loaded::Int(int),
+                Text::Bytes(bytes) => Loaded::String(bytes.into_owned()),
+            });
+        }
+        kind::LIST => plain_list(reader, context)?.into(),
+        kind::LIST_ZIPLIST => list_of([Ok(Node::Packed(reader.old_pack()?))], context)?.into(),
+        kind::LIST_QUICKLIST => {
+            let count = reader.count()?;
+            list_of((0..count).map(|_| reader.old_pack().map(Node::Packed)), context)?.into()
+        }
+        kind::LIST_QUICKLIST_2 => {
+            let count = reader.count()?;
+            list_of((0..count).map(|_| node(reader)), context)?.into()
+        }
+        kind::SET => plain_set(reader, context)?.into(),
+        kind::SET_INTSET => int_set(IntSet::from_bytes(reader.blob()?)?, context)?.into(),
+        kind::SET_LISTPACK => packed_set(&reader.pack()?, context)?.into(),
+        kind::ZSET => sorted_set::of_texts(reader, context)?.into(),
+        kind::ZSET_2 => sorted_set::of_doubles(reader, context)?.into(),
+        kind::ZSET_ZIPLIST => sorted_set::packed(&reader.old_pack()?, context)?.into(),
+        kind::ZSET_LISTPACK => sorted_set::packed(&reader.pack()?, context)?.into(),
+        kind::HASH => hash::plain(reader, context)?.into(),
+        kind::HASH_ZIPMAP => hash::pairs(&ziplist::zipmap(&reader.blob()?)?, context)?.into(),
+        kind::HASH_ZIPLIST => hash::packed(reader.old_pack()?, context)?.into(),
+        kind::HASH_LISTPACK => hash::packed(reader.pack()?, context)?.into(),
+        kind::HASH_METADATA => hash::with_deadlines(reader, context)?.into(),
+        kind::HASH_LISTPACK_EX => hash::packed_with_deadlines(reader, context)?.into(),
+        _ => return Err(Malformed("no such type of value")),
+    };
+    Ok(Loaded::Object(object))
+}
+
+fn node(reader: &mut Reader<'_>) -> Result<Node, Malformed> {
+    match reader.length()? {
+        NODE_PLAIN => reader.blob().map(|bytes| Node::Plain(bytes.into_boxed_slice())),
+        NODE_PACKED => reader.pack().map(Node::Packed),
+        _ => Err(Malformed("no such node of a quicklist")),
+    }
+}
+
+fn list_of(nodes: impl IntoIterator<Item = Result<Node, Malformed>>, context: &Context<'_>) -> Result<List, Malformed> {
+    let limit = NodeLimit::from_config(i64::from(context.settings.list_max_listpack_size));
+    let mut list = Quicklist::new(limit);
+    for node in nodes {
+        match node? {
+            Node::Packed(pack) if pack.is_empty() => {}
+            node => list.push_node(node),
+        }
+    }
+    if list.is_empty() {
+        return Err(EMPTY);
+    }
+    let mut list = List::Nodes(Box::new(list));
+    list.settle();
+    Ok(list)
+}
+
+fn plain_list(reader: &mut Reader<'_>, context: &Context<'_>) -> Result<List, Malformed> {
+    let limit = NodeLimit::from_config(i64::from(context.settings.list_max_listpack_size));
+    let mut list = Quicklist::new(limit);
+    let mut digits = itoa::Buffer::new();
+    for _ in 0..reader.count()? {
+        list.push_back(reader.text()?.bytes(&mut digits));
+    }
+    let mut list = List::Nodes(Box::new(list));
+    list.settle();
+    Ok(list)
+}
+
+fn plain_set(reader: &mut Reader<'_>, context: &Context<'_>) -> Result<Set, Malformed> {
+    let count = reader.count()?;
+    let mut digits = itoa::Buffer::new();
+    let mut set: Option<Set> = None;
+    for _ in 0..count {
+        let text = reader.text()?;
+        let member = text.bytes(&mut digits);
+        let set = set.get_or_insert_with(|| Set::for_members(member, count, context));
+        if !set.add(member, context) {
+            return Err(DUPLICATE);
+        }
+    }
+    set.ok_or(EMPTY)
+}
+
+fn int_set(ints: IntSet, context: &Context<'_>) -> Result<Set, Malformed> {
+    if ints.is_empty() {
+        return Err(EMPTY);
+    }
+    if ints.len() <= context.settings.set_max_intset_entries {
+        return Ok(Set::Ints(ints));
+    }
+    let mut digits = itoa::Buffer::new();
+    let mut set = Set::for_members(b"", ints.len(), context);
+    for int in ints.iter() {
+        set.add(digits.format(int).as_bytes(), context);
+    }
+    Ok(set)
+}
+
+fn packed_set(pack: &Listpack, context: &Context<'_>) -> Result<Set, Malformed> {
+    let mut digits = itoa::Buffer::new();
+    let mut set = Set::for_members(b"", pack.len(), context);
+    for member in pack.iter() {
+        if !set.add(member.text(&mut digits), context) {
+            return Err(DUPLICATE);
+        }
+    }
+    if set.is_empty() { Err(EMPTY) } else { Ok(set) }
+}

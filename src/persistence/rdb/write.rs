@@ -1,0 +1,158 @@
+//! Values to bytes.
+
+use super::{NODE_PACKED, NODE_PLAIN, hash, kind};
+use crate::base::{lzf, number};
+use crate::collections::listpack::ListpackValue;
+use crate::collections::quicklist::Node;
+use crate::keyspace::{List, Object, Set, SortedSet, Typed, ValueRef};
+
+/// Strings of up to so many bytes are not compressed: it would not pay.
+const COMPRESS_ABOVE: usize = 20;
+/// Digits of a 32-bit integer with its sign.
+const INT_MAX_LEN: usize = 11;
+
+pub(super) fn length(out: &mut Vec<u8>, len: u64) {
+    if len < 1 << 6 {
+        out.push(len as u8);
+    } else if len < 1 << 14 {
+        out.extend_from_slice(&[0x40 | (len >> 8) as u8, len as u8]);
+    } else if let Ok(len) = u32::try_from(len) {
+        out.push(0x80);
+        out.extend_from_slice(&len.to_be_bytes());
+    } else {
+        out.push(0x81);
+        out.extend_from_slice(&len.to_be_bytes());
+    }
+}
+
+/// An integer as a string.
+fn int(out: &mut Vec<u8>, value: i64) {
+    if let Ok(value) = i8::try_from(value) {
+        out.extend_from_slice(&[0xc0, value as u8]);
+    } else if let Ok(value) = i16::try_from(value) {
+        out.push(0xc1);
+        out.extend_from_slice(&value.to_le_bytes());
+    } else if let Ok(value) = i32::try_from(value) {
+        out.push(0xc2);
+        out.extend_from_slice(&value.to_le_bytes());
+    } else {
+        plain(out, itoa::Buffer::new().format(value).as_bytes());
+    }
+}
+
+/// A string as it is.
+fn plain(out: &mut Vec<u8>, bytes: &[u8]) {
+    length(out, bytes.len() as u64);
+    out.extend_from_slice(bytes);
+}
+
+/// A string as whatever is shortest.
+pub(super) fn string(out: &mut Vec<u8>, bytes: &[u8]) {
+    if bytes.len() <= INT_MAX_LEN
+        && let Some(value) = number::parse_i64(bytes).filter(|&value| i32::try_from(value).is_ok())
+    {
+        return int(out, value);
+    }
+    if bytes.len() > COMPRESS_ABOVE
+        && let Some(packed) = lzf::compress(bytes, bytes.len() - 4)
+    {
+        out.push(0xc3);
+        length(out, packed.len() as u64);
+        length(out, bytes.len() as u64);
+        out.extend_from_slice(&packed);
+        return;
+    }
+    plain(out, bytes);
+}
+
+fn element(out: &mut Vec<u8>, value: ListpackValue<'_>) {
+    match value {
+        ListpackValue::Int(value) => int(out, value),
+        ListpackValue::Bytes(bytes) => string(out, bytes),
+    }
+}
+
+/// A value with its type.
+pub fn save_value(out: &mut Vec<u8>, value: &ValueRef<'_>) {
+    match value {
+        ValueRef::Int(value) => {
+            out.push(kind::STRING);
+            int(out, *value);
+        }
+        ValueRef::Embedded(bytes) => {
+            out.push(kind::STRING);
+            string(out, bytes);
+        }
+        ValueRef::Raw(bytes) => {
+            out.push(kind::STRING);
+            string(out, bytes);
+        }
+        ValueRef::Object(Object::List(list)) => save_list(out, list),
+        ValueRef::Object(Object::Set(set)) => save_set(out, set),
+        ValueRef::Object(Object::SortedSet(set)) => save_sorted_set(out, set),
+        ValueRef::Object(Object::Hash(hash)) => hash::save(out, hash),
+    }
+}
+
+fn save_list(out: &mut Vec<u8>, list: &List) {
+    out.push(kind::LIST_QUICKLIST_2);
+    match list {
+        List::Pack(pack) => {
+            length(out, 1);
+            length(out, NODE_PACKED);
+            string(out, pack.as_bytes());
+        }
+        List::Nodes(nodes) => {
+            length(out, nodes.nodes_len() as u64);
+            for node in nodes.nodes() {
+                match node {
+                    Node::Packed(pack) => {
+                        length(out, NODE_PACKED);
+                        string(out, pack.as_bytes());
+                    }
+                    Node::Plain(bytes) => {
+                        length(out, NODE_PLAIN);
+                        string(out, bytes);
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn save_set(out: &mut Vec<u8>, set: &Set) {
+    match set {
+        Set::Ints(ints) => {
+            out.push(kind::SET_INTSET);
+            string(out, ints.as_bytes());
+        }
+        Set::Pack(pack) => {
+            // A type of its own since 7.2; 7.0 reads this one.
+            out.push(kind::SET);
+            length(out, set.len() as u64);
+            pack.iter().for_each(|member| element(out, member));
+        }
+        Set::Table(table) => {
+            out.push(kind::SET);
+            length(out, set.len() as u64);
+            table.iter().for_each(|entry| string(out, entry.key()));
+        }
+    }
+}
+
+fn save_sorted_set(out: &mut Vec<u8>, set: &SortedSet) {
+    match set {
+        SortedSet::Pack(pack) => {
+            out.push(kind::ZSET_LISTPACK);
+            string(out, pack.as_bytes());
+        }
+        SortedSet::Tree(tree) => {
+            out.push(kind::ZSET_2);
+            length(out, tree.len() as u64);
+            for (member, score) in tree.iter() {
+                string(out, member);
+                out.extend_from_slice(&score.to_le_bytes());
+            }
+        }
+    }
+}
