@@ -4,6 +4,7 @@
 
 pub mod allocator;
 pub mod clock;
+pub mod geohash;
 pub mod glob;
 pub mod hash;
 pub mod log;
