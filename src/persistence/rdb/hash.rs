@@ -1,6 +1,7 @@
 //! Hashes, to bytes and from them.
 
 use super::read::{CUT_OFF, DUPLICATE, EMPTY, Reader};
+use super::ziplist::Pair;
 use super::{kind, write};
 use crate::collections::Malformed;
 use crate::collections::listpack::Listpack;
@@ -71,7 +72,7 @@ pub(super) fn plain(reader: &mut Reader<'_>, context: &Context<'_>) -> Result<Ha
     Ok(hash)
 }
 
-pub(super) fn pairs(pairs: &[(&[u8], &[u8])], context: &Context<'_>) -> Result<Hash, Malformed> {
+pub(super) fn pairs(pairs: &[Pair<'_>], context: &Context<'_>) -> Result<Hash, Malformed> {
     if pairs.is_empty() {
         return Err(EMPTY);
     }

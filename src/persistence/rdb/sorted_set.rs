@@ -55,7 +55,7 @@ pub(super) fn packed(pack: &Listpack, context: &Context<'_>) -> Result<SortedSet
     if pack.is_empty() {
         return Err(EMPTY);
     }
-    if pack.len() % 2 != 0 {
+    if !pack.len().is_multiple_of(2) {
         return Err(Malformed("a member without a score"));
     }
     let mut digits = (itoa::Buffer::new(), itoa::Buffer::new());

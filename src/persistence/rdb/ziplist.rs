@@ -87,8 +87,11 @@ fn int(encoding: u8, rest: &[u8]) -> Option<(ListpackValue<'_>, &[u8])> {
     Some((ListpackValue::Int(value), rest))
 }
 
+/// A field and its value.
+pub(super) type Pair<'a> = (&'a [u8], &'a [u8]);
+
 /// The fields and values of a zipmap.
-pub(super) fn zipmap(bytes: &[u8]) -> Result<Vec<(&[u8], &[u8])>, Malformed> {
+pub(super) fn zipmap(bytes: &[u8]) -> Result<Vec<Pair<'_>>, Malformed> {
     let mut pairs = Vec::new();
     let mut rest = bytes.get(1..).ok_or(BROKEN_MAP)?;
     while rest != [END] {
