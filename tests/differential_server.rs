@@ -338,6 +338,8 @@ const NEWER_FACTS: &[(&str, &str, &str)] = &[
     ("blmove", "flags", "7.2: scripts may call it; it does not wait there"),
     ("brpoplpush", "flags", "7.2: scripts may call it; it does not wait there"),
     ("msetnx", "tips", "7.2: all or nothing cannot be split among shards"),
+    ("zrank", "arity", "7.2: WITHSCORE"),
+    ("zrevrank", "arity", "7.2: WITHSCORE"),
     ("command|getkeys", "arity", "7.2: the command alone is enough"),
     ("command|getkeysandflags", "arity", "7.2: the command alone is enough"),
 ];

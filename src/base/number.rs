@@ -47,46 +47,129 @@ pub fn write_u64(out: &mut [u8], value: u64) -> usize {
 /// Integers up to 2^62 are plain digits. Else the point or the exponent is placed as Redis's shortest printer does: up to
 /// seven zeros behind the digits and up to six in front are written out, beyond that it is `1.5e+30`.
 pub fn format_double(value: f64) -> String {
-    if value.is_nan() {
-        return "nan".to_owned();
-    }
-    if value.is_infinite() {
-        return if value > 0.0 { "inf" } else { "-inf" }.to_owned();
-    }
-    if value == 0.0 {
-        return if value.is_sign_negative() { "-0" } else { "0" }.to_owned();
-    }
-    const PLAIN_MAX: f64 = (i64::MAX / 2) as f64;
-    if value.abs() <= PLAIN_MAX && value.trunc() == value {
-        return itoa::Buffer::new().format(value as i64).to_owned();
-    }
-    // The standard library finds the shortest digits; only their layout is Redis's.
-    let scientific = format!("{value:e}");
-    let (sign, scientific) = match scientific.strip_prefix('-') {
-        Some(rest) => ("-", rest),
-        None => ("", scientific.as_str()),
-    };
-    let (mantissa, exponent) = scientific.split_once('e').unwrap_or((scientific, "0"));
-    let digits: String = mantissa.chars().filter(char::is_ascii_digit).collect();
-    let exponent: i32 = exponent.parse().unwrap_or(0);
-    let count = digits.len() as i32;
-    // The number is `digits` times ten to the `scale`.
-    let scale = exponent - (count - 1);
-    if scale >= 0 && exponent < count + 7 {
-        return format!("{sign}{digits}{}", "0".repeat(scale as usize));
-    }
-    if scale < 0 && (scale > -7 || exponent.abs() < 4) {
-        return if exponent < 0 {
-            format!("{sign}0.{}{digits}", "0".repeat((-exponent - 1) as usize))
+    DoubleText::new(value).as_str().to_owned()
+}
+
+/// The text of a double as [`format_double`] makes it, without an allocation.
+pub struct DoubleText {
+    bytes: [u8; DOUBLE_TEXT_MAX],
+    len: usize,
+}
+
+/// Sign, 17 digits, point, up to seven zeros; or an exponent of up to three digits.
+const DOUBLE_TEXT_MAX: usize = 32;
+
+impl DoubleText {
+    pub fn new(value: f64) -> DoubleText {
+        let mut text = DoubleText { bytes: [0; DOUBLE_TEXT_MAX], len: 0 };
+        if value.is_nan() {
+            text.push(b"nan");
+        } else if value.is_infinite() {
+            text.push(if value > 0.0 { b"inf" } else { b"-inf" });
+        } else if value == 0.0 {
+            text.push(if value.is_sign_negative() { b"-0" } else { b"0" });
+        } else if let Some(int) = integral(value) {
+            text.push(itoa::Buffer::new().format(int).as_bytes());
         } else {
-            let (whole, fraction) = digits.split_at((exponent + 1) as usize);
-            format!("{sign}{whole}.{fraction}")
-        };
+            text.lay_out(value);
+        }
+        text
     }
-    let (first, rest) = digits.split_at(1);
-    let point = if rest.is_empty() { "" } else { "." };
-    let exponent_sign = if exponent < 0 { '-' } else { '+' };
-    format!("{sign}{first}{point}{rest}e{exponent_sign}{}", exponent.abs())
+
+    #[inline]
+    pub fn as_str(&self) -> &str {
+        // Only ASCII is ever pushed.
+        str::from_utf8(self.as_bytes()).unwrap_or_default()
+    }
+
+    #[inline]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes[..self.len]
+    }
+
+    fn push(&mut self, bytes: &[u8]) {
+        self.bytes[self.len..self.len + bytes.len()].copy_from_slice(bytes);
+        self.len += bytes.len();
+    }
+
+    fn zeros(&mut self, count: i32) {
+        self.push(&[b'0'; DOUBLE_TEXT_MAX][..count as usize]);
+    }
+
+    /// The standard library finds the shortest digits; only their layout is Redis's.
+    fn lay_out(&mut self, value: f64) {
+        let mut scientific = DoubleText { bytes: [0; DOUBLE_TEXT_MAX], len: 0 };
+        let _ = std::fmt::Write::write_fmt(&mut scientific, format_args!("{:e}", value.abs()));
+        let (mantissa, exponent) = scientific.as_str().split_once('e').unwrap_or((scientific.as_str(), "0"));
+        let mut digits = DoubleText { bytes: [0; DOUBLE_TEXT_MAX], len: 0 };
+        mantissa.split('.').for_each(|part| digits.push(part.as_bytes()));
+        let (digits, exponent): (&[u8], i32) = (digits.as_bytes(), exponent.parse().unwrap_or(0));
+        let count = digits.len() as i32;
+        // The number is `digits` times ten to the `scale`.
+        let scale = exponent - (count - 1);
+        if value < 0.0 {
+            self.push(b"-");
+        }
+        if scale >= 0 && exponent < count + 7 {
+            self.push(digits);
+            self.zeros(scale);
+        } else if scale < 0 && (scale > -7 || exponent.abs() < 4) {
+            if exponent < 0 {
+                self.push(b"0.");
+                self.zeros(-exponent - 1);
+                self.push(digits);
+            } else {
+                let (whole, fraction) = digits.split_at((exponent + 1) as usize);
+                self.push(whole);
+                self.push(b".");
+                self.push(fraction);
+            }
+        } else {
+            let (first, rest) = digits.split_at(1);
+            self.push(first);
+            if !rest.is_empty() {
+                self.push(b".");
+                self.push(rest);
+            }
+            self.push(if exponent < 0 { b"e-" } else { b"e+" });
+            self.push(itoa::Buffer::new().format(exponent.abs()).as_bytes());
+        }
+    }
+}
+
+impl std::fmt::Write for DoubleText {
+    fn write_str(&mut self, text: &str) -> std::fmt::Result {
+        if text.len() > DOUBLE_TEXT_MAX - self.len {
+            return Err(std::fmt::Error);
+        }
+        self.push(text.as_bytes());
+        Ok(())
+    }
+}
+
+/// The integer that a double is, if it is one of at most 2^62. -0 is 0.
+#[inline]
+pub fn integral(value: f64) -> Option<i64> {
+    const MAX: f64 = (i64::MAX / 2) as f64;
+    (value.abs() <= MAX && (value as i64) as f64 == value).then_some(value as i64)
+}
+
+/// Prints a double as C's `%.17g`: 17 digits without the zeros at the end, and `inf` and `nan`.
+pub fn format_double_17(value: f64) -> String {
+    if value == 0.0 || !value.is_finite() {
+        return format_double(value);
+    }
+    let scientific = format!("{value:.16e}");
+    let (mantissa, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
+    let exponent: i32 = exponent.parse().unwrap_or(0);
+    let trim = |text: &str| text.trim_end_matches('0').trim_end_matches('.').to_owned();
+    if !(-4..17).contains(&exponent) {
+        let sign = if exponent < 0 { '-' } else { '+' };
+        return format!("{}e{sign}{:02}", trim(mantissa), exponent.abs());
+    }
+    let decimals = (16 - exponent) as usize;
+    let text = format!("{value:.decimals$}");
+    if decimals == 0 { text } else { trim(&text) }
 }
 
 /// The parts of a floating point number in C's syntax.
@@ -278,7 +361,7 @@ pub fn parse_percent(text: &[u8]) -> Option<i64> {
 
 #[cfg(test)]
 mod tests {
-    use super::{format_double, parse_f64, parse_i64, parse_memory, parse_percent, write_u64};
+    use super::{format_double, format_double_17, parse_f64, parse_i64, parse_memory, parse_percent, write_u64};
     use crate::base::random::Random;
 
     #[test]
@@ -342,6 +425,30 @@ mod tests {
         ];
         for (value, text) in cases {
             assert_eq!(format_double(value), text);
+        }
+    }
+
+    #[test]
+    fn doubles_are_printed_with_17_digits() {
+        let cases = [
+            (0.0, "0"),
+            (-0.0, "-0"),
+            (3.0, "3"),
+            (100.0, "100"),
+            (0.1, "0.10000000000000001"),
+            (-2.5, "-2.5"),
+            (1e16, "10000000000000000"),
+            (1e17, "1e+17"),
+            (1.5e300, "1.5000000000000001e+300"),
+            (0.0001, "0.0001"),
+            (0.00001, "1.0000000000000001e-05"),
+            (123456789012345678.0, "1.2345678901234568e+17"),
+            (12345678901234567.0, "12345678901234568"),
+            (f64::INFINITY, "inf"),
+            (f64::NEG_INFINITY, "-inf"),
+        ];
+        for (value, text) in cases {
+            assert_eq!(format_double_17(value), text);
         }
     }
 

@@ -38,7 +38,7 @@ pub use list::{List, Side};
 pub use object::{Context, Kind, Object, Typed, WrongType};
 pub use reclaim::Reclaimer;
 pub use set::{Member, Set};
-pub use sorted_set::SortedSet;
+pub use sorted_set::{End, Members, Scanned, SortedSet};
 pub use view::{StringBytes, View};
 pub use writer::{Changed, Ttl, Writer};
 

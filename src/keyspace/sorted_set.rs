@@ -1,10 +1,23 @@
 //! A sorted set as a value: a listpack while it is small, a table and a tree from then on (`zset-max-listpack-entries`,
 //! `zset-max-listpack-value`).
+//!
+//! Everything that is a range (by score, by member, by rank) is a range of ranks here, so that counting, limiting and going
+//! backwards are arithmetic. Scores are never NaN: that is the caller's to see to.
+//!
+//! A listpack holds member, score, member, score in order. A score that is an integer is kept as one (which makes -0 a 0, as in
+//! Redis), any other as the text that a reply would have.
+//!
+//! Cost: in a listpack everything is a walk; in a tree see [`crate::collections::sorted_set`].
 
-use super::{Kind, Object, Typed};
+use std::cmp::Ordering;
+use std::ops::Range;
+
+use super::{Context, Kind, Object, Typed};
 use crate::base::hash::KeyHasher;
-use crate::collections::listpack::Listpack;
-use crate::collections::sorted_set;
+use crate::base::number::{self, DoubleText};
+use crate::collections::btree::{LexBound, ScoreBound};
+use crate::collections::listpack::{self, Listpack, ListpackValue, Position};
+use crate::collections::sorted_set::{self, SortedSetBuilder, Updated};
 
 /// Members with scores, in the order of scores and then of bytes.
 pub enum SortedSet {
@@ -13,9 +26,390 @@ pub enum SortedSet {
     Tree(Box<sorted_set::SortedSet>),
 }
 
+/// The lowest or the highest scores.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum End {
+    Min,
+    Max,
+}
+
+/// The score as an element of a listpack is made of it.
+enum ScoreText {
+    Int(i64),
+    Text(DoubleText),
+}
+
+impl ScoreText {
+    fn new(score: f64) -> ScoreText {
+        match number::integral(score) {
+            Some(int) => ScoreText::Int(int),
+            None => ScoreText::Text(DoubleText::new(score)),
+        }
+    }
+
+    fn value(&self) -> ListpackValue<'_> {
+        match self {
+            ScoreText::Int(int) => ListpackValue::Int(*int),
+            ScoreText::Text(text) => ListpackValue::Bytes(text.as_bytes()),
+        }
+    }
+}
+
+/// The score that an element of a listpack is.
+#[inline]
+fn score_of(value: ListpackValue<'_>) -> f64 {
+    match value {
+        ListpackValue::Int(int) => int as f64,
+        // What comes from outside is checked when it comes.
+        ListpackValue::Bytes(text) => number::parse_f64(text).unwrap_or(0.0),
+    }
+}
+
+/// The order of a pair of a listpack and a score with a member.
+fn compare(pair: (ListpackValue<'_>, ListpackValue<'_>), score: f64, member: &[u8]) -> Ordering {
+    let pair_score = score_of(pair.1);
+    if pair_score < score {
+        Ordering::Less
+    } else if pair_score > score {
+        Ordering::Greater
+    } else {
+        pair.0.text(&mut itoa::Buffer::new()).cmp(member)
+    }
+}
+
+fn score_at(pack: &Listpack, position: Position) -> f64 {
+    pack.get(position).map_or(0.0, score_of)
+}
+
+/// Adds a member that is not there.
+fn pack_insert(pack: &mut Listpack, member: &[u8], score: f64) {
+    let text = ScoreText::new(score);
+    // Scores often grow: then the last pair says it all.
+    let behind_last = pack.pairs().next_back().is_none_or(|last| compare(last, score, member).is_lt());
+    if !behind_last {
+        let mut position = pack.first();
+        while let Some(at) = position
+            && let Some(score_at) = pack.next(at)
+        {
+            if let (Some(other), Some(other_score)) = (pack.get(at), pack.get(score_at))
+                && compare((other, other_score), score, member).is_gt()
+            {
+                pack.insert_before(at, text.value());
+                pack.insert_before(at, member);
+                return;
+            }
+            position = pack.next(score_at);
+        }
+    }
+    pack.append(member);
+    pack.append(text.value());
+}
+
+/// Gives the member at `at`, which has another score, this one.
+fn pack_set_score(pack: &mut Listpack, at: Position, member: &[u8], score: f64) {
+    let Some(at_score) = pack.next(at) else { return };
+    let stays_behind = pack.prev(at).is_none_or(|before| score_at(pack, before) < score);
+    let stays_before =
+        pack.next(at_score).and_then(|next| pack.next(next)).is_none_or(|behind| score < score_at(pack, behind));
+    if stays_behind && stays_before {
+        pack.replace(at_score, ScoreText::new(score).value());
+    } else {
+        pack.remove_some(at, 2);
+        pack_insert(pack, member, score);
+    }
+}
+
+/// How many pairs from the front on `accept` accepts.
+fn pack_count(pack: &Listpack, mut accept: impl FnMut(ListpackValue<'_>, ListpackValue<'_>) -> bool) -> usize {
+    pack.pairs().take_while(|(member, score)| accept(*member, *score)).count()
+}
+
+fn is_below(score: f64, bound: ScoreBound) -> bool {
+    score < bound.score || (bound.exclusive && score == bound.score)
+}
+
+fn is_above(score: f64, bound: ScoreBound) -> bool {
+    score > bound.score || (bound.exclusive && score == bound.score)
+}
+
+fn is_before(member: &[u8], min: LexBound<'_>) -> bool {
+    match min {
+        LexBound::Min => false,
+        LexBound::Max => true,
+        LexBound::Inclusive(bytes) => member < bytes,
+        LexBound::Exclusive(bytes) => member <= bytes,
+    }
+}
+
+fn is_behind(member: &[u8], max: LexBound<'_>) -> bool {
+    match max {
+        LexBound::Min => true,
+        LexBound::Max => false,
+        LexBound::Inclusive(bytes) => member > bytes,
+        LexBound::Exclusive(bytes) => member >= bytes,
+    }
+}
+
 impl SortedSet {
-    pub fn from_builder(builder: sorted_set::SortedSetBuilder, _context: &super::Context<'_>) -> SortedSet {
-        SortedSet::Tree(Box::new(builder.finish().expect("no score is NaN")))
+    /// An empty one that will get some `members` members, the first of `member_bytes` bytes.
+    pub fn with_hints(members: usize, member_bytes: usize, context: &Context<'_>) -> SortedSet {
+        let max = context.settings.zset_max_listpack;
+        if members <= max.entries && member_bytes <= max.value_bytes {
+            SortedSet::Pack(Listpack::new())
+        } else {
+            SortedSet::Tree(Box::default())
+        }
+    }
+
+    /// Makes a tree of a listpack.
+    fn grow(&mut self, hasher: &KeyHasher) -> &mut sorted_set::SortedSet {
+        if let SortedSet::Pack(pack) = self {
+            let mut builder = SortedSetBuilder::new();
+            for (member, score) in pack.pairs() {
+                builder.push(hasher, member.text(&mut itoa::Buffer::new()), score_of(score));
+            }
+            *self = SortedSet::Tree(Box::new(builder.finish().expect("no score of a listpack is NaN")));
+        }
+        match self {
+            SortedSet::Tree(tree) => tree,
+            SortedSet::Pack(_) => unreachable!("it was made a tree"),
+        }
+    }
+
+    #[inline]
+    pub fn score(&self, member: &[u8], context: &Context<'_>) -> Option<f64> {
+        match self {
+            SortedSet::Pack(pack) => {
+                let at = pack.find(member, 1)?;
+                Some(score_at(pack, pack.next(at)?))
+            }
+            SortedSet::Tree(tree) => tree.score(context.hasher, member),
+        }
+    }
+
+    /// Adds a member or changes its score, as `decide` says of the score it has (None: it is not there). `decide` answers the
+    /// score to have, or None to leave things as they are.
+    #[inline]
+    pub fn update(
+        &mut self,
+        member: &[u8],
+        context: &Context<'_>,
+        decide: impl FnOnce(Option<f64>) -> Option<f64>,
+    ) -> Updated {
+        let pack = match self {
+            SortedSet::Tree(tree) => return tree.update(context.hasher, member, decide),
+            SortedSet::Pack(pack) => pack,
+        };
+        if let Some(at) = pack.find(member, 1) {
+            let old = pack.next(at).map_or(0.0, |at| score_at(pack, at));
+            return match decide(Some(old)) {
+                Some(score) if score != old => {
+                    pack_set_score(pack, at, member, score);
+                    Updated::Changed { old, score }
+                }
+                _ => Updated::Kept { score: old },
+            };
+        }
+        let Some(score) = decide(None) else { return Updated::Absent };
+        let max = context.settings.zset_max_listpack;
+        if pack.len() / 2 < max.entries && member.len() <= max.value_bytes && pack.is_safe_to_add(member.len()) {
+            pack_insert(pack, member, score);
+        } else {
+            self.grow(context.hasher).insert(context.hasher, member, score);
+        }
+        Updated::Added { score }
+    }
+
+    /// Removes a member; the score it had.
+    pub fn remove(&mut self, member: &[u8], context: &Context<'_>) -> Option<f64> {
+        match self {
+            SortedSet::Pack(pack) => {
+                let at = pack.find(member, 1)?;
+                let score = score_at(pack, pack.next(at)?);
+                pack.remove_some(at, 2);
+                Some(score)
+            }
+            SortedSet::Tree(tree) => tree.remove(context.hasher, member),
+        }
+    }
+
+    /// Members before this one, and its score.
+    pub fn rank(&self, member: &[u8], context: &Context<'_>) -> Option<(usize, f64)> {
+        match self {
+            SortedSet::Pack(pack) => {
+                let needle = listpack::Needle::new(member);
+                let mut pairs = pack.pairs().enumerate();
+                pairs.find(|(_, (other, _))| needle.is(*other)).map(|(rank, (_, score))| (rank, score_of(score)))
+            }
+            SortedSet::Tree(tree) => tree.rank(context.hasher, member),
+        }
+    }
+
+    /// The ranks of the members with scores from `min` to `max`.
+    pub fn ranks_by_score(&self, min: ScoreBound, max: ScoreBound) -> Range<usize> {
+        match self {
+            SortedSet::Pack(pack) => {
+                let start = pack_count(pack, |_, score| is_below(score_of(score), min));
+                let end = pack_count(pack, |_, score| !is_above(score_of(score), max));
+                start..end.max(start)
+            }
+            SortedSet::Tree(tree) => tree.ranks_by_score(min, max),
+        }
+    }
+
+    /// The ranks of the members from `min` to `max`, if all scores are the same.
+    pub fn ranks_by_lex(&self, min: LexBound<'_>, max: LexBound<'_>) -> Range<usize> {
+        match self {
+            SortedSet::Pack(pack) => {
+                let mut digits = itoa::Buffer::new();
+                let start = pack_count(pack, |member, _| is_before(member.text(&mut digits), min));
+                let end = pack_count(pack, |member, _| !is_behind(member.text(&mut digits), max));
+                start..end.max(start)
+            }
+            SortedSet::Tree(tree) => tree.ranks_by_lex(min, max),
+        }
+    }
+
+    /// The members of these ranks, as far as they exist; `rev()` for the opposite order.
+    pub fn range(&self, ranks: Range<usize>) -> Members<'_> {
+        match self {
+            SortedSet::Pack(pack) => {
+                let count = ranks.end.saturating_sub(ranks.start);
+                Members::Pack(pack.range(ranks.start.saturating_mul(2), count.saturating_mul(2)))
+            }
+            SortedSet::Tree(tree) => Members::Tree(tree.range(ranks)),
+        }
+    }
+
+    /// All members in order.
+    pub fn iter(&self) -> Members<'_> {
+        match self {
+            SortedSet::Pack(pack) => Members::Pack(pack.iter()),
+            SortedSet::Tree(tree) => Members::Tree(tree.iter()),
+        }
+    }
+
+    /// Removes the members of these ranks, as far as they exist; their number.
+    pub fn remove_range(&mut self, ranks: Range<usize>, context: &Context<'_>) -> usize {
+        match self {
+            SortedSet::Pack(pack) => {
+                let count = ranks.end.saturating_sub(ranks.start);
+                pack.remove_range(ranks.start.saturating_mul(2), count.saturating_mul(2)) / 2
+            }
+            SortedSet::Tree(tree) => tree.remove_range(context.hasher, ranks, |_, _| {}),
+        }
+    }
+
+    /// Removes up to `count` members from one end on, and shows each to `popped`; their number.
+    pub fn pop(
+        &mut self,
+        end: End,
+        count: usize,
+        context: &Context<'_>,
+        mut popped: impl FnMut(ListpackValue<'_>, f64),
+    ) -> usize {
+        let count = count.min(self.len());
+        match self {
+            SortedSet::Pack(pack) => {
+                let mut pairs = pack.pairs();
+                for _ in 0..count {
+                    let pair = if end == End::Min { pairs.next() } else { pairs.next_back() };
+                    let Some((member, score)) = pair else { break };
+                    popped(member, score_of(score));
+                }
+                let start = if end == End::Min { 0 } else { pack.len() - 2 * count };
+                pack.remove_range(start, 2 * count);
+            }
+            SortedSet::Tree(tree) => {
+                for _ in 0..count {
+                    let member =
+                        if end == End::Min { tree.pop_first(context.hasher) } else { tree.pop_last(context.hasher) };
+                    let Some(member) = member else { break };
+                    popped(ListpackValue::Bytes(member.bytes()), member.score());
+                }
+            }
+        }
+        count
+    }
+
+    /// Visits about `count` members from `cursor` on, or all of a listpack; where to go on, 0 at the end. With the guarantee of
+    /// [`crate::collections::segmented_table::SegmentedTable::scan`]. Scores are shown as they are kept.
+    pub fn scan<'a>(&'a self, cursor: u64, count: usize, mut visit: impl FnMut(ListpackValue<'a>, Scanned<'a>)) -> u64 {
+        match self {
+            SortedSet::Pack(pack) => {
+                for (member, score) in pack.pairs() {
+                    visit(member, Scanned::Text(score));
+                }
+                0
+            }
+            SortedSet::Tree(tree) => tree.scan(cursor, count, |member, score| {
+                visit(ListpackValue::Bytes(member), Scanned::Number(score));
+            }),
+        }
+    }
+
+    /// The members of `builder`, in the most compact encoding that they fit.
+    pub fn from_builder(builder: SortedSetBuilder, context: &Context<'_>) -> SortedSet {
+        let tree = builder.finish().expect("no score is NaN");
+        match SortedSet::packed(&tree, context) {
+            Some(pack) => SortedSet::Pack(pack),
+            None => SortedSet::Tree(Box::new(tree)),
+        }
+    }
+
+    /// The members as a listpack, if they fit in one.
+    fn packed(tree: &sorted_set::SortedSet, context: &Context<'_>) -> Option<Listpack> {
+        let max = context.settings.zset_max_listpack;
+        if tree.len() > max.entries || tree.iter().any(|(member, _)| member.len() > max.value_bytes) {
+            return None;
+        }
+        let mut pack = Listpack::new();
+        for (member, score) in tree.iter() {
+            if !pack.is_safe_to_add(member.len()) {
+                return None;
+            }
+            pack.append(member);
+            pack.append(ScoreText::new(score).value());
+        }
+        Some(pack)
+    }
+}
+
+/// The score of a member as a scan meets it.
+#[derive(Clone, Copy)]
+pub enum Scanned<'a> {
+    Text(ListpackValue<'a>),
+    Number(f64),
+}
+
+/// Members with scores in order, from either end.
+pub enum Members<'a> {
+    Pack(listpack::Iter<'a>),
+    Tree(sorted_set::Members<'a>),
+}
+
+impl<'a> Iterator for Members<'a> {
+    type Item = (ListpackValue<'a>, f64);
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        match self {
+            Members::Pack(elements) => Some((elements.next()?, score_of(elements.next()?))),
+            Members::Tree(members) => members.next().map(|(member, score)| (ListpackValue::Bytes(member), score)),
+        }
+    }
+}
+
+impl DoubleEndedIterator for Members<'_> {
+    #[inline]
+    fn next_back(&mut self) -> Option<Self::Item> {
+        match self {
+            Members::Pack(elements) => {
+                let score = score_of(elements.next_back()?);
+                Some((elements.next_back()?, score))
+            }
+            Members::Tree(members) => members.next_back().map(|(member, score)| (ListpackValue::Bytes(member), score)),
+        }
     }
 }
 
@@ -63,11 +457,11 @@ impl Typed for SortedSet {
         match self {
             SortedSet::Pack(pack) => SortedSet::Pack(pack.clone()),
             SortedSet::Tree(tree) => {
-                let mut copy = sorted_set::SortedSet::new();
+                let mut builder = SortedSetBuilder::new();
                 for (member, score) in tree.iter() {
-                    copy.insert(hasher, member, score);
+                    builder.push(hasher, member, score);
                 }
-                SortedSet::Tree(Box::new(copy))
+                SortedSet::Tree(Box::new(builder.finish().expect("no score of a tree is NaN")))
             }
         }
     }
@@ -75,3 +469,6 @@ impl Typed for SortedSet {
 
 /// Freeing so many members takes some ten microseconds.
 const HEAVY_MEMBERS: usize = 256;
+
+#[cfg(test)]
+mod tests;

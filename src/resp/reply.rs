@@ -249,7 +249,15 @@ impl<'a, S: Sink> Encoder<'a, S> {
 
     /// A floating-point number: a bulk in RESP2, `,` in RESP3; printed as Redis prints it.
     pub fn double(&mut self, value: f64) {
-        let text = number::format_double(value);
+        if let Some(int) = number::integral(value)
+            && (int != 0 || value.is_sign_positive())
+        {
+            return match self.version {
+                Version::Resp2 => self.bulk_int(int),
+                Version::Resp3 => self.header(b',', int),
+            };
+        }
+        let text = number::DoubleText::new(value);
         match self.version {
             Version::Resp2 => self.bulk(text.as_bytes()),
             Version::Resp3 => {

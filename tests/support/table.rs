@@ -6,6 +6,7 @@
 //!   near TTL k                    integers depend on the time and may differ a little
 //!   shape TIME                    only the kinds of replies agree, not their text
 //!   kind DEBUG OBJECT k           only the outermost kind agrees
+//!   number ZSCORE k m            floating-point numbers are equal, whatever the digits that say so
 //!   # text                        a remark
 //! ```
 //!
@@ -18,6 +19,7 @@ pub enum Agreement {
     Exact,
     AnyOrder,
     Near,
+    Number,
     Shape,
     Kind,
 }
@@ -31,6 +33,7 @@ pub fn parse(line: &str) -> Option<(Agreement, &str)> {
     let marks = [
         ("~ ", Agreement::AnyOrder),
         ("near ", Agreement::Near),
+        ("number ", Agreement::Number),
         ("shape ", Agreement::Shape),
         ("kind ", Agreement::Kind),
     ];
@@ -51,6 +54,12 @@ impl Agreement {
                 (Reply::Int(left), Reply::Int(right)) => near(*left, *right),
                 _ => left == right,
             },
+            Agreement::Number => {
+                std::mem::discriminant(left) == std::mem::discriminant(right)
+                    && left.items().len() == right.items().len()
+                    && left.items().iter().zip(right.items()).all(|(left, right)| self.holds(left, right))
+                    && (left == right || !left.items().is_empty() || same_number(left, right))
+            }
             Agreement::Shape => {
                 std::mem::discriminant(left) == std::mem::discriminant(right)
                     && left.items().len() == right.items().len()
@@ -59,6 +68,12 @@ impl Agreement {
             Agreement::Kind => std::mem::discriminant(left) == std::mem::discriminant(right),
         }
     }
+}
+
+/// Whether two texts say the same number: 7.0 prints the digits of `%.17g`, 7.2 the fewest that will do.
+fn same_number(left: &Reply, right: &Reply) -> bool {
+    let number = |reply: &Reply| reply.string().parse::<f64>().ok();
+    number(left).is_some_and(|left| number(right).is_some_and(|right| left.to_bits() == right.to_bits()))
 }
 
 /// Whether two numbers that depend on the time agree: small ones (seconds to live) to within two percent, large ones

@@ -7,6 +7,7 @@
 
 use sha1::{Digest as _, Sha1};
 
+use crate::base::number::format_double_17;
 use crate::commands::{Args, CommandResult};
 use crate::keyspace::{Entry, Hash, Object, ValueRef};
 use crate::server::Engine;
@@ -51,8 +52,15 @@ impl Digest {
             }
             Object::Set(set) => set.for_each(|member| self.add(member)),
             Object::Hash(hash) => self.add_fields(hash),
-            // Comes with its type.
-            Object::SortedSet(_) => {}
+            Object::SortedSet(set) => {
+                let mut digits = itoa::Buffer::new();
+                for (member, score) in set.iter() {
+                    let mut pair = Digest::default();
+                    pair.chain(member.text(&mut digits));
+                    pair.chain(format_double_17(score).as_bytes());
+                    self.add(&pair.0);
+                }
+            }
         }
     }
 
