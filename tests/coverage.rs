@@ -30,7 +30,7 @@ const SENT_ELSEWHERE: &[(&str, &str)] = &[
 const ONE_OPTION_AT_A_TIME: &[&str] = &["client|list"];
 
 /// Options that are refused together, which the grammar cannot say either.
-const REFUSED_TOGETHER: &[(&str, &str, &str)] = &[("increx", "PERSIST", "ENX")];
+const REFUSED_TOGETHER: &[(&str, &str, &str)] = &[("increx", "PERSIST", "ENX"), ("zrange", "BYLEX", "WITHSCORES")];
 
 /// With a redis-server as the subject, the commands that the suite is tried on.
 const TRIED_ON_REDIS: &[&str] = &[
@@ -280,7 +280,19 @@ fn blames_the_call(reply: &Reply) -> bool {
 
 fn excluded(name: &str, call: &[Vec<u8>]) -> bool {
     let has = |word: &str| call.iter().any(|arg| arg == word.as_bytes());
-    REFUSED_TOGETHER.iter().any(|(command, one, other)| *command == name && has(one) && has(other))
+    if REFUSED_TOGETHER.iter().any(|(command, one, other)| *command == name && has(one) && has(other)) {
+        return true;
+    }
+    // A part of a range is one by score or by member.
+    if matches!(name, "zrange" | "zrangestore") && has("LIMIT") && !has("BYSCORE") && !has("BYLEX") {
+        return true;
+    }
+    // As many weights as keys.
+    let numbers = |from: usize| call[from..].iter().take_while(|arg| arg.iter().all(u8::is_ascii_digit)).count();
+    let weights = call.iter().position(|arg| arg == b"WEIGHTS").map(|at| numbers(at + 1));
+    let from = if name.ends_with("store") { 2 } else { 1 };
+    let keys = || call[from..].iter().filter(|arg| arg.starts_with(b"key-")).count();
+    name.starts_with('z') && weights.is_some_and(|weights| weights != keys())
 }
 
 #[test]

@@ -35,7 +35,7 @@ pub(super) static GEOPOS: Command = Command {
     summary: "Returns the positions of members.",
     since: "3.2.0",
     complexity: "O(1) for each member.",
-    args: &[Arg::key("key"), Arg::string("member").multiple()],
+    args: &[Arg::key("key"), Arg::string("member").optional().multiple()],
     ..Command::BASE
 };
 
@@ -63,7 +63,7 @@ pub(super) static GEOHASH: Command = Command {
     summary: "Returns the positions of members as geohash strings.",
     since: "3.2.0",
     complexity: "O(1) for each member.",
-    args: &[Arg::key("key"), Arg::string("member").multiple()],
+    args: &[Arg::key("key"), Arg::string("member").optional().multiple()],
     ..Command::BASE
 };
 
