@@ -79,6 +79,7 @@ ZINCRBY s 1 a
 ZINCRBY s nan a
 ZINCRBY z abc a
 ZINCRBY z 1
+ZINCRBY z NX a
 ZADD order 1 b 1 a 1 c 0 z 1 "" 1 10 1 9 1 -1
 ZRANGE order 0 -1
 TYPE order

@@ -9,8 +9,8 @@ const RESP2: &str = r#"
 ZADD z 1 a 2.5 b 0.1 c => :3
 ZRANK z b WITHSCORE => *[:2, "2.5"]
 ZREVRANK z b withscore => *[:0, "2.5"]
-ZRANK z none WITHSCORE => *nil
-ZRANK none a WITHSCORE => *nil
+ZRANK z none WITHSCORE => *-1
+ZRANK none a WITHSCORE => *-1
 ZRANK z a BOGUS => -ERR syntax error
 ZRANK z a WITHSCORE b => -ERR wrong number of arguments for 'zrank' command
 ZREVRANK z a WITHSCORE b => -ERR wrong number of arguments for 'zrevrank' command
@@ -34,5 +34,5 @@ fn newer_replies() {
     }
     client.run("HELLO 3");
     assert_eq!(format!("{:?}", client.run("ZRANK z a WITHSCORE")), "*[:1, ,1]");
-    assert_eq!(format!("{:?}", client.run("ZRANK z none WITHSCORE")), "nil");
+    assert_eq!(format!("{:?}", client.run("ZRANK z none WITHSCORE")), "_");
 }

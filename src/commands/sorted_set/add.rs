@@ -220,5 +220,9 @@ pub(super) static ZINCRBY: Command = Command {
 };
 
 fn zincrby(args: &mut Args<'_>, db: &mut Writer<'_>, reply: &mut Reply<'_>) -> CommandResult {
+    // Redis reads ZADD's options here too, and finds no score and member behind them.
+    if ["NX", "XX", "GT", "LT", "CH", "INCR"].iter().any(|option| args.is(2, option)) {
+        return Err(CommandError::SYNTAX);
+    }
     increment(args, 2, Conditions { increment: true, ..Conditions::default() }, db, reply)
 }
