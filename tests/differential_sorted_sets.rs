@@ -570,7 +570,7 @@ const FORMS: &[(&str, usize)] = &[
     ("RENAME key key", 1),
     ("DEL key", 1),
     ("SET key val", 1),
-    ("SADD key mem...", 3),
+    ("SADD key small...", 3),
     ("SADD ints small...", 2),
     ("ZUNION 3 key ints key [WEIGHTS weight weight weight] [WITHSCORES]", 2),
     ("ZINTERSTORE key 2 ints key [AGGREGATE SUM|AGGREGATE MIN|AGGREGATE MAX]", 1),
@@ -632,6 +632,12 @@ fn mend(command: &mut Command) {
         if command.get(at).is_some_and(|timeout| timeout != b"0.001") {
             *command = vec![b"PING".to_vec()];
         }
+    }
+    // Small sets of strings have another encoding since 7.2.
+    let is_int = |word: &Vec<u8>| word.iter().all(u8::is_ascii_digit) && !word.is_empty();
+    if name == b"SADD" && !command.iter().skip(2).all(is_int) {
+        *command = vec![b"PING".to_vec()];
+        return;
     }
     // WITHSCORE is newer than the oracle.
     if matches!(name.as_slice(), b"ZRANK" | b"ZREVRANK") {

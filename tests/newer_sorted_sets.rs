@@ -30,7 +30,7 @@ fn newer_replies() {
     for line in RESP2.lines().filter(|line| !line.is_empty()) {
         let (call, wanted) = line.split_once(" => ").expect("a call and its reply");
         let reply = client.call(&table::words(call));
-        assert_eq!(format!("{reply:?}"), wanted, "{call}");
+        assert_eq!(format!("{reply:?}").replace("\\'", "'"), wanted, "{call}");
     }
     client.run("HELLO 3");
     assert_eq!(format!("{:?}", client.run("ZRANK z a WITHSCORE")), "*[:1, ,1]");
