@@ -47,7 +47,7 @@ fn geoadd(args: &mut Args<'_>, db: &mut Writer<'_>, reply: &mut Reply<'_>) -> Co
         }
         first += 1;
     }
-    if (args.len() - first) % 3 != 0 || (conditions.only_new && conditions.only_there) {
+    if !(args.len() - first).is_multiple_of(3) || (conditions.only_new && conditions.only_there) {
         return Err(CommandError::SYNTAX);
     }
     let mut scores: SmallVec<[f64; 8]> = SmallVec::new();
