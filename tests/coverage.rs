@@ -30,7 +30,8 @@ const SENT_ELSEWHERE: &[(&str, &str)] = &[
 const ONE_OPTION_AT_A_TIME: &[&str] = &["client|list"];
 
 /// Options that are refused together, which the grammar cannot say either.
-const REFUSED_TOGETHER: &[(&str, &str, &str)] = &[("increx", "PERSIST", "ENX"), ("zrange", "BYLEX", "WITHSCORES")];
+const REFUSED_TOGETHER: &[(&str, &str, &str)] =
+    &[("increx", "PERSIST", "ENX"), ("zrange", "BYLEX", "WITHSCORES"), ("restore", "IDLETIME", "FREQ")];
 
 /// With a redis-server as the subject, the commands that the suite is tried on.
 const TRIED_ON_REDIS: &[&str] = &[

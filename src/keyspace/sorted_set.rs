@@ -383,7 +383,10 @@ pub enum Scanned<'a> {
 }
 
 /// Members with scores in order, from either end.
-#[expect(clippy::large_enum_variant, reason = "it lives in one call, and is not moved about")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "it lives on the stack for one loop, and a box would be an allocation a range"
+)]
 pub enum Members<'a> {
     Pack(listpack::Iter<'a>),
     Tree(sorted_set::Members<'a>),
