@@ -7,4 +7,5 @@ mod harness;
 mod hashes;
 mod increx;
 mod keys;
+mod payloads;
 mod strings;

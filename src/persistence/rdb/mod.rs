@@ -87,6 +87,3 @@ pub fn restore(payload: &[u8], context: &Context<'_>) -> Result<Loaded, Malforme
     let body = payload.get(..payload.len().saturating_sub(FOOTER)).unwrap_or_default();
     load_value(body, context)
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,10 +1,11 @@
 //! Values to bytes and back, in every encoding; bytes that somebody tampered with.
 
-use super::{Loaded, dump, is_intact, load_value, restore};
-use crate::base::crc64;
-use crate::base::random::Random;
-use crate::keyspace::{Entry, Keyspace, Settings};
-use crate::server::testing::EngineHarness;
+use zedis::base::crc64;
+use zedis::base::random::Random;
+use zedis::keyspace::{Entry, Keyspace, Settings, Ttl, ValueRef};
+use zedis::persistence::rdb::{Loaded, dump, is_intact, load_value, restore, save_value};
+
+use crate::harness::Harness;
 
 /// Commands that make keys of every type and encoding; `x*3` stands for `xxx`.
 const KEYS: &[&str] = &[
@@ -19,12 +20,12 @@ const KEYS: &[&str] = &[
     "SADD table a b c m*100 7",
     "HSET hash f v g 12 h -1",
     "HSET hash-table f v g v*100 h 12",
-    // "ZADD zset 1 a 2.5 b -inf c inf d 1e300 e",
-    // "ZADD zset-tree 1 a 2.5 z*100 3 c",
+    "ZADD zset 1 a 2.5 b -inf c inf d 1e300 e",
+    "ZADD zset-tree 1 a 2.5 z*100 3 c",
 ];
 
-fn filled() -> EngineHarness {
-    let mut harness = EngineHarness::new();
+fn filled() -> Harness {
+    let mut harness = Harness::new();
     for line in KEYS {
         let words = line.split(' ').map(|word| match word.split_once('*') {
             Some((letter, count)) => letter.repeat(count.parse().expect("a count")),
@@ -38,7 +39,7 @@ fn filled() -> EngineHarness {
     harness
 }
 
-fn payloads(harness: &EngineHarness) -> Vec<(Vec<u8>, Vec<u8>)> {
+fn payloads(harness: &Harness) -> Vec<(Vec<u8>, Vec<u8>)> {
     let view = harness.engine.keyspace.view(0);
     view.iter().map(|entry: &Entry| (entry.key().to_vec(), dump(&entry.value()))).collect()
 }
@@ -55,7 +56,7 @@ fn every_value_comes_back() {
         other.settings = Settings::default();
         let mut writer = other.writer(0);
         let place = writer.key(b"k");
-        writer.set(place, loaded.as_new(), crate::keyspace::Ttl::Clear);
+        writer.set(place, loaded.as_new(), Ttl::Clear);
         let view = other.view(0);
         let entry = view.peek(place).expect("it was just set");
         let original = harness.engine.keyspace.view(0);
@@ -94,9 +95,9 @@ fn nonsense_ends_in_a_value_or_an_error() {
         Ok(Loaded::Object(object)) => {
             assert!(!object.is_empty(), "a value without elements: {}", bytes.escape_ascii());
             // What was let in can be written, and read again.
-            let boxed = crate::keyspace::ValueRef::Object(&object);
+            let boxed = ValueRef::Object(&object);
             let mut again = Vec::new();
-            super::save_value(&mut again, &boxed);
+            save_value(&mut again, &boxed);
             assert!(load_value(&again, &context).is_ok(), "{}", bytes.escape_ascii());
             values += 1;
         }
