@@ -145,14 +145,18 @@ impl<'a> Writer<'a> {
             Some(entry) => {
                 // A key whose deadline has passed is not there: its count and its deadline don't pass to the new one.
                 let expired = entry.deadline_ms().is_some_and(|deadline_ms| deadline_ms < now_ms);
-                let fields_due_before = fields_due_ms(entry);
+                // Only hashes have fields; a string in place of a string is not asked for them.
+                let may_have_fields = entry.kind() == Kind::Hash || matches!(value, NewValue::Object(_));
+                let fields_due_before = if may_have_fields { fields_due_ms(entry) } else { None };
                 let displaced = entry.set_value(value);
                 if !policy_lfu || expired {
                     entry.set_lru(lru);
                 }
                 let volatile = entry.deadline_ms().is_some();
-                let fields_due = fields_due_ms(entry);
-                db.refile_fields(key.hash, fields_due_before, fields_due);
+                if may_have_fields {
+                    let fields_due = fields_due_ms(entry);
+                    db.refile_fields(key.hash, fields_due_before, fields_due);
+                }
                 reclaimer.displaced(displaced);
                 match ttl {
                     Ttl::At(deadline_ms) => db.set_deadline(key, Some(deadline_ms)),
