@@ -40,10 +40,10 @@
 //! - [`base`]: numbers, glob patterns, clock, random source, hash, log, allocator: knows nothing of Redis
 //! - [`resp`]: the protocol as pure functions: bytes to argument offsets, replies to bytes
 //! - [`reactor`]: sockets, rings, listeners: bytes in, bytes out; knows no command
-//! - [`collections`]: the segmented table and the timing wheel; for the types to come listpack, intset, quicklist, sorted set and
+//! - [`collections`]: the segmented table, the timing wheel, listpack, intset, quicklist, sorted set (B+ tree and table) and
 //!   HyperLogLog: no clock, no protocol
 //! - [`config`]: one table of directives; CONFIG GET and SET derive from it
-//! - [`keyspace`]: databases, entries, deadlines, the writer
+//! - [`keyspace`]: databases, entries, the typed values in all their encodings, deadlines, the writer
 //! - [`persistence`]: values as bytes: the RDB encoding, for DUMP and RESTORE
 //! - [`commands`]: one folder per Redis group, a file per family of verbs
 //! - [`server`]: the composition: engine, loop, sessions, gates, limits, INFO, start and end of the process
