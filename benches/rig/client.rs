@@ -9,6 +9,8 @@ use super::interrupt;
 
 /// A server that does not answer for so long is broken.
 const TIMEOUT: Duration = Duration::from_secs(120);
+/// A long reply in few reads; pages that no reply reaches stay untouched.
+const BUFFER_LEN: usize = 64 * 1024;
 /// Commands in flight while filling: few enough that the filler alone does not hold up another client for long.
 const FILL_IN_FLIGHT: u64 = 100;
 
@@ -33,7 +35,7 @@ impl Client {
         let stream = TcpStream::connect(("127.0.0.1", port))?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(TIMEOUT))?;
-        Ok(Client { stream: BufReader::new(stream), line: Vec::new() })
+        Ok(Client { stream: BufReader::with_capacity(BUFFER_LEN, stream), line: Vec::new() })
     }
 
     /// Sends a command and returns its reply: the text of a string, number or bulk. An error reply is an error.
@@ -87,21 +89,26 @@ impl Client {
         Ok(())
     }
 
-    /// Reads a RESP2 reply to its end.
+    /// Reads a RESP2 reply to its end. It must cost little: a server waits for it when a long reply is timed.
     fn skip_reply(&mut self) -> io::Result<()> {
         let mut left: u64 = 1;
         while left > 0 {
             left -= 1;
-            self.read_line()?;
-            let number = || std::str::from_utf8(&self.line[1..]).ok()?.parse::<i64>().ok();
-            match self.line.first() {
-                Some(b'$') => {
-                    // Nil has no body.
-                    if let Some(len) = number().and_then(|len| u64::try_from(len).ok()) {
-                        self.skip_bytes(len + 2)?;
-                    }
+            let (kind, number) = match head(self.stream.buffer()) {
+                Some((len, kind, number)) => {
+                    self.stream.consume(len);
+                    (kind, number)
                 }
-                Some(b'*') => left += number().and_then(|len| u64::try_from(len).ok()).unwrap_or(0),
+                None => {
+                    self.read_line()?;
+                    self.line.extend_from_slice(b"\r\n");
+                    head(&self.line).map_or((b'+', 0), |(_, kind, number)| (kind, number))
+                }
+            };
+            match (kind, u64::try_from(number)) {
+                (b'$', Ok(len)) => self.skip_bytes(len + 2)?,
+                (b'*', Ok(len)) => left += len,
+                // Nil has no body.
                 _ => {}
             }
         }
@@ -139,6 +146,23 @@ impl Client {
             None => Ok(()),
         }
     }
+}
+
+/// Length, kind and number of the line that begins `bytes`, if all of it is there and its kind has a number.
+fn head(bytes: &[u8]) -> Option<(usize, u8, i64)> {
+    let (&kind, rest) = bytes.split_first()?;
+    if !matches!(kind, b'$' | b'*' | b':') {
+        return None;
+    }
+    let is_negative = rest.first() == Some(&b'-');
+    let mut at = usize::from(is_negative);
+    let mut number: i64 = 0;
+    while let Some(digit @ b'0'..=b'9') = rest.get(at) {
+        number = number.wrapping_mul(10).wrapping_add(i64::from(digit - b'0'));
+        at += 1;
+    }
+    let is_whole = rest.get(at..at + 2) == Some(b"\r\n");
+    is_whole.then_some((1 + at + 2, kind, if is_negative { -number } else { number }))
 }
 
 fn closed() -> io::Error {

@@ -1,4 +1,5 @@
-//! What the keyspace holds before a run: redis-benchmark's own keys and collections, and the filling of collections of any kind.
+//! What the keyspace holds before a run: redis-benchmark's own keys and collections, and the filling of collections of any
+//! kind.
 
 use std::io;
 
