@@ -38,7 +38,7 @@ needs-perf:
 
 # Measuring. Settings for all of it: ZEDIS_BIN, BENCH_LOAD, BENCH_QUICK=1, BENCH_ONLY=text (see benches/rig/mod.rs).
 
-# Side by side with redis-server: CPU per request, memory, stalls; the report is target/bench-report/report.md.
+# Side by side with redis-server: CPU per request, time on large collections, memory, stalls; the report is target/bench-report/report.md.
 bench: needs-build needs-redis
 	cargo build --release
 	cargo bench --bench side_by_side -- run

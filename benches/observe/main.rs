@@ -5,7 +5,7 @@ use std::io;
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
-use rig::client::{Preparation, prepare};
+use rig::client::prepare_keys;
 use rig::interrupt::Guarded;
 use rig::load::Load;
 use rig::server::{Program, Server};
@@ -38,12 +38,12 @@ static SCENARIOS: &[Scenario] = &[
 
 impl Scenario {
     pub fn load(&self, requests: u64) -> Load<'static> {
-        Load { test: self.test, pipeline: self.pipeline, keys: self.keys, requests }
+        Load { test: self.test, request: None, pipeline: self.pipeline, keys: self.keys, requests }
     }
 
     /// Brings the server's keyspace into the state that the scenario reads.
     pub fn prepare(&self, server: &Server) -> io::Result<()> {
-        prepare(server.port, self.keys.map_or(Preparation::OneKey, Preparation::Keys))
+        prepare_keys(server.port, self.keys)
     }
 }
 

@@ -9,11 +9,15 @@ use super::interrupt;
 
 /// A server that does not answer for so long is broken.
 const TIMEOUT: Duration = Duration::from_secs(120);
+/// A long reply in few reads; pages that no reply reaches stay untouched.
+const BUFFER_LEN: usize = 64 * 1024;
 /// Commands in flight while filling: few enough that the filler alone does not hold up another client for long.
 const FILL_IN_FLIGHT: u64 = 100;
 
 pub struct Client {
     stream: BufReader<TcpStream>,
+    /// The line read last.
+    line: Vec<u8>,
 }
 
 /// Appends a request frame.
@@ -31,7 +35,7 @@ impl Client {
         let stream = TcpStream::connect(("127.0.0.1", port))?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(TIMEOUT))?;
-        Ok(Client { stream: BufReader::new(stream) })
+        Ok(Client { stream: BufReader::with_capacity(BUFFER_LEN, stream), line: Vec::new() })
     }
 
     /// Sends a command and returns its reply: the text of a string, number or bulk. An error reply is an error.
@@ -59,59 +63,122 @@ impl Client {
         Ok(text.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':')).map(str::to_owned))
     }
 
-    /// Sends `count` commands, the `i`th encoded by `encode_one`, each with a reply of one line.
+    /// Sends `count` commands, the `i`th encoded by `encode_one`.
     pub fn fill(&mut self, count: u64, mut encode_one: impl FnMut(u64, &mut Vec<u8>)) -> io::Result<()> {
         let mut batch = Vec::new();
         let mut next = 0;
         while next < count {
-            interrupt::check()?;
             batch.clear();
             let end = count.min(next + FILL_IN_FLIGHT);
             for i in next..end {
                 encode_one(i, &mut batch);
             }
-            self.stream.get_mut().write_all(&batch)?;
-            for _ in next..end {
-                self.line()?;
-            }
+            self.exchange(&batch, end - next)?;
             next = end;
         }
         Ok(())
     }
 
-    fn line(&mut self) -> io::Result<String> {
-        let mut line = String::new();
-        self.stream.read_line(&mut line)?;
-        if !line.ends_with("\r\n") {
-            return Err(io::Error::other("the server closed the connection"));
+    /// Sends requests and reads as many replies, whatever they are; an error reply is an error.
+    pub fn exchange(&mut self, requests: &[u8], replies: u64) -> io::Result<()> {
+        interrupt::check()?;
+        self.stream.get_mut().write_all(requests)?;
+        for _ in 0..replies {
+            self.skip_reply()?;
         }
-        line.truncate(line.len() - 2);
-        match line.strip_prefix('-') {
-            Some(error) => Err(io::Error::other(format!("error reply: {error}"))),
-            None => Ok(line),
+        Ok(())
+    }
+
+    /// Reads a RESP2 reply to its end. It must cost little: a server waits for it when a long reply is timed.
+    fn skip_reply(&mut self) -> io::Result<()> {
+        let mut left: u64 = 1;
+        while left > 0 {
+            left -= 1;
+            let (kind, number) = match head(self.stream.buffer()) {
+                Some((len, kind, number)) => {
+                    self.stream.consume(len);
+                    (kind, number)
+                }
+                None => {
+                    self.read_line()?;
+                    self.line.extend_from_slice(b"\r\n");
+                    head(&self.line).map_or((b'+', 0), |(_, kind, number)| (kind, number))
+                }
+            };
+            match (kind, u64::try_from(number)) {
+                (b'$', Ok(len)) => self.skip_bytes(len + 2)?,
+                (b'*', Ok(len)) => left += len,
+                // Nil has no body.
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn skip_bytes(&mut self, mut len: u64) -> io::Result<()> {
+        while len > 0 {
+            let here = self.stream.fill_buf()?.len();
+            if here == 0 {
+                return Err(closed());
+            }
+            let part = here.min(usize::try_from(len).unwrap_or(here));
+            self.stream.consume(part);
+            len -= part as u64;
+        }
+        Ok(())
+    }
+
+    fn line(&mut self) -> io::Result<String> {
+        self.read_line()?;
+        Ok(String::from_utf8_lossy(&self.line).into_owned())
+    }
+
+    /// Reads a line, without its end, into `self.line`.
+    fn read_line(&mut self) -> io::Result<()> {
+        self.line.clear();
+        self.stream.read_until(b'\n', &mut self.line)?;
+        if !self.line.ends_with(b"\r\n") {
+            return Err(closed());
+        }
+        self.line.truncate(self.line.len() - 2);
+        match self.line.strip_prefix(b"-") {
+            Some(error) => Err(io::Error::other(format!("error reply: {}", String::from_utf8_lossy(error)))),
+            None => Ok(()),
         }
     }
 }
 
-/// What the next lines of a benchmark expect to find in the keyspace.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Preparation {
-    /// Nothing but the key that redis-benchmark uses without `-r`.
-    OneKey,
-    /// Every key that redis-benchmark uses with `-r` and this number.
-    Keys(u64),
+/// Length, kind and number of the line that begins `bytes`, if all of it is there and its kind has a number.
+fn head(bytes: &[u8]) -> Option<(usize, u8, i64)> {
+    let (&kind, rest) = bytes.split_first()?;
+    if !matches!(kind, b'$' | b'*' | b':') {
+        return None;
+    }
+    let is_negative = rest.first() == Some(&b'-');
+    let mut at = usize::from(is_negative);
+    let mut number: i64 = 0;
+    while let Some(digit @ b'0'..=b'9') = rest.get(at) {
+        number = number.wrapping_mul(10).wrapping_add(i64::from(digit - b'0'));
+        at += 1;
+    }
+    let is_whole = rest.get(at..at + 2) == Some(b"\r\n");
+    is_whole.then_some((1 + at + 2, kind, if is_negative { -number } else { number }))
 }
 
-/// Brings the server's keyspace into that state.
-pub fn prepare(port: u16, preparation: Preparation) -> io::Result<()> {
+fn closed() -> io::Error {
+    io::Error::other("the server closed the connection")
+}
+
+/// Empties the server and sets the key that redis-benchmark uses, or the keys that it uses with `-r` and this number.
+pub fn prepare_keys(port: u16, keys: Option<u64>) -> io::Result<()> {
     let mut client = Client::connect(port)?;
     client.command(&["FLUSHALL"])?;
-    match preparation {
-        Preparation::OneKey => {
+    match keys {
+        None => {
             client.command(&["SET", "key:__rand_int__", "VXK"])?;
             client.command(&["SET", "key:000000000000", "VXK"])?;
         }
-        Preparation::Keys(count) => {
+        Some(count) => {
             client.fill(count, |i, frame| encode(frame, &[b"SET", format!("key:{i:012}").as_bytes(), b"VXK"]))?;
         }
     }

@@ -11,6 +11,8 @@ use super::interrupt::Guarded;
 pub struct Load<'a> {
     /// The `-t` name.
     pub test: &'a str,
+    /// The words of the request instead of `-t`, if the test of that name sends others first.
+    pub request: Option<&'a [&'a str]>,
     pub pipeline: u32,
     /// `-r`: the number of random keys; none is the one key that redis-benchmark always uses.
     pub keys: Option<u64>,
@@ -22,13 +24,17 @@ impl Load<'_> {
     pub fn flags(&self) -> Vec<String> {
         let mut flags: Vec<String> = Vec::new();
         let mut flag = |name: &str, value: String| flags.extend([name.to_owned(), value]);
-        flag("-t", self.test.to_owned());
+        if self.request.is_none() {
+            flag("-t", self.test.to_owned());
+        }
         flag("-c", CLIENTS.to_string());
         flag("-n", self.requests.to_string());
         flag("-P", self.pipeline.to_string());
         if let Some(keys) = self.keys {
             flag("-r", keys.to_string());
         }
+        flags.push("--csv".to_owned());
+        flags.extend(self.request.unwrap_or_default().iter().map(|word| (*word).to_owned()));
         flags
     }
 
@@ -40,7 +46,6 @@ impl Load<'_> {
             .args(words)
             .args(["-h", "127.0.0.1", "-p", &port.to_string()])
             .args(self.flags())
-            .arg("--csv")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

@@ -1,6 +1,7 @@
 //! The report for programs: `results.json`.
 
 use crate::report::Report;
+use crate::structures;
 
 impl Report {
     pub fn json(&self) -> String {
@@ -20,17 +21,45 @@ impl Report {
             format!(
                 "{{\"workload\": {}, \"ratio\": {}, \"budget\": {}, \"verdict\": {}, \"servers\": {{{}}}}}",
                 quote(&line.workload.name()),
-                line.ratio("zedis", "redis").map_or("null".to_owned(), |ratio| format!("{ratio:.4}")),
+                number(line.ratio("zedis", "redis")),
                 line.workload.budget.of_redis,
                 quote(line.verdict()),
                 join(series)
+            )
+        });
+        let structures = self.structures.iter().map(|timing| {
+            let servers = timing.series.iter().map(|(name, samples)| {
+                let rounds = samples.iter().map(|sample| format!("{:.3}", sample.wall_us));
+                format!(
+                    "{}: {{\"wall_us\": {}, \"cpu_us\": {}, \"rounds_wall_us\": [{}]}}",
+                    quote(name),
+                    number(timing.wall_us(name)),
+                    number(timing.cpu_us(name)),
+                    join(rounds)
+                )
+            });
+            format!(
+                "{{\"operation\": {}, \"ratio\": {}, \"cpu_ratio\": {}, \"budget\": {}, \"verdict\": {}, \"servers\": {{{}}}}}",
+                quote(timing.operation.name),
+                number(timing.wall_ratio()),
+                number(timing.cpu_ratio()),
+                structures::BUDGET,
+                quote(timing.verdict()),
+                join(servers)
             )
         });
         let memory = self.memory.iter().map(|row| {
             let cells = row.bytes.iter().map(|(name, bytes)| {
                 format!("{}: {}", quote(name), bytes.map_or("null".to_owned(), |bytes| format!("{bytes:.1}")))
             });
-            format!("{{\"what\": {}, \"bytes\": {{{}}}}}", quote(row.name), join(cells))
+            format!(
+                "{{\"what\": {}, \"ratio\": {}, \"budget\": {}, \"verdict\": {}, \"bytes\": {{{}}}}}",
+                quote(row.name),
+                number(row.ratio()),
+                row.budget.of_redis,
+                quote(row.verdict()),
+                join(cells)
+            )
         });
         let stalls = self.stalls.iter().map(|stall| {
             let own = match &stall.own_account {
@@ -48,7 +77,7 @@ impl Report {
         });
         format!(
             "{{\n\"date\": {}, \"machine\": {}, \"commit\": {}, \"load\": {}, \"quick\": {}, \"rounds\": {},\n\"versions\": {{{}}},\n\
-             \"cpu\": [\n{}\n],\n\"memory\": [\n{}\n],\n\"stalls\": [\n{}\n]\n}}\n",
+             \"cpu\": [\n{}\n],\n\"structures\": [\n{}\n],\n\"memory\": [\n{}\n],\n\"stalls\": [\n{}\n]\n}}\n",
             quote(&self.date),
             quote(&self.machine),
             quote(&self.commit),
@@ -57,10 +86,15 @@ impl Report {
             self.rounds,
             join(versions),
             join_lines(lines),
+            join_lines(structures),
             join_lines(memory),
             join_lines(stalls)
         )
     }
+}
+
+fn number(value: Option<f64>) -> String {
+    value.map_or("null".to_owned(), |value| format!("{value:.4}"))
 }
 
 fn quote(text: &str) -> String {

@@ -1,6 +1,7 @@
 //! Side by side: Zedis, redis-server (valkey-server too, if it is installed) and the floor, one load, one run, one report.
-//! `make bench` runs it; without the argument `run` it does nothing. The settings are in [`rig`]; sections are `cpu`, `memory`, `stalls`, each with
-//! lines that `BENCH_ONLY` selects by a part of their name (`get P16`, `memory`, `stalls`).
+//! `make bench` runs it; without the argument `run` it does nothing. The settings are in [`rig`].
+//! The sections are CPU per request of redis-benchmark's tests, `structures`, `memory` and `stalls`, each with lines that
+//! `BENCH_ONLY` selects by a part of their name (`get P16`, `structures zrank`, `memory`, `stalls hash`).
 
 use std::io;
 use std::process::ExitCode;
@@ -13,16 +14,17 @@ mod floor;
 mod json;
 mod memory;
 mod plot;
+mod preparation;
 mod report;
 #[path = "../rig/mod.rs"]
 mod rig;
 mod rounds;
 mod stalls;
+mod structures;
 mod workloads;
 
 const ROUNDS: usize = 5;
 const ROUNDS_QUICK: usize = 3;
-const MEMORY_KEYS: u64 = 1_000_000;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -66,6 +68,7 @@ fn run() -> io::Result<()> {
         rounds,
         is_quick,
         lines: Vec::new(),
+        structures: Vec::new(),
         memory: Vec::new(),
         stalls: Vec::new(),
     };
@@ -81,11 +84,13 @@ fn run() -> io::Result<()> {
     if !lines.is_empty() {
         report.lines = rounds::measure(lines, &programs, rounds, is_quick, &logs)?;
     }
-    if rig::is_selected("memory") {
-        report.memory = memory::per_key(&programs, MEMORY_KEYS, &logs)?;
-        report.memory.push(memory::per_idle_connection(&programs, &logs)?);
+    if structures::is_selected() {
+        report.structures = structures::measure(&programs, rounds, is_quick, &logs)?;
     }
-    if rig::is_selected("stalls") {
+    if memory::is_selected() {
+        report.memory = memory::measure(&programs, &logs)?;
+    }
+    if stalls::is_selected() {
         let sizes = if is_quick { &stalls::QUICK } else { &stalls::FULL };
         report.stalls = stalls::measure(&programs, sizes, &logs)?;
     }

@@ -3,17 +3,20 @@
 
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::cpu::CpuTime;
 use crate::floor::Floor;
-use crate::rig::client::{Preparation, prepare};
+use crate::preparation::{Preparation, prepare};
 use crate::rig::interrupt;
 use crate::rig::server::{Program, Server};
 use crate::workloads::Workload;
 
 /// After the load has ended, until the server has closed its connections and sleeps.
 const SETTLE: Duration = Duration::from_millis(30);
+/// A server that uses less than this within that time does nothing but its timers.
+const AT_REST_NS: u64 = 1_000_000;
+const SETTLE_MAX: Duration = Duration::from_secs(10);
 
 /// One run of one server.
 #[derive(Clone, Copy, Debug)]
@@ -54,14 +57,16 @@ pub fn measure(
     let mut prepared: Option<Preparation> = None;
     let mut lines = Vec::new();
     for workload in workloads {
-        let preparation = workload.preparation();
-        if prepared != Some(preparation) {
+        let preparation = workload.preparation(quick);
+        let every_run = preparation.is_for_one_run();
+        if !every_run && prepared != Some(preparation) {
             for server in &servers {
                 prepare(server.port, preparation)?;
+                settle(server.pid())?;
             }
-            prepared = Some(preparation);
         }
-        let floor = Floor::start(workload.request_len(), workload.test.reply)?;
+        prepared = (!every_run).then_some(preparation);
+        let floor = Floor::start(workload.request_len(), &workload.reply())?;
         let mut targets = vec![(FLOOR, floor.port, floor.pid())];
         targets.extend(programs.iter().zip(&servers).map(|(p, server)| (p.name, server.port, server.pid())));
         let mut series: Vec<Series> =
@@ -69,6 +74,10 @@ pub fn measure(
         for round in 1..=rounds {
             for (&(name, port, pid), series) in targets.iter().zip(&mut series) {
                 progress(&format!("{}: round {round} of {rounds}, {name}", workload.name()));
+                if every_run && name != FLOOR {
+                    prepare(port, preparation)?;
+                    settle(pid)?;
+                }
                 series.samples.push(run(&workload, port, pid, quick)?);
             }
         }
@@ -78,6 +87,21 @@ pub fn measure(
         lines.push(line);
     }
     Ok(lines)
+}
+
+/// Waits until the server is at rest: what the preparation made it free or move is not part of the run.
+pub fn settle(pid: u32) -> io::Result<()> {
+    let start = Instant::now();
+    let mut before = CpuTime::of(pid)?;
+    while start.elapsed() < SETTLE_MAX {
+        interrupt::sleep(SETTLE)?;
+        let now = CpuTime::of(pid)?;
+        if now.since(&before).run_ns < AT_REST_NS {
+            break;
+        }
+        before = now;
+    }
+    Ok(())
 }
 
 fn run(workload: &Workload, port: u16, pid: u32, quick: bool) -> io::Result<Sample> {

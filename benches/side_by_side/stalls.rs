@@ -11,6 +11,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use hdrhistogram::Histogram;
 
+use crate::preparation::{encode_words, is_unknown_command};
+use crate::rig;
 use crate::rig::client::{Client, encode};
 use crate::rig::interrupt;
 use crate::rig::server::{Program, Server};
@@ -35,9 +37,9 @@ pub struct Stall {
 }
 
 pub struct Sizes {
-    /// Keys to grow to.
+    /// Keys, or fields of a hash, to grow to.
     pub growth: u64,
-    /// Keys that expire at the same millisecond.
+    /// Keys or fields that expire at the same millisecond.
     pub expiring: u64,
     /// From the first of them to their deadline.
     pub expire_after: Duration,
@@ -45,52 +47,116 @@ pub struct Sizes {
 
 pub const FULL: Sizes = Sizes { growth: 5_000_000, expiring: 1_000_000, expire_after: Duration::from_secs(10) };
 pub const QUICK: Sizes = Sizes { growth: 1_000_000, expiring: 200_000, expire_after: Duration::from_secs(3) };
+/// Fields whose deadline one command sets.
+const FIELDS_AT_ONCE: u64 = 100;
+
+/// A server, the connection that makes it work, and what was seen so far.
+struct Watch<'a> {
+    name: &'static str,
+    server: &'a Server,
+    client: Client,
+    stalls: &'a mut Vec<Stall>,
+}
+
+type Phases = fn(&mut Watch, &Sizes) -> io::Result<()>;
+
+/// The phases in two lines of `BENCH_ONLY`.
+static LINES: [(&str, Phases); 2] = [("stalls keys", keys), ("stalls hash", hash)];
+
+/// Whether anything of this section is selected.
+pub fn is_selected() -> bool {
+    LINES.iter().any(|(name, _)| rig::is_selected(name))
+}
 
 pub fn measure(programs: &[Program], sizes: &Sizes, directory: &Path) -> io::Result<Vec<Stall>> {
     let mut stalls = Vec::new();
     for program in programs {
-        let server = Server::start(program, directory)?;
-        let mut client = Client::connect(server.port)?;
-        let small = sizes.growth / 10;
-        client.fill(small, set)?;
-
-        let mut phase = |name: String, client: &mut Client, work: &mut dyn FnMut(&mut Client) -> io::Result<()>| {
-            progress(&format!("longest PING, {name}: {}", program.name));
-            let stall = during(program.name, name, server.port, client, work)?;
-            stall.print();
-            stalls.push(stall);
-            io::Result::Ok(())
-        };
-        phase("overwriting (no growth)".to_owned(), &mut client, &mut |client| {
-            client.fill(sizes.growth / 2, |i, frame| set(i % small, frame))
-        })?;
-        phase(format!("growth to {} keys", sizes.growth), &mut client, &mut |client| {
-            client.fill(sizes.growth - small, |i, frame| set(small + i, frame))
-        })?;
-        phase(format!("FLUSHALL of {} keys", sizes.growth), &mut client, &mut |client| {
-            client.command(&["FLUSHALL"]).map(drop)
-        })?;
-
-        let deadline = SystemTime::now() + sizes.expire_after;
-        let deadline_ms = deadline.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis().to_string();
-        client.fill(sizes.expiring, |i, frame| {
-            let key = format!("key:{i:012}");
-            encode(frame, &[b"SET", key.as_bytes(), key.as_bytes(), b"PXAT", deadline_ms.as_bytes()]);
-        })?;
-        let early = deadline.duration_since(SystemTime::now()).map_err(|_| io::Error::other("filled too slowly"))?;
-        interrupt::sleep(early.saturating_sub(Duration::from_millis(100)))?;
-        phase(format!("{} keys expire at once", sizes.expiring), &mut client, &mut |client| {
-            let start = Instant::now();
-            while client.command(&["DBSIZE"])? != "0" {
-                if start.elapsed() > PINGING_MAX {
-                    return Err(io::Error::other("expired keys are not removed"));
-                }
-                interrupt::sleep(Duration::from_millis(20))?;
-            }
-            Ok(())
-        })?;
+        for (_, phases) in LINES.iter().filter(|(name, _)| rig::is_selected(name)) {
+            let server = Server::start(program, directory)?;
+            let client = Client::connect(server.port)?;
+            phases(&mut Watch { name: program.name, server: &server, client, stalls: &mut stalls }, sizes)?;
+        }
     }
     Ok(stalls)
+}
+
+fn keys(watch: &mut Watch, sizes: &Sizes) -> io::Result<()> {
+    let small = sizes.growth / 10;
+    watch.client.fill(small, set)?;
+    watch.phase("overwriting (no growth)".to_owned(), |client| {
+        client.fill(sizes.growth / 2, |i, frame| set(i % small, frame))
+    })?;
+    watch.phase(format!("growth to {} keys", sizes.growth), |client| {
+        client.fill(sizes.growth - small, |i, frame| set(small + i, frame))
+    })?;
+    watch.phase(format!("FLUSHALL of {} keys", sizes.growth), |client| client.command(&["FLUSHALL"]).map(drop))?;
+
+    let (deadline, deadline_ms) = deadline(sizes);
+    watch.client.fill(sizes.expiring, |i, frame| {
+        let key = format!("key:{i:012}");
+        encode(frame, &[b"SET", key.as_bytes(), key.as_bytes(), b"PXAT", deadline_ms.as_bytes()]);
+    })?;
+    sleep_until_shortly_before(deadline)?;
+    watch.phase(format!("{} keys expire at once", sizes.expiring), wait_until_empty)
+}
+
+fn hash(watch: &mut Watch, sizes: &Sizes) -> io::Result<()> {
+    let small = sizes.growth / 10;
+    watch.client.fill(small, hset)?;
+    watch.phase("overwriting fields (no growth)".to_owned(), |client| {
+        client.fill(sizes.growth / 2, |i, frame| hset(i % small, frame))
+    })?;
+    watch.phase(format!("a hash grows to {} fields", sizes.growth), |client| {
+        client.fill(sizes.growth - small, |i, frame| hset(small + i, frame))
+    })?;
+    watch.phase(format!("DEL of {} fields", sizes.growth), |client| client.command(&["DEL", "hash"]).map(drop))?;
+
+    let probe = watch.client.fill(1, |_, frame| encode(frame, &[b"HPEXPIREAT", b"hash", b"1", b"FIELDS", b"1", b"f"]));
+    if is_unknown_command(&probe) {
+        return Ok(());
+    }
+    probe?;
+    watch.client.fill(sizes.expiring, hset)?;
+    let (deadline, deadline_ms) = deadline(sizes);
+    let head = ["HPEXPIREAT", "hash", &deadline_ms, "FIELDS", &FIELDS_AT_ONCE.to_string()].map(str::to_owned);
+    watch.client.fill(sizes.expiring / FIELDS_AT_ONCE, |batch, frame| {
+        let fields = (0..FIELDS_AT_ONCE).map(|n| format!("fld:{:012}", batch * FIELDS_AT_ONCE + n));
+        let words: Vec<String> = head.iter().cloned().chain(fields).collect();
+        encode_words(frame, &words);
+    })?;
+    sleep_until_shortly_before(deadline)?;
+    watch.phase(format!("{} fields expire at once", sizes.expiring), wait_until_empty)
+}
+
+fn deadline(sizes: &Sizes) -> (SystemTime, String) {
+    let deadline = SystemTime::now() + sizes.expire_after;
+    (deadline, deadline.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis().to_string())
+}
+
+fn sleep_until_shortly_before(deadline: SystemTime) -> io::Result<()> {
+    let early = deadline.duration_since(SystemTime::now()).map_err(|_| io::Error::other("filled too slowly"))?;
+    interrupt::sleep(early.saturating_sub(Duration::from_millis(100)))
+}
+
+fn wait_until_empty(client: &mut Client) -> io::Result<()> {
+    let start = Instant::now();
+    while client.command(&["DBSIZE"])? != "0" {
+        if start.elapsed() > PINGING_MAX {
+            return Err(io::Error::other("what has expired is not removed"));
+        }
+        interrupt::sleep(Duration::from_millis(20))?;
+    }
+    Ok(())
+}
+
+impl Watch<'_> {
+    fn phase(&mut self, name: String, work: impl FnOnce(&mut Client) -> io::Result<()>) -> io::Result<()> {
+        progress(&format!("longest PING, {name}: {}", self.name));
+        let stall = during(self.name, name, self.server.port, &mut self.client, work)?;
+        stall.print();
+        self.stalls.push(stall);
+        Ok(())
+    }
 }
 
 fn during(
@@ -98,7 +164,7 @@ fn during(
     phase: String,
     port: u16,
     client: &mut Client,
-    work: &mut dyn FnMut(&mut Client) -> io::Result<()>,
+    work: impl FnOnce(&mut Client) -> io::Result<()>,
 ) -> io::Result<Stall> {
     client.command(&["CONFIG", "RESETSTAT"])?;
     let stop = AtomicBool::new(false);
@@ -147,7 +213,7 @@ impl Stall {
             .as_ref()
             .map_or_else(String::new, |(ms, cause)| format!("; its own longest turn {ms:.3} ms ({cause})"));
         println!(
-            "{:<28} {:<7} longest PING {:>8.3} ms, p99.9 {:>7.3} ms, {} pings{own}",
+            "{:<32} {:<7} longest PING {:>8.3} ms, p99.9 {:>7.3} ms, {} pings{own}",
             self.phase, self.server, self.longest_ms, self.p999_ms, self.pings
         );
     }
@@ -155,4 +221,8 @@ impl Stall {
 
 fn set(i: u64, frame: &mut Vec<u8>) {
     encode(frame, &[b"SET", format!("key:{i:012}").as_bytes(), format!("val:{i:012}").as_bytes()]);
+}
+
+fn hset(i: u64, frame: &mut Vec<u8>) {
+    encode(frame, &[b"HSET", b"hash", format!("fld:{i:012}").as_bytes(), format!("val:{i:012}").as_bytes()]);
 }

@@ -2,7 +2,7 @@
 //!
 //! To add a test, add a record to [`TESTS`]; to give one of its lines a budget of its own, add that to [`BUDGETS`].
 
-use crate::rig::client::{Preparation, encode};
+use crate::preparation::{Preparation, encode_words};
 use crate::rig::load::Load;
 
 /// One redis-benchmark test.
@@ -12,25 +12,50 @@ pub struct Test {
     /// The request that redis-benchmark sends.
     pub request: &'static [&'static str],
     /// A reply of the usual length, which is what the floor server answers.
-    pub reply: &'static str,
-    pub before: Preparation,
+    pub reply: Reply,
+    pub before: Before,
     /// How many times the work of a GET a request is: divides the number of requests.
     pub weight: u64,
 }
 
-/// Keys as redis-benchmark writes them, before `-r` puts digits in.
+pub enum Reply {
+    Is(&'static str),
+    /// An array of so many times the same element.
+    Array(usize, &'static str),
+}
+
+/// What a test needs: with and without `-r`.
+pub enum Before {
+    /// The string key or keys.
+    Keys,
+    /// A list to read from.
+    List,
+    /// Without `-r` the one element stays what it is; with it every run starts from nothing, as redis-benchmark does on a new server.
+    Elements,
+    /// Every run starts from nothing and grows a list.
+    Nothing,
+    /// A collection that has an element for every request of a run; with `-r` so many elements from the start.
+    ToPop(fn(u64) -> Preparation),
+}
+
+/// Keys and elements as redis-benchmark writes them, before `-r` puts digits in.
 const KEY: &str = "key:__rand_int__";
+const ELEMENT: &str = "element:__rand_int__";
+/// Elements of the list of the LRANGE tests: what redis-benchmark pushes for them by default.
+const LIST_LEN: u64 = 100_000;
+/// The last requests may be a pipeline longer than asked for.
+const POP_MARGIN: u64 = 64;
 
 pub static TESTS: &[Test] = &[
-    Test { name: "get", request: &["GET", KEY], reply: "$3\r\nVXK\r\n", before: Preparation::OneKey, weight: 1 },
-    Test { name: "set", request: &["SET", KEY, "VXK"], reply: "+OK\r\n", before: Preparation::OneKey, weight: 1 },
-    Test { name: "ping_inline", request: &["PING"], reply: "+PONG\r\n", before: Preparation::OneKey, weight: 1 },
-    Test { name: "ping_mbulk", request: &["PING"], reply: "+PONG\r\n", before: Preparation::OneKey, weight: 1 },
+    Test { name: "get", request: &["GET", KEY], reply: Reply::Is("$3\r\nVXK\r\n"), before: Before::Keys, weight: 1 },
+    Test { name: "set", request: &["SET", KEY, "VXK"], reply: Reply::Is("+OK\r\n"), before: Before::Keys, weight: 1 },
+    Test { name: "ping_inline", request: &["PING"], reply: Reply::Is("+PONG\r\n"), before: Before::Keys, weight: 1 },
+    Test { name: "ping_mbulk", request: &["PING"], reply: Reply::Is("+PONG\r\n"), before: Before::Keys, weight: 1 },
     Test {
         name: "incr",
         request: &["INCR", "counter:__rand_int__"],
-        reply: ":500000\r\n",
-        before: Preparation::OneKey,
+        reply: Reply::Is(":500000\r\n"),
+        before: Before::Keys,
         weight: 1,
     },
     Test {
@@ -39,9 +64,100 @@ pub static TESTS: &[Test] = &[
             "MSET", KEY, "VXK", KEY, "VXK", KEY, "VXK", KEY, "VXK", KEY, "VXK", KEY, "VXK", KEY, "VXK", KEY, "VXK",
             KEY, "VXK", KEY, "VXK",
         ],
-        reply: "+OK\r\n",
-        before: Preparation::OneKey,
+        reply: Reply::Is("+OK\r\n"),
+        before: Before::Keys,
         weight: 4,
+    },
+    Test {
+        name: "lpush",
+        request: &["LPUSH", "mylist", "VXK"],
+        reply: Reply::Is(":500000\r\n"),
+        before: Before::Nothing,
+        weight: 1,
+    },
+    Test {
+        name: "rpush",
+        request: &["RPUSH", "mylist", "VXK"],
+        reply: Reply::Is(":500000\r\n"),
+        before: Before::Nothing,
+        weight: 1,
+    },
+    Test {
+        name: "lpop",
+        request: &["LPOP", "mylist"],
+        reply: Reply::Is("$3\r\nVXK\r\n"),
+        before: Before::ToPop(Preparation::ListToPop),
+        weight: 1,
+    },
+    Test {
+        name: "rpop",
+        request: &["RPOP", "mylist"],
+        reply: Reply::Is("$3\r\nVXK\r\n"),
+        before: Before::ToPop(Preparation::ListToPop),
+        weight: 1,
+    },
+    Test {
+        name: "sadd",
+        request: &["SADD", "myset", ELEMENT],
+        reply: Reply::Is(":0\r\n"),
+        before: Before::Elements,
+        weight: 2,
+    },
+    Test {
+        name: "hset",
+        request: &["HSET", "myhash", ELEMENT, "VXK"],
+        reply: Reply::Is(":0\r\n"),
+        before: Before::Elements,
+        weight: 2,
+    },
+    Test {
+        name: "spop",
+        request: &["SPOP", "myset"],
+        reply: Reply::Is("$20\r\nelement:000000500000\r\n"),
+        before: Before::ToPop(Preparation::SetToPop),
+        weight: 2,
+    },
+    Test {
+        name: "zadd",
+        request: &["ZADD", "myzset", "0", ELEMENT],
+        reply: Reply::Is(":0\r\n"),
+        before: Before::Elements,
+        weight: 2,
+    },
+    Test {
+        name: "zpopmin",
+        request: &["ZPOPMIN", "myzset"],
+        reply: Reply::Is("*2\r\n$20\r\nelement:000000500000\r\n$6\r\n500000\r\n"),
+        before: Before::ToPop(Preparation::SortedSetToPop),
+        weight: 4,
+    },
+    Test {
+        name: "lrange_100",
+        request: &["LRANGE", "mylist", "0", "99"],
+        reply: Reply::Array(100, "$3\r\nVXK\r\n"),
+        before: Before::List,
+        weight: 8,
+    },
+    Test {
+        name: "lrange_300",
+        request: &["LRANGE", "mylist", "0", "299"],
+        reply: Reply::Array(300, "$3\r\nVXK\r\n"),
+        before: Before::List,
+        weight: 16,
+    },
+    Test {
+        name: "lrange_500",
+        request: &["LRANGE", "mylist", "0", "499"],
+        reply: Reply::Array(500, "$3\r\nVXK\r\n"),
+        before: Before::List,
+        weight: 24,
+    },
+    Test {
+        name: "lrange_600",
+        request: &["LRANGE", "mylist", "0", "599"],
+        reply: Reply::Array(600, "$3\r\nVXK\r\n"),
+        before: Before::List,
+        weight: 32,
     },
 ];
 
@@ -62,6 +178,10 @@ pub struct Budget {
 const UNPIPELINED: Budget = Budget { of_redis: 0.86, of_floor: None };
 const PIPELINED: Budget = Budget { of_redis: 0.75, of_floor: None };
 const NEAR_FLOOR: Budget = Budget { of_redis: 0.86, of_floor: Some(1.05) };
+
+/// Tests that `-r` changes, measured with it too: adding to a collection that grows, taking from a large one.
+const RANDOM: [&str; 5] = ["sadd", "hset", "zadd", "spop", "zpopmin"];
+const RANDOM_PIPELINE: u32 = 16;
 
 /// Lines with a budget of their own: test, pipeline, random keys.
 const BUDGETS: &[(&str, u32, Option<u64>, Budget)] = &[
@@ -93,8 +213,14 @@ pub fn all() -> Vec<Workload> {
             Workload { test, pipeline, keys: None, budget }
         })
     });
+    let random = TESTS.iter().filter(|test| RANDOM.contains(&test.name)).map(|test| Workload {
+        test,
+        pipeline: RANDOM_PIPELINE,
+        keys: Some(MILLION),
+        budget: PIPELINED,
+    });
     let mut lines: Vec<Workload> = own.collect();
-    for line in rest {
+    for line in rest.chain(random) {
         if !lines.iter().any(|known| known.name() == line.name()) {
             lines.push(line);
         }
@@ -113,20 +239,40 @@ impl Workload {
         format!("{} P{}{keys}", self.test.name, self.pipeline)
     }
 
-    /// The load; long enough that 50 connections more or less and the clock tick do not matter.
-    pub fn load(&self, quick: bool) -> Load<'static> {
-        let requests = match self.pipeline {
-            1 => 200_000,
-            16 => 1_600_000,
-            _ => 3_200_000,
+    /// Requests of a run: long enough that 50 connections more or less and the clock tick do not matter.
+    fn requests(&self, quick: bool) -> u64 {
+        let (requests, weight) = match self.pipeline {
+            // Most of a request is the kernel's work, which a heavier command does not change.
+            1 => (200_000, self.test.weight.min(4)),
+            16 => (1_600_000, self.test.weight),
+            _ => (3_200_000, self.test.weight),
         };
-        let requests = requests / self.test.weight / if quick { 5 } else { 1 };
-        Load { test: self.test.name, pipeline: self.pipeline, keys: self.keys, requests }
+        requests / weight / if quick { 5 } else { 1 }
+    }
+
+    pub fn load(&self, quick: bool) -> Load<'static> {
+        // `-t lrange_100` would push as many elements as it reads ranges, and count as one run.
+        let request = matches!(self.test.before, Before::List).then_some(self.test.request);
+        Load { test: self.test.name, request, pipeline: self.pipeline, keys: self.keys, requests: self.requests(quick) }
     }
 
     /// What the keyspace holds before.
-    pub fn preparation(&self) -> Preparation {
-        self.keys.map_or(self.test.before, Preparation::Keys)
+    pub fn preparation(&self, quick: bool) -> Preparation {
+        match (&self.test.before, self.keys) {
+            (Before::Keys, Some(keys)) => Preparation::Keys(keys),
+            (Before::Keys, None) | (Before::Elements, None) => Preparation::OneKey,
+            (Before::Elements, Some(_)) | (Before::Nothing, _) => Preparation::Empty,
+            (Before::List, _) => Preparation::List(LIST_LEN),
+            (Before::ToPop(preparation), keys) => preparation(keys.unwrap_or(0).max(self.requests(quick) + POP_MARGIN)),
+        }
+    }
+
+    /// What the floor server answers.
+    pub fn reply(&self) -> String {
+        match self.test.reply {
+            Reply::Is(text) => text.to_owned(),
+            Reply::Array(len, element) => format!("*{len}\r\n{}", element.repeat(len)),
+        }
     }
 
     /// Bytes of one request on the wire.
@@ -135,8 +281,7 @@ impl Workload {
             return "PING\r\n".len();
         }
         let mut frame = Vec::new();
-        let arguments: Vec<&[u8]> = self.test.request.iter().map(|argument| argument.as_bytes()).collect();
-        encode(&mut frame, &arguments);
+        encode_words(&mut frame, self.test.request);
         frame.len()
     }
 }
