@@ -21,6 +21,7 @@ mod command;
 mod error;
 mod key_extraction;
 mod registry;
+mod time_unit;
 
 pub use args::Args;
 pub use command::{

@@ -377,10 +377,7 @@ impl<'a> Writer<'a> {
             self.notify(event, key);
         }
         if is_empty {
-            let Keyspace { dbs, hasher, reclaimer, .. } = &mut *self.keyspace;
-            if let Some(entry) = dbs[self.db].remove(key, hasher) {
-                reclaimer.entry(entry);
-            }
+            self.remove(key);
             self.notify(Event::DEL, key);
         }
     }
@@ -420,16 +417,13 @@ impl<'a> Writer<'a> {
         if !self.living(key) {
             return false;
         }
-        let Keyspace { dbs, hasher, reclaimer, .. } = &mut *self.keyspace;
-        if let Some(entry) = dbs[self.db].remove(key, hasher) {
-            reclaimer.entry(entry);
-        }
+        self.remove(key);
         self.changed(key);
         true
     }
 
-    /// Removes a key that is about to be made anew, as a part of that change.
-    pub fn delete_to_replace(&mut self, key: Key<'_>) {
+    /// Removes a key as a part of another change, which is told of.
+    pub fn remove(&mut self, key: Key<'_>) {
         let Keyspace { dbs, hasher, reclaimer, .. } = &mut *self.keyspace;
         if let Some(entry) = dbs[self.db].remove(key, hasher) {
             reclaimer.entry(entry);
@@ -485,12 +479,9 @@ impl<'a> Writer<'a> {
 
     /// Puts what was detached or copied under a name; what had that name goes.
     fn attach(&mut self, key: Key<'_>, mut detached: Detached) {
-        let Keyspace { dbs, hasher, reclaimer, .. } = &mut *self.keyspace;
-        let db = &mut dbs[self.db];
-        if let Some(entry) = db.remove(key, hasher) {
-            reclaimer.entry(entry);
-        }
-        db.insert(key, detached.value.as_new(), detached.deadline_ms, detached.lru, hasher);
+        self.remove(key);
+        let Keyspace { dbs, hasher, .. } = &mut *self.keyspace;
+        dbs[self.db].insert(key, detached.value.as_new(), detached.deadline_ms, detached.lru, hasher);
         self.changed(key);
     }
 

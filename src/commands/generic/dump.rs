@@ -123,7 +123,7 @@ fn restore(args: &mut Args<'_>, db: &mut Writer<'_>, reply: &mut Reply<'_>) -> C
         return Ok(());
     }
     // Not the use of one, whatever the new one is: an old one's bits do not pass to it.
-    db.delete_to_replace(key);
+    db.remove(key);
     db.set(key, loaded.as_new(), ttl);
     db.set_use(key, options.idle_s, options.frequency);
     db.notify(Event::generic("restore"), key);

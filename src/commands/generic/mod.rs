@@ -11,7 +11,7 @@ mod sort;
 mod ttl;
 
 use super::Command;
-pub(super) use scan::parse_cursor;
+pub(super) use scan::{ScanArgs, parse_cursor, reply_next, reply_nothing};
 
 pub static COMMANDS: &[&Command] = &[
     &rename::COPY,

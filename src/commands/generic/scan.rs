@@ -28,70 +28,60 @@ pub(super) static SCAN: Command = Command {
 /// Keys looked at in a call that does not say how many.
 const COUNT_DEFAULT: usize = 10;
 
-/// Which keys SCAN returns.
-struct Filter<'a> {
-    pattern: Option<&'a [u8]>,
-    /// A name that is no type's matches nothing.
-    kind: Option<Option<Kind>>,
-}
-
-impl Filter<'_> {
-    fn accepts(&self, entry: &Entry) -> bool {
-        self.kind.is_none_or(|kind| kind == Some(entry.kind()))
-            && self.pattern.is_none_or(|pattern| glob::matches(pattern, entry.key(), false))
-    }
-}
-
 fn scan(args: &mut Args<'_>, view: &View<'_>, reply: &mut Reply<'_>) -> CommandResult {
     let cursor = parse_cursor(args.get(1)).ok_or(CommandError::new("ERR invalid cursor"))?;
-    let mut filter = Filter { pattern: None, kind: None };
-    let mut count = COUNT_DEFAULT;
-    let mut index = 2;
-    while index < args.len() {
-        if index + 1 >= args.len() {
-            return Err(CommandError::SYNTAX);
+    // A name that is no type's matches nothing.
+    let mut asked: Option<Option<Kind>> = None;
+    let options = ScanArgs::read_with(args, 2, |index| {
+        if index + 1 >= args.len() || !args.is(index, "TYPE") {
+            return 0;
         }
-        if args.is(index, "COUNT") {
-            let asked = args.int(index + 1)?;
-            count = usize::try_from(asked).ok().filter(|&count| count > 0).ok_or(CommandError::SYNTAX)?;
-        } else if args.is(index, "MATCH") {
-            let pattern = args.get(index + 1);
-            // Also for the empty key, which no pattern matches.
-            filter.pattern = (pattern != b"*").then_some(pattern);
-        } else if args.is(index, "TYPE") {
-            let name = args.get(index + 1);
-            filter.kind = Some(Kind::ALL.into_iter().find(|kind| name.eq_ignore_ascii_case(kind.name().as_bytes())));
-        } else {
-            return Err(CommandError::SYNTAX);
-        }
-        index += 2;
-    }
+        let name = args.get(index + 1);
+        asked = Some(Kind::ALL.into_iter().find(|kind| name.eq_ignore_ascii_case(kind.name().as_bytes())));
+        2
+    })?;
     let mut found = Vec::new();
-    let next = view.scan(cursor, count, |entry| {
-        if filter.accepts(entry) {
+    let next = view.scan(cursor, options.count, |entry| {
+        if asked.is_none_or(|kind| kind == Some(entry.kind())) && options.accepts(entry.key()) {
             found.push(entry.key());
         }
     });
-    reply.array(2);
-    reply.bulk_str(itoa::Buffer::new().format(next));
+    reply_next(reply, next);
     reply.bulks(&found);
     Ok(())
 }
 
-/// The options of HSCAN, SSCAN and ZSCAN.
+/// What SCAN, HSCAN, SSCAN and ZSCAN have in common.
 pub(in crate::commands) struct ScanArgs<'a> {
     /// Elements looked at.
     pub count: usize,
     /// None: everything matches.
-    pub pattern: Option<&'a [u8]>,
+    pattern: Option<&'a [u8]>,
 }
 
 impl<'a> ScanArgs<'a> {
     /// Of the arguments from `start` on.
+    ///
+    /// # Errors
+    /// An option that there is not or that lacks its value; a count that is no number, or not positive.
     pub fn read(args: &'a Args<'_>, start: usize) -> Result<ScanArgs<'a>, CommandError> {
+        ScanArgs::read_with(args, start, |_| 0)
+    }
+
+    /// The same for a command with an option of its own: `own` answers how many arguments it takes from an index on; 0: it is not there.
+    pub fn read_with(
+        args: &'a Args<'_>,
+        start: usize,
+        mut own: impl FnMut(usize) -> usize,
+    ) -> Result<ScanArgs<'a>, CommandError> {
         let mut options = ScanArgs { count: COUNT_DEFAULT, pattern: None };
         let mut index = start;
         while index < args.len() {
+            let taken = own(index);
+            if taken > 0 {
+                index += taken;
+                continue;
+            }
             if index + 1 >= args.len() {
                 return Err(CommandError::SYNTAX);
             }
@@ -100,6 +90,7 @@ impl<'a> ScanArgs<'a> {
                 options.count = usize::try_from(asked).ok().filter(|&count| count > 0).ok_or(CommandError::SYNTAX)?;
             } else if args.is(index, "MATCH") {
                 let pattern = args.get(index + 1);
+                // Also for the empty one, which no pattern matches.
                 options.pattern = (pattern != b"*").then_some(pattern);
             } else {
                 return Err(CommandError::SYNTAX);
@@ -108,6 +99,22 @@ impl<'a> ScanArgs<'a> {
         }
         Ok(options)
     }
+
+    pub fn accepts(&self, text: &[u8]) -> bool {
+        self.pattern.is_none_or(|pattern| glob::matches(pattern, text, false))
+    }
+}
+
+/// The beginning of a reply: where to go on. What was found follows.
+pub(in crate::commands) fn reply_next(reply: &mut Reply<'_>, cursor: u64) {
+    reply.array(2);
+    reply.bulk_str(itoa::Buffer::new().format(cursor));
+}
+
+/// The reply where there is no such key; as in Redis, options go unread then.
+pub(in crate::commands) fn reply_nothing(reply: &mut Reply<'_>) {
+    reply_next(reply, 0);
+    reply.array(0);
 }
 
 /// A cursor as C's `strtoull` reads it, but for signs and spaces.

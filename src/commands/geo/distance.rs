@@ -1,6 +1,6 @@
 //! The distance between two members: GEODIST.
 
-use super::{distance_text, unit_m};
+use super::{UNIT, distance_text, unit_m};
 use crate::base::geohash::{distance_m, position_of_score};
 use crate::commands::{
     Acl, Arg, Args, Command, CommandError, CommandResult, Flags, Group, KeyFlags, KeySpec, Reply, Run,
@@ -17,16 +17,7 @@ pub(super) static GEODIST: Command = Command {
     group: Group::Geo,
     summary: "Returns the distance between two members.",
     since: "3.2.0",
-    args: &[
-        Arg::key("key"),
-        Arg::string("member1"),
-        Arg::string("member2"),
-        Arg::one_of(
-            "unit",
-            &[Arg::word("m", "M"), Arg::word("km", "KM"), Arg::word("ft", "FT"), Arg::word("mi", "MI")],
-        )
-        .optional(),
-    ],
+    args: &[Arg::key("key"), Arg::string("member1"), Arg::string("member2"), UNIT.optional()],
     ..Command::BASE
 };
 

@@ -6,7 +6,7 @@ mod position;
 mod search;
 mod search_options;
 
-use super::{Args, Command, CommandError};
+use super::{Arg, Args, Command, CommandError};
 use crate::base::geohash::Position;
 use crate::base::number;
 
@@ -22,6 +22,10 @@ pub static COMMANDS: &[&Command] = &[
     &search::GEOSEARCH,
     &search::GEOSEARCHSTORE,
 ];
+
+/// `M | KM | FT | MI`
+const UNIT: Arg =
+    Arg::one_of("unit", &[Arg::word("m", "M"), Arg::word("km", "KM"), Arg::word("ft", "FT"), Arg::word("mi", "MI")]);
 
 /// The position whose longitude is argument `at` and whose latitude is the next.
 fn position(args: &Args<'_>, at: usize) -> Result<Position, CommandError> {

@@ -3,9 +3,9 @@
 //! A search looks at the cells of the globe that its shape reaches, each a range of scores, and at the distance of each member
 //! there.
 
-use super::distance_text;
 use super::position::put_position;
 use super::search_options::{Form, Order, SearchOptions};
+use super::{UNIT, distance_text};
 use crate::base::geohash::{Position, position_of_score};
 use crate::collections::btree::ScoreBound;
 use crate::collections::listpack::ListpackValue;
@@ -123,6 +123,40 @@ fn search_or_store(
     Ok(())
 }
 
+const WITHCOORD: Arg = Arg::word("withcoord", "WITHCOORD").optional();
+const WITHDIST: Arg = Arg::word("withdist", "WITHDIST").optional();
+const WITHHASH: Arg = Arg::word("withhash", "WITHHASH").optional();
+const ORDER: Arg = Arg::one_of("order", &[Arg::word("asc", "ASC"), Arg::word("desc", "DESC")]).optional();
+const COUNT: Arg =
+    Arg::block("count", &[Arg::integer("count").token("COUNT"), Arg::word("any", "ANY").optional()]).optional();
+/// The same where the documentation says since when ANY is there.
+const COUNT_WITH_HISTORY: Arg =
+    Arg::block("count", &[Arg::integer("count").token("COUNT"), Arg::word("any", "ANY").since("6.2.0").optional()])
+        .optional();
+/// `FROMMEMBER member | FROMLONLAT longitude latitude`
+const FROM: Arg = Arg::one_of(
+    "from",
+    &[
+        Arg::string("member").token("FROMMEMBER"),
+        Arg::block(
+            "longitude_latitude",
+            &[Arg::new("longitude", ArgKind::Double), Arg::new("latitude", ArgKind::Double)],
+        )
+        .token("FROMLONLAT"),
+    ],
+);
+/// `BYRADIUS radius unit | BYBOX width height unit`
+const BY: Arg = Arg::one_of(
+    "by",
+    &[
+        Arg::block("circle", &[Arg::new("radius", ArgKind::Double).token("BYRADIUS"), UNIT]),
+        Arg::block(
+            "box",
+            &[Arg::new("width", ArgKind::Double).token("BYBOX"), Arg::new("height", ArgKind::Double), UNIT],
+        ),
+    ],
+);
+
 pub(super) static GEORADIUS: Command = Command {
     name: "georadius",
     arity: -6,
@@ -155,16 +189,12 @@ pub(super) static GEORADIUS: Command = Command {
         Arg::new("longitude", ArgKind::Double),
         Arg::new("latitude", ArgKind::Double),
         Arg::new("radius", ArgKind::Double),
-        Arg::one_of(
-            "unit",
-            &[Arg::word("m", "M"), Arg::word("km", "KM"), Arg::word("ft", "FT"), Arg::word("mi", "MI")],
-        ),
-        Arg::word("withcoord", "WITHCOORD").optional(),
-        Arg::word("withdist", "WITHDIST").optional(),
-        Arg::word("withhash", "WITHHASH").optional(),
-        Arg::block("count", &[Arg::integer("count").token("COUNT"), Arg::word("any", "ANY").since("6.2.0").optional()])
-            .optional(),
-        Arg::one_of("order", &[Arg::word("asc", "ASC"), Arg::word("desc", "DESC")]).optional(),
+        UNIT,
+        WITHCOORD,
+        WITHDIST,
+        WITHHASH,
+        COUNT_WITH_HISTORY,
+        ORDER,
         Arg::key("key").of_spec(1).token("STORE").optional(),
         Arg::key("key").of_spec(2).token("STOREDIST").optional(),
     ],
@@ -193,16 +223,12 @@ pub(super) static GEORADIUS_RO: Command = Command {
         Arg::new("longitude", ArgKind::Double),
         Arg::new("latitude", ArgKind::Double),
         Arg::new("radius", ArgKind::Double),
-        Arg::one_of(
-            "unit",
-            &[Arg::word("m", "M"), Arg::word("km", "KM"), Arg::word("ft", "FT"), Arg::word("mi", "MI")],
-        ),
-        Arg::word("withcoord", "WITHCOORD").optional(),
-        Arg::word("withdist", "WITHDIST").optional(),
-        Arg::word("withhash", "WITHHASH").optional(),
-        Arg::block("count", &[Arg::integer("count").token("COUNT"), Arg::word("any", "ANY").since("6.2.0").optional()])
-            .optional(),
-        Arg::one_of("order", &[Arg::word("asc", "ASC"), Arg::word("desc", "DESC")]).optional(),
+        UNIT,
+        WITHCOORD,
+        WITHDIST,
+        WITHHASH,
+        COUNT_WITH_HISTORY,
+        ORDER,
     ],
     ..Command::BASE
 };
@@ -242,15 +268,12 @@ pub(super) static GEORADIUSBYMEMBER: Command = Command {
         Arg::key("key"),
         Arg::string("member"),
         Arg::new("radius", ArgKind::Double),
-        Arg::one_of(
-            "unit",
-            &[Arg::word("m", "M"), Arg::word("km", "KM"), Arg::word("ft", "FT"), Arg::word("mi", "MI")],
-        ),
-        Arg::word("withcoord", "WITHCOORD").optional(),
-        Arg::word("withdist", "WITHDIST").optional(),
-        Arg::word("withhash", "WITHHASH").optional(),
-        Arg::block("count", &[Arg::integer("count").token("COUNT"), Arg::word("any", "ANY").optional()]).optional(),
-        Arg::one_of("order", &[Arg::word("asc", "ASC"), Arg::word("desc", "DESC")]).optional(),
+        UNIT,
+        WITHCOORD,
+        WITHDIST,
+        WITHHASH,
+        COUNT,
+        ORDER,
         Arg::key("key").of_spec(1).token("STORE").optional(),
         Arg::key("key").of_spec(2).token("STOREDIST").optional(),
     ],
@@ -277,15 +300,12 @@ pub(super) static GEORADIUSBYMEMBER_RO: Command = Command {
         Arg::key("key"),
         Arg::string("member"),
         Arg::new("radius", ArgKind::Double),
-        Arg::one_of(
-            "unit",
-            &[Arg::word("m", "M"), Arg::word("km", "KM"), Arg::word("ft", "FT"), Arg::word("mi", "MI")],
-        ),
-        Arg::word("withcoord", "WITHCOORD").optional(),
-        Arg::word("withdist", "WITHDIST").optional(),
-        Arg::word("withhash", "WITHHASH").optional(),
-        Arg::block("count", &[Arg::integer("count").token("COUNT"), Arg::word("any", "ANY").optional()]).optional(),
-        Arg::one_of("order", &[Arg::word("asc", "ASC"), Arg::word("desc", "DESC")]).optional(),
+        UNIT,
+        WITHCOORD,
+        WITHDIST,
+        WITHHASH,
+        COUNT,
+        ORDER,
     ],
     ..Command::BASE
 };
@@ -306,51 +326,7 @@ pub(super) static GEOSEARCH: Command = Command {
     since: "6.2.0",
     complexity: "O(N+log(M)) where N is the number of members in the bounding box of the area and M the number of members found.",
     history: &[("7.0.0", "Units in upper case are understood.")],
-    args: &[
-        Arg::key("key"),
-        Arg::one_of(
-            "from",
-            &[
-                Arg::string("member").token("FROMMEMBER"),
-                Arg::block(
-                    "longitude_latitude",
-                    &[Arg::new("longitude", ArgKind::Double), Arg::new("latitude", ArgKind::Double)],
-                )
-                .token("FROMLONLAT"),
-            ],
-        ),
-        Arg::one_of(
-            "by",
-            &[
-                Arg::block(
-                    "circle",
-                    &[
-                        Arg::new("radius", ArgKind::Double).token("BYRADIUS"),
-                        Arg::one_of(
-                            "unit",
-                            &[Arg::word("m", "M"), Arg::word("km", "KM"), Arg::word("ft", "FT"), Arg::word("mi", "MI")],
-                        ),
-                    ],
-                ),
-                Arg::block(
-                    "box",
-                    &[
-                        Arg::new("width", ArgKind::Double).token("BYBOX"),
-                        Arg::new("height", ArgKind::Double),
-                        Arg::one_of(
-                            "unit",
-                            &[Arg::word("m", "M"), Arg::word("km", "KM"), Arg::word("ft", "FT"), Arg::word("mi", "MI")],
-                        ),
-                    ],
-                ),
-            ],
-        ),
-        Arg::one_of("order", &[Arg::word("asc", "ASC"), Arg::word("desc", "DESC")]).optional(),
-        Arg::block("count", &[Arg::integer("count").token("COUNT"), Arg::word("any", "ANY").optional()]).optional(),
-        Arg::word("withcoord", "WITHCOORD").optional(),
-        Arg::word("withdist", "WITHDIST").optional(),
-        Arg::word("withhash", "WITHHASH").optional(),
-    ],
+    args: &[Arg::key("key"), FROM, BY, ORDER, COUNT, WITHCOORD, WITHDIST, WITHHASH],
     ..Command::BASE
 };
 
@@ -376,45 +352,10 @@ pub(super) static GEOSEARCHSTORE: Command = Command {
     args: &[
         Arg::key("destination"),
         Arg::key("source").of_spec(1),
-        Arg::one_of(
-            "from",
-            &[
-                Arg::string("member").token("FROMMEMBER"),
-                Arg::block(
-                    "longitude_latitude",
-                    &[Arg::new("longitude", ArgKind::Double), Arg::new("latitude", ArgKind::Double)],
-                )
-                .token("FROMLONLAT"),
-            ],
-        ),
-        Arg::one_of(
-            "by",
-            &[
-                Arg::block(
-                    "circle",
-                    &[
-                        Arg::new("radius", ArgKind::Double).token("BYRADIUS"),
-                        Arg::one_of(
-                            "unit",
-                            &[Arg::word("m", "M"), Arg::word("km", "KM"), Arg::word("ft", "FT"), Arg::word("mi", "MI")],
-                        ),
-                    ],
-                ),
-                Arg::block(
-                    "box",
-                    &[
-                        Arg::new("width", ArgKind::Double).token("BYBOX"),
-                        Arg::new("height", ArgKind::Double),
-                        Arg::one_of(
-                            "unit",
-                            &[Arg::word("m", "M"), Arg::word("km", "KM"), Arg::word("ft", "FT"), Arg::word("mi", "MI")],
-                        ),
-                    ],
-                ),
-            ],
-        ),
-        Arg::one_of("order", &[Arg::word("asc", "ASC"), Arg::word("desc", "DESC")]).optional(),
-        Arg::block("count", &[Arg::integer("count").token("COUNT"), Arg::word("any", "ANY").optional()]).optional(),
+        FROM,
+        BY,
+        ORDER,
+        COUNT,
         Arg::word("storedist", "STOREDIST").optional(),
     ],
     ..Command::BASE

@@ -1,6 +1,7 @@
 //! Giving fields deadlines: HEXPIRE, HEXPIREAT and their millisecond forms.
 
-use super::fields::{self, FIELDS, Unit};
+use super::fields::{self, FIELDS};
+use crate::commands::time_unit::TimeUnit;
 use crate::commands::{
     Acl, Arg, ArgKind, Args, Command, CommandError, CommandResult, Flags, Group, KeyFlags, KeySpec, Reply, Run,
 };
@@ -35,7 +36,7 @@ pub(super) static HEXPIRE: Command = Command {
 };
 
 fn hexpire(args: &mut Args<'_>, db: &mut Writer<'_>, reply: &mut Reply<'_>) -> CommandResult {
-    set_deadlines(args, db, reply, Unit::Seconds, "hexpire")
+    set_deadlines(args, db, reply, TimeUnit::Seconds, "hexpire")
 }
 
 pub(super) static HEXPIREAT: Command = Command {
@@ -54,7 +55,7 @@ pub(super) static HEXPIREAT: Command = Command {
 };
 
 fn hexpireat(args: &mut Args<'_>, db: &mut Writer<'_>, reply: &mut Reply<'_>) -> CommandResult {
-    set_deadlines(args, db, reply, Unit::UnixSeconds, "hexpireat")
+    set_deadlines(args, db, reply, TimeUnit::UnixSeconds, "hexpireat")
 }
 
 pub(super) static HPEXPIRE: Command = Command {
@@ -73,7 +74,7 @@ pub(super) static HPEXPIRE: Command = Command {
 };
 
 fn hpexpire(args: &mut Args<'_>, db: &mut Writer<'_>, reply: &mut Reply<'_>) -> CommandResult {
-    set_deadlines(args, db, reply, Unit::Milliseconds, "hpexpire")
+    set_deadlines(args, db, reply, TimeUnit::Milliseconds, "hpexpire")
 }
 
 pub(super) static HPEXPIREAT: Command = Command {
@@ -92,7 +93,7 @@ pub(super) static HPEXPIREAT: Command = Command {
 };
 
 fn hpexpireat(args: &mut Args<'_>, db: &mut Writer<'_>, reply: &mut Reply<'_>) -> CommandResult {
-    set_deadlines(args, db, reply, Unit::UnixMilliseconds, "hpexpireat")
+    set_deadlines(args, db, reply, TimeUnit::UnixMilliseconds, "hpexpireat")
 }
 
 /// When a new deadline counts.
@@ -131,12 +132,18 @@ const SET: i64 = 1;
 const DELETED: i64 = 2;
 
 /// Sets the deadlines of the fields to what argument 2 means.
-fn set_deadlines(args: &Args<'_>, db: &mut Writer<'_>, reply: &mut Reply<'_>, unit: Unit, name: &str) -> CommandResult {
+fn set_deadlines(
+    args: &Args<'_>,
+    db: &mut Writer<'_>,
+    reply: &mut Reply<'_>,
+    unit: TimeUnit,
+    name: &str,
+) -> CommandResult {
     let key = args.key(1);
     // Another type is told of before anything else.
     db.object::<Hash>(key)?;
     let now_ms = db.now_ms();
-    let deadline_ms = unit.deadline_ms(args, 2, now_ms, name)?;
+    let deadline_ms = fields::deadline_ms(unit, args, 2, now_ms, name)?;
     let condition = Condition::of_word(args.get(3));
     let at = if matches!(condition, Condition::None) { 3 } else { 4 };
     let bad_count = CommandError::new("ERR Parameter `numFields` should be greater than 0");

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use crate::base::number;
+use crate::commands::time_unit::TimeUnit;
 use crate::commands::{Arg, Args, CommandError};
 
 /// `FIELDS numfields field [field ...]`
@@ -30,46 +31,22 @@ pub(super) fn read(args: &Args<'_>, index: usize, bad_count: CommandError) -> Re
 /// The last deadline that a field can have, Unix milliseconds: Redis keeps them in 46 bits.
 const DEADLINE_MAX_MS: i64 = (1 << 46) - 1;
 
-/// What a number of seconds or milliseconds counts from.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Unit {
-    Seconds,
-    Milliseconds,
-    UnixSeconds,
-    UnixMilliseconds,
-}
-
-impl Unit {
-    /// EX, PX, EXAT, PXAT.
-    pub(super) fn of_word(word: &[u8]) -> Option<Unit> {
-        let is = |token: &str| word.eq_ignore_ascii_case(token.as_bytes());
-        match word.len() {
-            2 if is("EX") => Some(Unit::Seconds),
-            2 if is("PX") => Some(Unit::Milliseconds),
-            4 if is("EXAT") => Some(Unit::UnixSeconds),
-            4 if is("PXAT") => Some(Unit::UnixMilliseconds),
-            _ => None,
-        }
+/// The moment that argument `index` of `command` means, Unix milliseconds; it may have passed.
+///
+/// # Errors
+/// Not an integer; negative; later than a field can have (`invalid expire time`).
+pub(super) fn deadline_ms(
+    unit: TimeUnit,
+    args: &Args<'_>,
+    index: usize,
+    now_ms: i64,
+    command: &str,
+) -> Result<i64, CommandError> {
+    let number = args.int(index)?;
+    if number < 0 {
+        return Err(CommandError::new("ERR invalid expire time, must be >= 0"));
     }
-
-    /// The moment that argument `index` of `command` means, Unix milliseconds; it may have passed.
-    pub(super) fn deadline_ms(
-        self,
-        args: &Args<'_>,
-        index: usize,
-        now_ms: i64,
-        command: &str,
-    ) -> Result<i64, CommandError> {
-        let number = args.int(index)?;
-        if number < 0 {
-            return Err(CommandError::new("ERR invalid expire time, must be >= 0"));
-        }
-        let base_ms = if matches!(self, Unit::Seconds | Unit::Milliseconds) { now_ms } else { 0 };
-        let factor = if matches!(self, Unit::Seconds | Unit::UnixSeconds) { 1000 } else { 1 };
-        number
-            .checked_mul(factor)
-            .and_then(|ms| ms.checked_add(base_ms))
-            .filter(|&deadline_ms| deadline_ms <= DEADLINE_MAX_MS)
-            .ok_or_else(|| CommandError::invalid_expire(command))
-    }
+    unit.moment_ms(number, now_ms)
+        .filter(|&deadline_ms| deadline_ms <= DEADLINE_MAX_MS)
+        .ok_or_else(|| CommandError::invalid_expire(command))
 }

@@ -1,11 +1,12 @@
 //! Values and deadlines of fields at once: HGETEX, HSETEX.
 
 use super::expire::EXPIRE_EVENT;
-use super::fields::{self, FIELDS, NOT_POSITIVE, Unit};
+use super::fields::{self, FIELDS, NOT_POSITIVE};
 use super::put_or_null;
 use super::set::Values;
 use super::ttl::PERSIST_EVENT;
 use crate::base::number;
+use crate::commands::time_unit::TimeUnit;
 use crate::commands::{
     Acl, Arg, ArgKind, Args, Command, CommandError, CommandResult, Flags, Group, KeyFlags, KeySpec, Reply, Run,
     quotable,
@@ -55,8 +56,8 @@ fn hgetex(args: &mut Args<'_>, db: &mut Writer<'_>, reply: &mut Reply<'_>) -> Co
     let now_ms = db.now_ms();
     let (fate, at) = if args.is(2, "PERSIST") {
         (Fate::Persist, 3)
-    } else if let Some(unit) = Unit::of_word(args.get(2)) {
-        let deadline_ms = unit.deadline_ms(args, 3, now_ms, "hgetex")?;
+    } else if let Some(unit) = TimeUnit::of_word(args.get(2)) {
+        let deadline_ms = fields::deadline_ms(unit, args, 3, now_ms, "hgetex")?;
         (if deadline_ms <= now_ms { Fate::Go } else { Fate::Expire(deadline_ms) }, 4)
     } else {
         (Fate::Stay, 2)
@@ -129,7 +130,7 @@ impl SetOptions {
         let mut index = 2;
         while index < args.len() {
             let word = args.get(index);
-            let unit = Unit::of_word(word);
+            let unit = TimeUnit::of_word(word);
             if args.is(index, "FIELDS") {
                 options.first = index + 2;
                 options.check_count(args, index + 1)?;
@@ -145,7 +146,7 @@ impl SetOptions {
                     Some(_) if index + 1 >= args.len() => return Err(CommandError::new("ERR missing expire time")),
                     Some(unit) => {
                         index += 1;
-                        Ttl::At(unit.deadline_ms(args, index, now_ms, "hsetex")?)
+                        Ttl::At(fields::deadline_ms(unit, args, index, now_ms, "hsetex")?)
                     }
                 });
             } else if args.is(index, "FXX") || args.is(index, "FNX") {

@@ -1,7 +1,6 @@
 //! HSCAN.
 
-use crate::base::glob;
-use crate::commands::generic::parse_cursor;
+use crate::commands::generic::{ScanArgs, parse_cursor, reply_next, reply_nothing};
 use crate::commands::{
     Acl, Arg, ArgKind, Args, Command, CommandError, CommandResult, Flags, Group, KeyFlags, KeySpec, Reply, Run,
 };
@@ -29,55 +28,29 @@ pub(super) static HSCAN: Command = Command {
     ..Command::BASE
 };
 
-/// Fields looked at in a call that does not say how many.
-const COUNT_DEFAULT: usize = 10;
-
 fn hscan(args: &mut Args<'_>, view: &View<'_>, reply: &mut Reply<'_>) -> CommandResult {
     let cursor = parse_cursor(args.get(2)).ok_or(CommandError::new("ERR invalid cursor"))?;
     let Some(hash) = view.object::<Hash>(args.key(1))? else {
-        // The options go unread, as in Redis.
-        reply.array(2);
-        reply.bulk(b"0");
-        reply.array(0);
+        reply_nothing(reply);
         return Ok(());
     };
-    let mut pattern = None;
-    let mut count = COUNT_DEFAULT;
     let mut with_values = true;
-    let mut index = 3;
-    while index < args.len() {
-        if args.is(index, "NOVALUES") {
-            with_values = false;
-            index += 1;
-            continue;
-        }
-        if index + 1 >= args.len() {
-            return Err(CommandError::SYNTAX);
-        }
-        if args.is(index, "COUNT") {
-            let asked = args.int(index + 1)?;
-            count = usize::try_from(asked).ok().filter(|&count| count > 0).ok_or(CommandError::SYNTAX)?;
-        } else if args.is(index, "MATCH") {
-            let text = args.get(index + 1);
-            // Also for the empty field, which no pattern matches.
-            pattern = (text != b"*").then_some(text);
-        } else {
-            return Err(CommandError::SYNTAX);
-        }
-        index += 2;
-    }
+    let options = ScanArgs::read_with(args, 3, |index| {
+        let is_own = args.is(index, "NOVALUES");
+        with_values &= !is_own;
+        usize::from(is_own)
+    })?;
     let mut digits = itoa::Buffer::new();
     let mut found: Vec<FieldText<'_>> = Vec::new();
-    let next = hash.scan(cursor, count, view.now_ms(), |field, value| {
-        if pattern.is_none_or(|pattern| glob::matches(pattern, field.bytes(&mut digits), false)) {
+    let next = hash.scan(cursor, options.count, view.now_ms(), |field, value| {
+        if options.accepts(field.bytes(&mut digits)) {
             found.push(field);
             if with_values {
                 found.push(value);
             }
         }
     });
-    reply.array(2);
-    reply.bulk_str(itoa::Buffer::new().format(next));
+    reply_next(reply, next);
     reply.array(found.len());
     found.into_iter().for_each(|text| super::put(reply, text));
     Ok(())

@@ -1,8 +1,7 @@
 //! Looking at one set: SCARD, SISMEMBER, SMISMEMBER, SMEMBERS, SSCAN.
 
 use super::put;
-use crate::base::glob;
-use crate::commands::generic::scan::{ScanArgs, parse_cursor};
+use crate::commands::generic::{ScanArgs, parse_cursor, reply_next, reply_nothing};
 use crate::commands::{
     Acl, Arg, ArgKind, Args, Command, CommandError, CommandResult, Flags, Group, KeyFlags, KeySpec, Reply, Run,
 };
@@ -118,23 +117,18 @@ pub(super) static SSCAN: Command = Command {
 
 fn sscan(args: &mut Args<'_>, view: &View<'_>, reply: &mut Reply<'_>) -> CommandResult {
     let cursor = parse_cursor(args.get(2)).ok_or(CommandError::new("ERR invalid cursor"))?;
-    // Options are not looked at if there is no such key, as in Redis.
     let Some(set) = view.object::<Set>(args.key(1))? else {
-        reply.array(2);
-        reply.bulk(b"0");
-        reply.array(0);
+        reply_nothing(reply);
         return Ok(());
     };
     let options = ScanArgs::read(args, 3)?;
     let mut found = Vec::new();
     let next = set.scan(cursor, options.count, |member| {
-        let matches = |pattern| glob::matches(pattern, member.text(&mut itoa::Buffer::new()), false);
-        if options.pattern.is_none_or(matches) {
+        if options.accepts(member.text(&mut itoa::Buffer::new())) {
             found.push(member);
         }
     });
-    reply.array(2);
-    reply.bulk_str(itoa::Buffer::new().format(next));
+    reply_next(reply, next);
     reply.array(found.len());
     found.into_iter().for_each(|member| put(reply, member));
     Ok(())

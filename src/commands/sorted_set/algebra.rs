@@ -8,8 +8,16 @@ use smallvec::SmallVec;
 
 use crate::base::number;
 use crate::collections::sorted_set::SortedSetBuilder;
-use crate::commands::{Args, CommandError, CommandResult, Reply};
+use crate::commands::{Arg, Args, CommandError, CommandResult, Reply};
 use crate::keyspace::{Context, Event, Object, Set, SortedSet, Typed, ValueRef, View, Writer};
+
+/// `WEIGHTS weight [weight ...]`
+pub(super) const WEIGHTS: Arg = Arg::integer("weight").token("WEIGHTS").optional().multiple();
+/// `AGGREGATE SUM|MIN|MAX`
+pub(super) const AGGREGATE: Arg =
+    Arg::one_of("aggregate", &[Arg::word("sum", "SUM"), Arg::word("min", "MIN"), Arg::word("max", "MAX")])
+        .token("AGGREGATE")
+        .optional();
 
 /// The value of one key.
 #[derive(Clone, Copy)]

@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use super::algebra::{self, Operands, Weighted, number_or_zero};
+use super::algebra::{self, AGGREGATE, Operands, WEIGHTS, Weighted, number_or_zero};
 use crate::collections::sorted_set::SortedSetBuilder;
 use crate::commands::{
     Acl, Arg, Args, Command, CommandError, CommandResult, Flags, Group, KeyFlags, KeySpec, Reply, Run,
@@ -63,10 +63,8 @@ pub(super) static ZINTER: Command = Command {
     args: &[
         Arg::integer("numkeys"),
         Arg::key("key").multiple(),
-        Arg::integer("weight").token("WEIGHTS").optional().multiple(),
-        Arg::one_of("aggregate", &[Arg::word("sum", "SUM"), Arg::word("min", "MIN"), Arg::word("max", "MAX")])
-            .token("AGGREGATE")
-            .optional(),
+        WEIGHTS,
+        AGGREGATE,
         Arg::word("withscores", "WITHSCORES").optional(),
     ],
     ..Command::BASE
@@ -94,10 +92,8 @@ pub(super) static ZINTERSTORE: Command = Command {
         Arg::key("destination"),
         Arg::integer("numkeys"),
         Arg::key("key").of_spec(1).multiple(),
-        Arg::integer("weight").token("WEIGHTS").optional().multiple(),
-        Arg::one_of("aggregate", &[Arg::word("sum", "SUM"), Arg::word("min", "MIN"), Arg::word("max", "MAX")])
-            .token("AGGREGATE")
-            .optional(),
+        WEIGHTS,
+        AGGREGATE,
     ],
     ..Command::BASE
 };

@@ -1,14 +1,11 @@
 //! Going through a sorted set: ZSCAN.
 
-use crate::base::{glob, number};
-use crate::commands::generic::parse_cursor;
+use crate::base::number;
+use crate::commands::generic::{ScanArgs, parse_cursor, reply_next, reply_nothing};
 use crate::commands::{
     Acl, Arg, ArgKind, Args, Command, CommandError, CommandResult, Flags, Group, KeyFlags, KeySpec, Reply, Run,
 };
 use crate::keyspace::{Scanned, SortedSet, View};
-
-/// Members looked at in a call that does not say how many.
-const COUNT_DEFAULT: usize = 10;
 
 pub(super) static ZSCAN: Command = Command {
     name: "zscan",
@@ -34,37 +31,18 @@ pub(super) static ZSCAN: Command = Command {
 fn zscan(args: &mut Args<'_>, view: &View<'_>, reply: &mut Reply<'_>) -> CommandResult {
     let cursor = parse_cursor(args.get(2)).ok_or(CommandError::new("ERR invalid cursor"))?;
     let Some(set) = view.object::<SortedSet>(args.key(1))? else {
-        reply.array(2);
-        reply.bulk(b"0");
-        reply.array(0);
+        reply_nothing(reply);
         return Ok(());
     };
-    let mut pattern = None;
-    let mut count = COUNT_DEFAULT;
-    let mut at = 3;
-    while at < args.len() {
-        if at + 1 >= args.len() {
-            return Err(CommandError::SYNTAX);
-        }
-        if args.is(at, "COUNT") {
-            let asked = args.int(at + 1)?;
-            count = usize::try_from(asked).ok().filter(|&count| count > 0).ok_or(CommandError::SYNTAX)?;
-        } else if args.is(at, "MATCH") {
-            pattern = Some(args.get(at + 1)).filter(|pattern| *pattern != b"*");
-        } else {
-            return Err(CommandError::SYNTAX);
-        }
-        at += 2;
-    }
+    let options = ScanArgs::read(args, 3)?;
     let mut found = Vec::new();
     let mut digits = itoa::Buffer::new();
-    let next = set.scan(cursor, count, |member, score| {
-        if pattern.is_none_or(|pattern| glob::matches(pattern, member.text(&mut digits), false)) {
+    let next = set.scan(cursor, options.count, |member, score| {
+        if options.accepts(member.text(&mut digits)) {
             found.push((member, score));
         }
     });
-    reply.array(2);
-    reply.bulk_str(digits.format(next));
+    reply_next(reply, next);
     reply.array(2 * found.len());
     for (member, score) in found {
         super::put_member(reply, member);

@@ -1,6 +1,6 @@
 //! Unions and differences: ZUNION, ZUNIONSTORE, ZDIFF, ZDIFFSTORE.
 
-use super::algebra::{self, Operands, number_or_zero};
+use super::algebra::{self, AGGREGATE, Operands, WEIGHTS, number_or_zero};
 use crate::collections::sorted_set::SortedSetBuilder;
 use crate::commands::{Acl, Arg, Args, Command, CommandResult, Flags, Group, KeyFlags, KeySpec, Reply, Run};
 use crate::keyspace::{Context, View, Writer};
@@ -47,10 +47,8 @@ pub(super) static ZUNION: Command = Command {
     args: &[
         Arg::integer("numkeys"),
         Arg::key("key").multiple(),
-        Arg::integer("weight").token("WEIGHTS").optional().multiple(),
-        Arg::one_of("aggregate", &[Arg::word("sum", "SUM"), Arg::word("min", "MIN"), Arg::word("max", "MAX")])
-            .token("AGGREGATE")
-            .optional(),
+        WEIGHTS,
+        AGGREGATE,
         Arg::word("withscores", "WITHSCORES").optional(),
     ],
     ..Command::BASE
@@ -78,10 +76,8 @@ pub(super) static ZUNIONSTORE: Command = Command {
         Arg::key("destination"),
         Arg::integer("numkeys"),
         Arg::key("key").of_spec(1).multiple(),
-        Arg::integer("weight").token("WEIGHTS").optional().multiple(),
-        Arg::one_of("aggregate", &[Arg::word("sum", "SUM"), Arg::word("min", "MIN"), Arg::word("max", "MAX")])
-            .token("AGGREGATE")
-            .optional(),
+        WEIGHTS,
+        AGGREGATE,
     ],
     ..Command::BASE
 };

@@ -1,50 +1,23 @@
 //! The expiry options that SET, GETEX, MSETEX and INCREX share: EX, PX, EXAT, PXAT, KEEPTTL and PERSIST.
 
+use crate::commands::time_unit::TimeUnit;
 use crate::commands::{Arg, ArgKind, Args, CommandError};
 use crate::keyspace::Ttl;
 
-/// What a number of seconds or milliseconds counts from.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Unit {
-    Seconds,
-    Milliseconds,
-    UnixSeconds,
-    UnixMilliseconds,
-}
-
-impl Unit {
-    fn of_word(word: &[u8]) -> Option<Unit> {
-        let is = |token: &str| word.eq_ignore_ascii_case(token.as_bytes());
-        match word.len() {
-            2 if is("EX") => Some(Unit::Seconds),
-            2 if is("PX") => Some(Unit::Milliseconds),
-            4 if is("EXAT") => Some(Unit::UnixSeconds),
-            4 if is("PXAT") => Some(Unit::UnixMilliseconds),
-            _ => None,
-        }
-    }
-
-    /// The moment that argument `index` of `command` means, Unix milliseconds; it may have passed if it was given as such.
-    ///
-    /// # Errors
-    /// Not an integer; not positive, or more milliseconds than there are (`invalid expire time`).
-    pub(super) fn deadline_ms(
-        self,
-        args: &Args<'_>,
-        index: usize,
-        now_ms: i64,
-        command: &str,
-    ) -> Result<i64, CommandError> {
-        let number = args.int(index)?;
-        let deadline_ms = match self {
-            _ if number <= 0 => None,
-            Unit::Seconds => number.checked_mul(1000).and_then(|ms| ms.checked_add(now_ms)),
-            Unit::Milliseconds => number.checked_add(now_ms),
-            Unit::UnixSeconds => number.checked_mul(1000),
-            Unit::UnixMilliseconds => Some(number),
-        };
-        deadline_ms.ok_or_else(|| CommandError::invalid_expire(command))
-    }
+/// The moment that argument `index` of `command` means, Unix milliseconds; it may have passed if it was given as such.
+///
+/// # Errors
+/// Not an integer; not positive, or more milliseconds than there are (`invalid expire time`).
+pub(super) fn deadline_ms(
+    unit: TimeUnit,
+    args: &Args<'_>,
+    index: usize,
+    now_ms: i64,
+    command: &str,
+) -> Result<i64, CommandError> {
+    let number = args.int(index)?;
+    let moment_ms = if number <= 0 { None } else { unit.moment_ms(number, now_ms) };
+    moment_ms.ok_or_else(|| CommandError::invalid_expire(command))
 }
 
 /// The expiry option of a call, of which there may be one.
@@ -53,7 +26,7 @@ pub(super) enum Expiry {
     #[default]
     None,
     /// EX and the like, and which argument the number is.
-    At(Unit, usize),
+    At(TimeUnit, usize),
     /// KEEPTTL.
     Keep,
     /// PERSIST.
@@ -82,7 +55,7 @@ impl Expiry {
     ) -> Result<Option<usize>, CommandError> {
         let (read, next) = if args.is(index, word.0) {
             (word.1, index + 1)
-        } else if let Some(unit) = Unit::of_word(args.get(index)) {
+        } else if let Some(unit) = TimeUnit::of_word(args.get(index)) {
             if index + 1 >= args.len() {
                 return Err(CommandError::SYNTAX);
             }
@@ -104,13 +77,13 @@ impl Expiry {
     /// What becomes of the deadline; `default` if no option says so.
     ///
     /// # Errors
-    /// As [`Unit::deadline_ms`].
+    /// As [`deadline_ms`].
     pub(super) fn ttl(self, args: &Args<'_>, default: Ttl, now_ms: i64, command: &str) -> Result<Ttl, CommandError> {
         match self {
             Expiry::None => Ok(default),
             Expiry::Keep => Ok(Ttl::Keep),
             Expiry::Persist => Ok(Ttl::Clear),
-            Expiry::At(unit, index) => Ok(Ttl::At(unit.deadline_ms(args, index, now_ms, command)?)),
+            Expiry::At(unit, index) => Ok(Ttl::At(deadline_ms(unit, args, index, now_ms, command)?)),
         }
     }
 }

@@ -1,8 +1,9 @@
 //! SET with its options, and the older commands that are special cases of it.
 
 use super::digest::{Condition, IFDEQ, IFDNE, IFEQ, IFNE};
-use super::expiry::{EX, EXAT, Expiry, KEEPTTL, PX, PXAT, Repeat, Unit};
+use super::expiry::{EX, EXAT, Expiry, KEEPTTL, PX, PXAT, Repeat, deadline_ms};
 use super::get::reply_value;
+use crate::commands::time_unit::TimeUnit;
 use crate::commands::{
     Acl, Arg, Args, BeginSearch, Command, CommandError, CommandResult, FindKeys, Flags, Group, KeyFlags, KeySpec,
     Reply, Run,
@@ -185,7 +186,7 @@ pub(super) static SETEX: Command = Command {
 };
 
 fn setex(args: &mut Args<'_>, db: &mut Writer<'_>, reply: &mut Reply<'_>) -> CommandResult {
-    let deadline_ms = Unit::Seconds.deadline_ms(args, 2, db.now_ms(), "setex")?;
+    let deadline_ms = deadline_ms(TimeUnit::Seconds, args, 2, db.now_ms(), "setex")?;
     store(args, 3, db, Ttl::At(deadline_ms));
     reply.ok();
     Ok(())
@@ -207,7 +208,7 @@ pub(super) static PSETEX: Command = Command {
 };
 
 fn psetex(args: &mut Args<'_>, db: &mut Writer<'_>, reply: &mut Reply<'_>) -> CommandResult {
-    let deadline_ms = Unit::Milliseconds.deadline_ms(args, 2, db.now_ms(), "psetex")?;
+    let deadline_ms = deadline_ms(TimeUnit::Milliseconds, args, 2, db.now_ms(), "psetex")?;
     store(args, 3, db, Ttl::At(deadline_ms));
     reply.ok();
     Ok(())
