@@ -114,7 +114,7 @@ pub struct Wait {
 
 bitflags::bitflags! {
     /// What a command is like, in Redis's terms (<https://redis.io/docs/latest/commands/command/>, "Flags").
-    #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+    #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
     pub struct Flags: u32 {
         const WRITE = 1;
         const READONLY = 1 << 1;
@@ -140,6 +140,8 @@ bitflags::bitflags! {
         const PROTECTED = 1 << 20;
         /// The deprecated flag of `COMMAND DOCS`; derived from [`Command::deprecated`], here for system commands.
         const SYSCMD = 1 << 21;
+        /// Is not put off by MULTI but executed at once; not printed.
+        const IN_MULTI = 1 << 22;
     }
 }
 

@@ -15,6 +15,7 @@ pub mod server;
 pub mod set;
 pub mod sorted_set;
 pub mod string;
+pub mod transactions;
 
 mod args;
 mod command;
@@ -48,4 +49,5 @@ pub static GROUPS: &[&[&Command]] = &[
     set::COMMANDS,
     sorted_set::COMMANDS,
     string::COMMANDS,
+    transactions::COMMANDS,
 ];

@@ -1,8 +1,8 @@
 //! The keys that blocked clients wait for, and which of them have been changed since the last look.
 //!
 //! The keyspace knows neither clients nor what they wait for: whoever lets a client wait says so with [`Awaited::wait`], takes
-//! the changed keys with [`Awaited::take_ready`], and takes the wish back with [`Awaited::stop`]. Cost while nobody waits: a load and a
-//! branch per change.
+//! the changed keys with [`Awaited::take_ready`], and takes the wish back with [`Awaited::stop`]. The callers are
+//! [`super::Observers`]' own.
 
 use hashbrown::HashTable;
 
@@ -37,12 +37,6 @@ impl Awaited {
         self.keys.is_empty()
     }
 
-    /// Whether a key that somebody waits for was changed.
-    #[inline]
-    pub fn has_ready(&self) -> bool {
-        !self.ready.is_empty()
-    }
-
     /// One more waits for this key.
     pub fn wait(&mut self, db: usize, key: Key<'_>) {
         let found = self.keys.find_mut(key.hash, |awaited| awaited.db == db && *awaited.bytes == *key.bytes);
@@ -65,16 +59,8 @@ impl Awaited {
         }
     }
 
-    /// A key was changed.
-    #[inline]
-    pub(super) fn changed(&mut self, db: usize, key: Key<'_>) {
-        if !self.keys.is_empty() {
-            self.changed_slowly(db, key);
-        }
-    }
-
-    #[cold]
-    fn changed_slowly(&mut self, db: usize, key: Key<'_>) {
+    /// A key was changed. Whether somebody waits for it.
+    pub(super) fn changed(&mut self, db: usize, key: Key<'_>) -> bool {
         let found = self.keys.find_mut(key.hash, |awaited| awaited.db == db && *awaited.bytes == *key.bytes);
         if let Some(awaited) = found
             && !awaited.is_ready
@@ -82,14 +68,16 @@ impl Awaited {
             awaited.is_ready = true;
             self.ready.push(ReadyKey { db, hash: key.hash, bytes: key.bytes.into() });
         }
+        !self.ready.is_empty()
     }
 
-    /// Every key of this database may be another now.
-    pub(super) fn database_changed(&mut self, db: usize) {
+    /// Every key of this database may be another now. Whether somebody waits for one of them.
+    pub(super) fn database_changed(&mut self, db: usize) -> bool {
         for awaited in self.keys.iter_mut().filter(|awaited| awaited.db == db && !awaited.is_ready) {
             awaited.is_ready = true;
             self.ready.push(ReadyKey { db, hash: awaited.hash, bytes: awaited.bytes.clone() });
         }
+        !self.ready.is_empty()
     }
 
     /// The keys changed since the last call, in the order of their changes.

@@ -54,11 +54,3 @@ impl Event {
         Event { class: EventClass::SORTED_SET, name }
     }
 }
-
-/// An event that somebody may have subscribed to.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Notification {
-    pub event: Event,
-    pub db: usize,
-    pub key: Box<[u8]>,
-}

@@ -2,7 +2,7 @@
 
 use super::db::{fields_due_ms, tick_of};
 use super::entry::Entry;
-use super::{Db, Event, Key, Keyspace, Notification, Object, Typed};
+use super::{Db, Event, Key, Keyspace, Object, Typed};
 
 impl Keyspace {
     /// Removes up to `budget` keys and fields whose deadline has passed; what is left of the budget. 0 means that there may be more.
@@ -104,7 +104,7 @@ impl Keyspace {
 
     /// Removes up to `budget` fields of one hash; how many.
     fn expire_fields_of(&mut self, db: usize, hash: u64, deadline_ms: i64, budget: usize) -> usize {
-        let Keyspace { dbs, hasher, reclaimer, now_ms, stats, settings, awaited, .. } = &mut *self;
+        let Keyspace { dbs, hasher, reclaimer, now_ms, stats, settings, observers, .. } = &mut *self;
         let now_ms = *now_ms;
         let Db { table, field_deadlines, .. } = &mut dbs[db];
         field_deadlines.remove(&(deadline_ms, hash));
@@ -118,7 +118,7 @@ impl Keyspace {
         if let Some(next_ms) = fields.next_deadline_ms() {
             field_deadlines.insert((next_ms, hash));
         }
-        if is_empty || !settings.notify.is_empty() || !awaited.is_empty() {
+        if is_empty || !settings.notify.is_empty() || observers.is_interested() {
             let name = entry.key().to_vec();
             self.fields_expired(db, Key::with_hash(&name, hash), is_empty);
         }
@@ -127,7 +127,7 @@ impl Keyspace {
 
     /// Tells of fields that have gone, and removes the hash if those were all.
     fn fields_expired(&mut self, db: usize, key: Key<'_>, is_empty: bool) {
-        self.awaited.changed(db, key);
+        self.observers.changed(db, key);
         let mut events = vec![Event::HEXPIRED];
         if is_empty {
             if let Some(entry) = self.dbs[db].remove(key, &self.hasher) {
@@ -137,7 +137,7 @@ impl Keyspace {
         }
         for event in events {
             if self.settings.notify.contains(event.class) {
-                self.notifications.push(Notification { event, db, key: key.bytes.into() });
+                self.observers.notify(event, db, key.bytes);
             }
         }
     }
@@ -162,7 +162,7 @@ impl Keyspace {
         if let Some(entry) = self.dbs[db].remove(key, &self.hasher) {
             self.stats.expired_keys += 1;
             self.reclaimer.entry(entry);
-            self.awaited.changed(db, key);
+            self.observers.changed(db, key);
         }
     }
 

@@ -17,10 +17,12 @@ mod hash;
 mod list;
 mod lru;
 mod object;
+mod observers;
 mod reclaim;
 mod set;
 mod sorted_set;
 mod view;
+mod watched;
 mod writer;
 
 use std::cell::{Cell, RefCell};
@@ -29,13 +31,14 @@ use crate::base::hash::KeyHasher;
 use crate::base::random::Random;
 use crate::config::MaxmemoryPolicy;
 
-pub use awaited::{Awaited, ReadyKey};
+pub use awaited::ReadyKey;
 pub use db::Db;
 pub use entry::{EMBEDDED_MAX, Entry, NewValue, Value, ValueRef};
-pub use event::{Event, EventClass, Notification};
+pub use event::{Event, EventClass};
 pub use hash::{FieldText, Hash};
 pub use list::{List, Side};
 pub use object::{Context, Kind, Object, Typed, WrongType};
+pub use observers::{Invalidation, Notification, Observers, Pending};
 pub use reclaim::Reclaimer;
 pub use set::{Member, Set};
 pub use sorted_set::{End, Members, Scanned, SortedSet};
@@ -135,10 +138,8 @@ pub struct Keyspace {
     expired_seen: RefCell<Vec<(usize, u64)>>,
     now_ms: i64,
     lru_clock: u32,
-    /// The keys that blocked clients wait for.
-    pub awaited: Awaited,
-    /// Events that somebody may have subscribed to, in the order in which they happened; the server takes them.
-    pub notifications: Vec<Notification>,
+    /// Who wants to know of changes.
+    pub observers: Observers,
     /// Whether the wheel removes keys by itself (`DEBUG SET-ACTIVE-EXPIRE`).
     pub active_expire: bool,
     pub settings: Settings,
@@ -160,8 +161,7 @@ impl Keyspace {
             expired_seen: RefCell::default(),
             now_ms,
             lru_clock: 0,
-            awaited: Awaited::default(),
-            notifications: Vec::new(),
+            observers: Observers::default(),
             active_expire: true,
             settings: Settings::default(),
             stats: KeyspaceStats::default(),

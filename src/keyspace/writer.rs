@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::db::fields_due_ms;
 use super::entry::{Displaced, Entry, NewValue, Value, ValueRef};
 use super::view::{StringBytes, string_bytes};
-use super::{Context, Db, Event, Key, Keyspace, Kind, Notification, Object, Typed, View, WrongType};
+use super::{Context, Db, Event, Key, Keyspace, Kind, Object, Typed, View, WrongType};
 
 /// What becomes of a key's deadline when its value is replaced.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -77,15 +77,14 @@ impl<'a> Writer<'a> {
     #[inline]
     pub fn notify(&mut self, event: Event, key: Key<'_>) {
         if self.keyspace.settings.notify.contains(event.class) {
-            let notification = Notification { event, db: self.db, key: key.bytes.into() };
-            self.keyspace.notifications.push(notification);
+            self.keyspace.observers.notify(event, self.db, key.bytes);
         }
     }
 
     /// Tells of a changed key whose change counts as one with another's: RENAME changes two keys at once.
     #[inline]
     fn signal(&mut self, key: Key<'_>) {
-        self.keyspace.awaited.changed(self.db, key);
+        self.keyspace.observers.changed(self.db, key);
     }
 
     /// Brings what a lookup of the key will touch into the cache.
@@ -490,8 +489,12 @@ impl<'a> Writer<'a> {
         let now_ms = self.keyspace.now_ms;
         let old = std::mem::replace(&mut self.keyspace.dbs[db], Db::new(now_ms));
         let len = old.len();
+        if len > 0 {
+            let was_there = |key: Key<'_>| old.find(key).is_some_and(|entry| !entry.is_expired(now_ms));
+            self.keyspace.observers.databases_changed(&[db], was_there);
+        }
+        self.keyspace.observers.invalidate_all();
         self.keyspace.reclaimer.database(old.table, old.wheel, old.field_deadlines);
-        self.keyspace.awaited.database_changed(db);
         self.keyspace.dirty += len as u64;
         len
     }
@@ -500,8 +503,8 @@ impl<'a> Writer<'a> {
     pub fn swap(&mut self, a: usize, b: usize) {
         self.keyspace.dbs.swap(a, b);
         self.keyspace.dbs_used = self.keyspace.dbs_used.max(a.max(b) + 1);
-        self.keyspace.awaited.database_changed(a);
-        self.keyspace.awaited.database_changed(b);
+        let Keyspace { dbs, observers, .. } = &mut *self.keyspace;
+        observers.databases_changed(&[a, b], |key| dbs[a].find(key).is_some() || dbs[b].find(key).is_some());
         self.keyspace.dirty += 1;
     }
 }

@@ -5,7 +5,7 @@
 //! command that did it, the command is run again with these arguments; it is done, or goes on waiting where it stood.
 //!
 //! ```text
-//!   Awaited (keyspace): which keys to look out for, which were changed
+//!   Observers (keyspace): which keys to look out for, which were changed
 //!        |
 //!   Blocking::queues: key -> clients, first come first served        Blocking::deadlines: when to give up
 //!        |                                                                 |
@@ -13,7 +13,7 @@
 //! ```
 //!
 //! Invariants: a client has [`gate::BLOCKED`] if and only if it has a [`Waiting`]; it then stands in the queue of each of its keys, in
-//! [`Awaited`](crate::keyspace::Awaited) as often, and in `deadlines` if it has one. A client that is closed waits no more.
+//! [`Observers`](crate::keyspace::Observers) as often, and in `deadlines` if it has one. A client that is closed waits no more.
 //!
 //! Cost: nothing for those who wait. A change of a key that somebody waits for is one look into its queue.
 
@@ -22,7 +22,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::commands::{Args, CommandError, CommandId, Outcome, Reply, Run, Wait};
 use crate::keyspace::{Key, Kind};
 use crate::resp::request::ArgRef;
-use crate::server::dispatch::RunTimer;
 use crate::server::engine::Engine;
 use crate::server::session::{Client, gate};
 
@@ -174,7 +173,7 @@ impl Engine {
         }
         for name in waiting.keys() {
             let hash = self.keyspace.hash(name);
-            self.keyspace.awaited.wait(waiting.db, Key::with_hash(name, hash));
+            self.keyspace.observers.wait(waiting.db, Key::with_hash(name, hash));
             let queues = &mut blocking.queues[waiting.db];
             if !queues.contains_key(name) {
                 queues.insert(name.into(), Queue::default());
@@ -201,7 +200,7 @@ impl Engine {
         }
         for name in waiting.keys() {
             let hash = self.keyspace.hash(name);
-            self.keyspace.awaited.stop(waiting.db, Key::with_hash(name, hash));
+            self.keyspace.observers.stop_waiting(waiting.db, Key::with_hash(name, hash));
             let queues = &mut blocking.queues[waiting.db];
             let Some(queue) = queues.get_mut(name) else { continue };
             if queue.clients.remove(&waiting.order).is_some() {
@@ -223,27 +222,10 @@ impl Engine {
     }
 
     /// Runs the commands of those who wait for keys that have been changed: key by key in the order of the changes, and of those
-    /// who wait for a key the first first. What they change may be waited for in turn. To be called after every command
-    /// outside of transactions and scripts, and after those.
-    #[inline]
-    pub(super) fn serve_blocked(&mut self) {
-        while self.keyspace.awaited.has_ready() {
-            self.serve_ready_keys();
-        }
-    }
-
-    /// The same between two commands that are timed.
+    /// who wait for a key the first first.
     #[cold]
-    #[inline(never)]
-    pub(super) fn serve_blocked_between(&mut self, timer: &mut RunTimer) {
-        timer.close(&self.clock, &mut self.registry, &mut self.stats);
-        self.serve_blocked();
-        timer.restart(&self.clock);
-    }
-
-    #[cold]
-    fn serve_ready_keys(&mut self) {
-        for ready in self.keyspace.awaited.take_ready() {
+    pub(super) fn serve_ready_keys(&mut self) {
+        for ready in self.keyspace.observers.take_ready() {
             let mut from = 0;
             // None of those that come to wait meanwhile is looked at: it has looked at the key itself.
             let end = self.blocking.next_order;
@@ -261,6 +243,7 @@ impl Engine {
                     .is_some_and(|waiting| waiting.on_no_key || kind == Some(waiting.kind));
                 if wakes {
                     self.try_again(key);
+                    self.tell_of_changes(Some(key));
                 }
             }
         }
@@ -328,7 +311,7 @@ impl Engine {
     #[inline]
     pub(super) fn end_waits(&mut self) {
         if self.blocking.clients > 0 {
-            self.serve_blocked();
+            self.tell_observers(None);
             self.end_overdue_waits();
         }
         if !self.blocking.released.is_empty() {

@@ -44,6 +44,7 @@ pub fn keys_by_id(engine: &Engine) -> BTreeMap<u64, usize> {
 fn flags(client: &Client) -> String {
     let session = &client.session;
     let flags = [
+        (session.gates & gate::MULTI != 0, 'x'),
         (session.gates & (gate::HELD | gate::BLOCKED) != 0, 'b'),
         (session.close_after_reply, 'c'),
         (client.closing, 'A'),
@@ -89,11 +90,12 @@ pub fn describe(engine: &Engine, key: usize, caller: usize, args: &Args<'_>, out
         Version::Resp2 => 2,
         Version::Resp3 => 3,
     };
+    let transaction = client.transaction.as_deref();
     // Writing to a vector cannot fail.
     let _ = write!(
         out,
-        "id={} addr={} laddr={} fd={} name={} age={} idle={} flags={} db={} sub=0 psub=0 ssub=0 multi=-1 \
-         watch=0 qbuf={pending_bytes} qbuf-free={free_bytes} argv-mem={argv_bytes} multi-mem=0 \
+        "id={} addr={} laddr={} fd={} name={} age={} idle={} flags={} db={} sub=0 psub=0 ssub=0 multi={} \
+         watch={} qbuf={pending_bytes} qbuf-free={free_bytes} argv-mem={argv_bytes} multi-mem={} \
          rbs={reply_ring_bytes} rbp={reply_ring_bytes} obl={ring_bytes} oll={overflow_chunks} omem={overflow_bytes} \
          tot-mem={memory_bytes} events={events} cmd={name} user=default redir=-1 resp={version} lib-name={} lib-ver={}",
         session.id,
@@ -105,6 +107,9 @@ pub fn describe(engine: &Engine, key: usize, caller: usize, args: &Args<'_>, out
         idle_ms / 1000,
         flags(client),
         session.db,
+        transaction.map_or(-1, |transaction| transaction.len() as i64),
+        client.watched.len(),
+        transaction.map_or(0, |transaction| transaction.argument_bytes()),
         String::from_utf8_lossy(&session.lib_name),
         String::from_utf8_lossy(&session.lib_ver),
     );

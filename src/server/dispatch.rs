@@ -4,9 +4,11 @@
 //! per run of equal quick commands, not per command: a clock reading costs as much as a small GET.
 
 use crate::base::clock::Clock;
-use crate::commands::{Args, Command, CommandError, CommandId, Outcome, Registry, Reply, Run};
+use crate::commands::{Args, CommandError, CommandId, Outcome, Registry, Reply, Run};
+use crate::keyspace::Keyspace;
+use crate::resp::request::ArgRef;
 use crate::server::engine::{DetachedInput, Engine, Request, UNKNOWN};
-use crate::server::gates;
+use crate::server::gates::{self, Verdict};
 use crate::server::session::gate;
 use crate::server::stall::Phase;
 use crate::server::stats::Stats;
@@ -22,7 +24,7 @@ pub(super) struct RunTimer {
 }
 
 impl RunTimer {
-    fn start(now_ns: u64) -> RunTimer {
+    pub(super) fn start(now_ns: u64) -> RunTimer {
         RunTimer { started_ns: now_ns, command: UNKNOWN, calls: 0 }
     }
 
@@ -47,6 +49,75 @@ impl RunTimer {
         }
         self.started_ns = now_ns;
         self.calls = 0;
+    }
+}
+
+/// Where the bytes of requests are.
+pub(super) struct Frames<'a> {
+    pub bytes: &'a [u8],
+    /// Of the request that has a frame of its own.
+    pub spilled: &'a [u8],
+    /// Arguments with buffers of their own.
+    pub owned: &'a mut [Vec<u8>],
+    pub args: &'a [ArgRef],
+}
+
+/// What does not change between two commands on data of one client.
+pub(super) struct DataLoop<'a> {
+    pub keyspace: &'a mut Keyspace,
+    pub registry: &'a mut Registry,
+    pub stats: &'a mut Stats,
+    pub clock: &'a Clock,
+    pub timer: &'a mut RunTimer,
+    pub db: usize,
+    pub no_touch: bool,
+    /// Whether it ends where a change has to be told to somebody.
+    pub tells_between: bool,
+}
+
+impl DataLoop<'_> {
+    /// Executes the first of `requests` that are commands on data; how many. The loop that everything is about.
+    #[inline(always)]
+    pub(super) fn run(&mut self, requests: &[Request], frames: Frames<'_>, reply: &mut Reply<'_>) -> usize {
+        let DataLoop { keyspace, registry, stats, clock, timer, db, no_touch, tells_between } = self;
+        let Frames { bytes, spilled, owned, args: all_args } = frames;
+        let mut has_to_tell = false;
+        let mut done = 0;
+        for request in requests {
+            if !request.on_data {
+                break;
+            }
+            let id = request.command;
+            if id != timer.command || timer.calls >= TIMED_RUN_MAX {
+                timer.close(clock, registry, stats);
+                timer.command = id;
+            }
+            timer.calls += 1;
+            let frame = if request.spilled { spilled } else { &bytes[request.start as usize..] };
+            let refs = &all_args[request.args_at as usize..][..request.argc as usize];
+            let mut args = Args::new(frame, refs, owned, request.hash);
+            let result = match registry.hot(id).run {
+                Run::Read(run) => run(&mut args, &keyspace.view(*db).without_touch(*no_touch), reply),
+                Run::Write(run) => {
+                    let result = run(&mut args, &mut keyspace.writer(*db), reply);
+                    has_to_tell = *tells_between && !keyspace.observers.pending().is_empty();
+                    result
+                }
+                Run::Pure(run) => run(&mut args, reply),
+                Run::Block(_) | Run::Session(_) | Run::Server(_) | Run::Container => unreachable!("it is not on data"),
+            };
+            if let Err(error) = result {
+                registry.stats[usize::from(id)].failed += 1;
+                stats.count_error(error.text());
+                reply.error(error.text());
+            }
+            done += 1;
+            if has_to_tell {
+                // Whoever waits for what was changed comes first.
+                break;
+            }
+        }
+        done
     }
 }
 
@@ -76,8 +147,8 @@ impl Engine {
         let mut index = first;
         while index < end {
             index = self.execute_data_commands(key, index, end, timer);
-            if self.keyspace.awaited.has_ready() {
-                self.serve_blocked_between(timer);
+            if !self.keyspace.observers.pending().is_empty() {
+                self.tell_observers_between(key, timer);
                 continue;
             }
             if index < end {
@@ -86,8 +157,11 @@ impl Engine {
                     break;
                 }
                 index += 1;
-                if self.keyspace.awaited.has_ready() {
-                    self.serve_blocked_between(timer);
+                if !self.keyspace.observers.pending().is_empty() {
+                    self.tell_observers_between(key, timer);
+                }
+                if self.clients[key].session.gates == gate::MULTI {
+                    index = self.queue_data_commands(key, index, end);
                 }
             }
         }
@@ -139,51 +213,42 @@ impl Engine {
     }
 
     /// Executes requests from `index` on, as long as they are commands on data and nothing is in their way; the first that is not.
-    /// The loop that everything is about: what does not change between two such commands is read once.
-    fn execute_data_commands(&mut self, key: usize, mut index: usize, end: usize, timer: &mut RunTimer) -> usize {
+    #[inline]
+    fn execute_data_commands(&mut self, key: usize, index: usize, end: usize, timer: &mut RunTimer) -> usize {
         let Engine { clients, keyspace, registry, batch, stats, clock, .. } = self;
         let client = &mut clients[key];
         if self.gates | client.session.gates != 0 {
             return index;
         }
         let (bytes, owned) = client.input.parts();
-        let db = client.session.db;
-        let no_touch = client.session.no_touch;
+        let (db, no_touch) = (client.session.db, client.session.no_touch);
+        let mut on_data = DataLoop { keyspace, registry, stats, clock, timer, db, no_touch, tells_between: true };
         let mut reply = Reply::new(&mut client.output, client.session.version);
-        let mut is_awaited = false;
-        for request in &batch.requests[index..end] {
+        let frames = Frames { bytes, spilled: &client.spilled, owned, args: &batch.args };
+        index + on_data.run(&batch.requests[index..end], frames, &mut reply)
+    }
+
+    /// Puts off requests from `index` on, as long as they are commands on data and a transaction is all that is in their way; the first
+    /// that is not.
+    #[inline(never)]
+    fn queue_data_commands(&mut self, key: usize, mut index: usize, end: usize) -> usize {
+        while index < end && self.gates | self.clients[key].session.gates == gate::MULTI {
+            let request = self.batch.requests[index];
             if !request.on_data {
                 break;
             }
-            let id = request.command;
-            if id != timer.command || timer.calls >= TIMED_RUN_MAX {
-                timer.close(clock, registry, stats);
-                timer.command = id;
-            }
-            timer.calls += 1;
-            let frame = if request.spilled { &client.spilled[..] } else { &bytes[request.start as usize..] };
-            let refs = &batch.args[request.args_at as usize..][..request.argc as usize];
-            let mut args = Args::new(frame, refs, owned, request.hash);
-            let result = match registry.hot(id).run {
-                Run::Read(run) => run(&mut args, &keyspace.view(db).without_touch(no_touch), &mut reply),
-                Run::Write(run) => {
-                    let result = run(&mut args, &mut keyspace.writer(db), &mut reply);
-                    is_awaited = keyspace.awaited.has_ready();
-                    result
-                }
-                Run::Pure(run) => run(&mut args, &mut reply),
-                Run::Block(_) | Run::Session(_) | Run::Server(_) | Run::Container => unreachable!("it is not on data"),
-            };
-            if let Err(error) = result {
-                registry.stats[usize::from(id)].failed += 1;
-                stats.count_error(error.text());
-                reply.error(error.text());
-            }
+            let mut input = std::mem::take(&mut self.clients[key].input);
+            let spilled = std::mem::take(&mut self.clients[key].spilled);
+            let (bytes, owned) = input.parts();
+            let frame = if request.spilled { &spilled[..] } else { &bytes[request.start as usize..] };
+            let args = std::mem::take(&mut self.batch.args);
+            let refs = &args[request.args_at as usize..][..request.argc as usize];
+            self.queue_request(key, request.command, true, &mut Args::new(frame, refs, owned, request.hash));
+            self.batch.args = args;
+            let client = &mut self.clients[key];
+            client.input = input;
+            client.spilled = spilled;
             index += 1;
-            if is_awaited {
-                // Whoever waits for what was changed comes first.
-                break;
-            }
         }
         index
     }
@@ -195,7 +260,7 @@ impl Engine {
         let executed = if request.command == UNKNOWN || self.gates | self.clients[key].session.gates != 0 {
             self.execute_gated(key, request)
         } else {
-            self.execute_detached(key, request);
+            self.with_args(key, request, |engine, args| engine.call(key, request.command, args));
             true
         };
         // It was timed by itself, in `call`.
@@ -203,10 +268,9 @@ impl Engine {
         executed
     }
 
-    /// Executes a request whose function may touch the whole engine: the bytes of its arguments are taken out of the client while
-    /// it runs.
-    #[inline(never)]
-    fn execute_detached(&mut self, key: usize, request: Request) {
+    /// Calls `run` with the request's arguments. It may touch the whole engine: the bytes of the arguments are taken out of the client
+    /// meanwhile.
+    fn with_args<R>(&mut self, key: usize, request: Request, run: impl FnOnce(&mut Engine, &mut Args<'_>) -> R) -> R {
         let client = &mut self.clients[key];
         let mut input = std::mem::take(&mut client.input);
         let spilled = std::mem::take(&mut client.spilled);
@@ -216,20 +280,25 @@ impl Engine {
         let (bytes, owned) = input.parts();
         let frame = if request.spilled { &spilled[..] } else { &bytes[request.start as usize..] };
         let refs = &all_args[request.args_at as usize..][..request.argc as usize];
-        let mut args = Args::new(frame, refs, owned, request.hash);
-        self.call(key, request.command, &mut args);
+        let answer = run(self, &mut Args::new(frame, refs, owned, request.hash));
         self.batch.args = all_args;
         let client = &mut self.clients[key];
         client.input = input;
         client.spilled = spilled;
+        answer
     }
 
     /// Calls a command whose arguments are held by the caller; container commands go to their subcommand.
     pub(super) fn call(&mut self, key: usize, id: CommandId, args: &mut Args<'_>) {
-        let (id, command) = match self.resolve(id, args) {
-            Ok(resolved) => resolved,
-            Err((id, error)) => return self.reject(key, id, error),
-        };
+        match self.resolve(id, args) {
+            Ok(id) => self.call_resolved(key, id, args),
+            Err((id, error)) => self.reject(key, id, error),
+        }
+    }
+
+    /// Calls a command, or a subcommand, whose number of arguments is right.
+    pub(super) fn call_resolved(&mut self, key: usize, id: CommandId, args: &mut Args<'_>) {
+        let command = self.registry.command(id);
         if self.registry.get(id).parent.is_some() {
             self.clients[key].session.last_subcommand = Some(id);
         }
@@ -277,16 +346,12 @@ impl Engine {
 
     /// The command, or of a container the subcommand, that `args` call, if their number fits. With an error comes the number of
     /// the command that is to be blamed for it, or [`UNKNOWN`].
-    fn resolve(
-        &self,
-        id: CommandId,
-        args: &Args<'_>,
-    ) -> Result<(CommandId, &'static Command), (CommandId, CommandError)> {
+    pub(super) fn resolve(&self, id: CommandId, args: &Args<'_>) -> Result<CommandId, (CommandId, CommandError)> {
         let command = self.registry.command(id);
         let check = |id: CommandId| {
             let command = self.registry.command(id);
             if command.accepts(args.len()) {
-                return Ok((id, command));
+                return Ok(id);
             }
             Err((id, CommandError::wrong_arity(&self.registry.get(id).full_name)))
         };
@@ -312,16 +377,22 @@ impl Engine {
             session.gates &= !gate::REPLY_SKIP_NEXT;
             self.clients[key].output.set_muted(true);
         }
-        let admitted = match gates::admit(self, key, request) {
-            gates::Verdict::Run => {
-                self.execute_detached(key, request);
+        let verdict = self.with_args(key, request, |engine, args| {
+            let verdict = gates::admit(engine, key, request.command, args);
+            match &verdict {
+                Verdict::Run(id) => engine.call_resolved(key, *id, args),
+                Verdict::Queue(id) => engine.queue_request(key, *id, request.on_data, args),
+                Verdict::Refuse(..) | Verdict::Wait => {}
+            }
+            verdict
+        });
+        let admitted = match verdict {
+            Verdict::Run(_) | Verdict::Queue(_) => true,
+            Verdict::Refuse(id, error) => {
+                self.reject(key, id, error);
                 true
             }
-            gates::Verdict::Refuse(error) => {
-                self.reject(key, request.command, error);
-                true
-            }
-            gates::Verdict::Wait => {
+            Verdict::Wait => {
                 self.postpone(key, request);
                 false
             }
@@ -333,12 +404,19 @@ impl Engine {
         admitted
     }
 
-    /// A request that did not get to run.
+    /// A request that did not get to run. A transaction that it would have been part of, or would have executed, is not executed.
     #[cold]
     pub(super) fn reject(&mut self, key: usize, id: CommandId, error: CommandError) {
         if id != UNKNOWN {
             self.registry.stats[usize::from(id)].rejected += 1;
         }
+        if id != UNKNOWN && self.registry.command(id).name == "exec" {
+            self.discard_transaction(key);
+            let reason = error.text().strip_prefix(b"ERR ").unwrap_or(error.text());
+            let text = [b"EXECABORT Transaction discarded because of: ", reason].concat();
+            return self.answer_error(key, &CommandError::owned(text));
+        }
+        self.abort_transaction(key);
         self.answer_error(key, &error);
     }
 

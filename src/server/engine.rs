@@ -474,15 +474,6 @@ impl Engine {
         self.mark_ready(key);
     }
 
-    /// The arguments of a gathered request, copied.
-    pub(super) fn request_args(&mut self, key: usize, request: Request) -> Vec<Vec<u8>> {
-        let client = &mut self.clients[key];
-        let (bytes, owned) = client.input.parts();
-        let frame = if request.spilled { &client.spilled[..] } else { &bytes[request.start as usize..] };
-        let refs = &self.batch.args[request.args_at as usize..][..request.argc as usize];
-        crate::commands::Args::new(frame, refs, owned, 0).to_owned()
-    }
-
     /// Feeds a client without a socket: what a `recv` would have brought, in as many as the ring needs.
     pub fn feed(&mut self, key: usize, mut bytes: &[u8]) {
         while !bytes.is_empty() {
@@ -547,6 +538,7 @@ impl Engine {
             client.session.gates |= gate::CLOSING;
             self.closing.push(key);
             self.abandon_wait(key);
+            self.discard_transaction(key);
         }
     }
 
@@ -578,10 +570,8 @@ impl Engine {
     /// What the commands caused.
     fn settle(&mut self) {
         self.keyspace.reap_seen();
-        self.serve_blocked();
+        self.tell_observers(None);
         self.keyspace.flush_garbage();
-        // Nobody can subscribe to them yet.
-        self.keyspace.notifications.clear();
     }
 }
 

@@ -11,6 +11,7 @@ mod limits;
 pub mod listen;
 mod metrics;
 mod network;
+mod observe;
 mod pause;
 mod session;
 pub mod shutdown;
@@ -19,6 +20,7 @@ pub mod start;
 mod stats;
 #[cfg(test)]
 pub mod testing;
+mod transaction;
 mod turn;
 
 pub use engine::Engine;

@@ -1,10 +1,13 @@
 //! One client: what it is, what it may, what it is in the middle of.
 
+use hashbrown::HashTable;
+
 use crate::commands::CommandId;
 use crate::reactor::{Input, Output, Stream};
 use crate::resp::reply::Version;
 use crate::resp::request::{ArgRef, Parser};
 use crate::server::blocking::Waiting;
+use crate::server::transaction::{Transaction, WatchedKey};
 
 /// A connected client: its socket, what it has sent, what it is to be sent, and its session.
 pub struct Client {
@@ -19,6 +22,12 @@ pub struct Client {
     pub session: Session,
     /// What it is blocked in.
     pub waiting: Option<Box<Waiting>>,
+    /// What MULTI has put off.
+    pub transaction: Option<Box<Transaction>>,
+    /// The empty one of the last time, with its room.
+    pub idle_transaction: Option<Box<Transaction>>,
+    /// The keys that it watches.
+    pub watched: HashTable<WatchedKey>,
     /// Is on the list of clients with replies to send.
     pub dirty: bool,
     /// Has requests in the batch; until they have been run its ring is not to be touched.
@@ -47,6 +56,11 @@ pub mod gate {
     pub const PAUSED: u32 = 1 << 4;
     /// It waits for a key; nothing more of it is executed until then.
     pub const BLOCKED: u32 = 1 << 5;
+    /// It has a transaction: its requests are put off until EXEC.
+    pub const MULTI: u32 = 1 << 6;
+
+    /// What was asked when a request was put off, and does not matter any more when EXEC comes to it.
+    pub const PASSED_BY_EXEC: u32 = REPLY_SKIP_NEXT | PAUSED | CLOSING;
 }
 
 /// The state of a client that commands see and change.
@@ -129,6 +143,9 @@ impl Client {
             spilled: Vec::new(),
             session,
             waiting: None,
+            transaction: None,
+            idle_transaction: None,
+            watched: HashTable::new(),
             dirty: false,
             gathered: false,
             ready: false,
@@ -152,6 +169,9 @@ impl Client {
             + self.partial.capacity() * size_of::<ArgRef>()
             + self.spilled.capacity()
             + self.waiting.as_ref().map_or(0, |waiting| waiting.memory_bytes())
+            + self.transaction.as_ref().map_or(0, |transaction| transaction.memory_bytes())
+            + self.idle_transaction.as_ref().map_or(0, |transaction| transaction.memory_bytes())
+            + self.watched.iter().map(WatchedKey::memory_bytes).sum::<usize>()
             + session.addr.capacity()
             + session.laddr.capacity()
             + session.name.capacity()

@@ -116,7 +116,7 @@ impl Server {
     /// How long to sleep at most; None: until an event, of which the ticker has one soon.
     fn timeout(&self) -> Option<Duration> {
         let engine = &self.engine;
-        let is_behind = self.expiry_behind || engine.keyspace.awaited.has_ready();
+        let is_behind = self.expiry_behind || !engine.keyspace.observers.pending().is_empty();
         if !engine.ready.is_empty() || !engine.dirty.is_empty() || is_behind {
             return Some(Duration::ZERO);
         }

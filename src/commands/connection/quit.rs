@@ -1,7 +1,7 @@
 //! QUIT and RESET.
 
 use super::{FAST_ACL, HANDSHAKE};
-use crate::commands::{Args, Command, CommandResult, Group, Run};
+use crate::commands::{Args, Command, CommandResult, Flags, Group, Run};
 use crate::resp::reply::Version;
 use crate::server::{Engine, gate};
 
@@ -9,7 +9,7 @@ pub(super) static QUIT: Command = Command {
     name: "quit",
     arity: -1,
     run: Run::Server(quit),
-    flags: HANDSHAKE,
+    flags: HANDSHAKE.union(Flags::IN_MULTI),
     acl: FAST_ACL,
     group: Group::Connection,
     summary: "Closes the connection.",
@@ -27,7 +27,7 @@ pub(super) static RESET: Command = Command {
     name: "reset",
     arity: 1,
     run: Run::Server(reset),
-    flags: HANDSHAKE,
+    flags: HANDSHAKE.union(Flags::IN_MULTI),
     acl: FAST_ACL,
     group: Group::Connection,
     summary: "Makes the connection as if it were new.",
@@ -37,6 +37,7 @@ pub(super) static RESET: Command = Command {
 
 /// Everything that a session was told is forgotten, but its id and what its library is called.
 fn reset(_args: &mut Args<'_>, engine: &mut Engine, key: usize) -> CommandResult {
+    engine.discard_transaction(key);
     let needs_password = !engine.config.requirepass.is_empty();
     let client = &mut engine.clients[key];
     client.output.set_muted(false);

@@ -240,7 +240,7 @@ fn a_slice_removes_no_more_than_its_budget() {
     keyspace.settings.notify = EventClass::all();
     make_hash(&mut keyspace, b"hash", 20_000, |n| (n > 0).then_some(START_MS + 10));
     make_hash(&mut keyspace, b"later", 3, |_| Some(START_MS + 11));
-    keyspace.notifications.clear();
+    keyspace.observers.take_notifications();
     assert_eq!(keyspace.next_expiry_ms(), Some(START_MS as u64 + 11));
     keyspace.set_now_ms(START_MS + 11);
     let mut slices = 0;
@@ -257,12 +257,18 @@ fn a_slice_removes_no_more_than_its_budget() {
     assert!(slices >= 39, "{slices} slices");
     assert_eq!((len(&keyspace, b"hash"), len(&keyspace, b"later")), (1, 3));
     assert_eq!(keyspace.stats.expired_subkeys, 19_999);
-    assert!(keyspace.notifications.iter().all(|told| told.event.name == "hexpired" && *told.key == *b"hash"));
-    keyspace.notifications.clear();
+    assert!(
+        keyspace
+            .observers
+            .take_notifications()
+            .iter()
+            .all(|told| told.event.name == "hexpired" && *told.key == *b"hash")
+    );
+    keyspace.observers.take_notifications();
     keyspace.set_now_ms(START_MS + 12);
     assert!(keyspace.expire_slice(512) > 0);
     assert_eq!((keyspace.db(0).len(), keyspace.next_expiry_ms()), (1, None));
-    let told: Vec<&str> = keyspace.notifications.iter().map(|told| told.event.name).collect();
+    let told: Vec<&str> = keyspace.observers.take_notifications().iter().map(|told| told.event.name).collect();
     assert_eq!(told, ["hexpired", "del"], "a hash goes with its last field");
 }
 

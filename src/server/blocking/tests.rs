@@ -17,7 +17,7 @@ fn assert_nobody_waits(harness: &mut EngineHarness) {
     let blocking = &harness.engine.blocking;
     assert_eq!(blocking.keys(), (0, 0));
     assert_eq!(blocking.clients_with_deadline(), 0);
-    assert!(harness.engine.keyspace.awaited.is_empty());
+    assert!(harness.engine.keyspace.observers.is_nothing_awaited());
 }
 
 #[test]

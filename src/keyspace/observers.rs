@@ -1,0 +1,208 @@
+//! Who wants to know of changes, and what they have not been told yet: blocked clients ([`Awaited`]), clients that WATCH keys
+//! ([`Watched`]), client-side caches, subscribers to keyspace events.
+//!
+//! ```text
+//!   Writer, expiry --> changed(db, key) --+--> Awaited: keys that became ready        \
+//!                                         +--> Watched: number of the last change      } interest: one byte, 0 on the hot path
+//!                                         +--> changed keys, for client-side caches   /
+//!   Writer, expiry --> notify(event) -----> notifications
+//!                                              |
+//!   Engine, right after the command <----------+  pending: one byte, 0 on the hot path
+//! ```
+//!
+//! Invariants: a bit of [`Interest`] is set if and only if there is somebody of that kind; a bit of [`Pending`] if and only if the
+//! list of that kind is not empty. The keyspace knows none of those who are told.
+
+use super::awaited::{Awaited, ReadyKey};
+use super::watched::Watched;
+use super::{Event, Key};
+
+bitflags::bitflags! {
+    /// Kinds of those who want to know of changes of keys.
+    #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+    struct Interest: u8 {
+        const AWAITED = 1;
+        const WATCHED = 1 << 1;
+        /// Somebody keeps copies of values: every changed key is recorded.
+        const CACHED = 1 << 2;
+    }
+}
+
+bitflags::bitflags! {
+    /// What the server has to tell, once the command that caused it is done.
+    #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+    pub struct Pending: u8 {
+        /// Keys that blocked clients wait for.
+        const READY = 1;
+        /// Events for subscribers.
+        const NOTIFICATIONS = 1 << 1;
+        /// Keys of which client-side caches may have copies.
+        const INVALIDATIONS = 1 << 2;
+    }
+}
+
+/// An event that somebody may have subscribed to.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Notification {
+    pub event: Event,
+    pub db: usize,
+    pub key: Box<[u8]>,
+}
+
+/// A change that client-side caches want to know of.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Invalidation {
+    Key {
+        db: usize,
+        hash: u64,
+        bytes: Box<[u8]>,
+    },
+    /// Everything in every database.
+    All,
+}
+
+/// Everybody who wants to know.
+pub struct Observers {
+    interest: Interest,
+    pending: Pending,
+    awaited: Awaited,
+    watched: Watched,
+    notifications: Vec<Notification>,
+    invalidations: Vec<Invalidation>,
+}
+
+impl Default for Observers {
+    fn default() -> Self {
+        Observers {
+            interest: Interest::empty(),
+            pending: Pending::empty(),
+            awaited: Awaited::default(),
+            watched: Watched::default(),
+            notifications: Vec::new(),
+            invalidations: Vec::new(),
+        }
+    }
+}
+
+impl Observers {
+    /// What is to be told; empty on the hot path.
+    #[inline]
+    pub fn pending(&self) -> Pending {
+        self.pending
+    }
+
+    /// Whether anybody wants to know which keys change.
+    #[inline]
+    pub(super) fn is_interested(&self) -> bool {
+        !self.interest.is_empty()
+    }
+
+    /// A key was changed (or removed).
+    #[inline]
+    pub(super) fn changed(&mut self, db: usize, key: Key<'_>) {
+        if self.is_interested() {
+            self.changed_slowly(db, key);
+        }
+    }
+
+    #[cold]
+    fn changed_slowly(&mut self, db: usize, key: Key<'_>) {
+        if self.interest.contains(Interest::AWAITED) && self.awaited.changed(db, key) {
+            self.pending |= Pending::READY;
+        }
+        if self.interest.contains(Interest::WATCHED) {
+            self.watched.changed(db, key);
+        }
+        if self.interest.contains(Interest::CACHED) {
+            self.invalidations.push(Invalidation::Key { db, hash: key.hash, bytes: key.bytes.into() });
+            self.pending |= Pending::INVALIDATIONS;
+        }
+    }
+
+    /// Every key of `dbs` may be another now; `was_or_is_there` says which of the keys of any of them was there before or is now.
+    pub(super) fn databases_changed(&mut self, dbs: &[usize], was_or_is_there: impl Fn(Key<'_>) -> bool) {
+        for &db in dbs {
+            if self.awaited.database_changed(db) {
+                self.pending |= Pending::READY;
+            }
+        }
+        self.watched.databases_changed(dbs, was_or_is_there);
+    }
+
+    /// Whoever keeps copies of values has to forget all of them.
+    pub(super) fn invalidate_all(&mut self) {
+        if self.interest.contains(Interest::CACHED) {
+            self.invalidations.clear();
+            self.invalidations.push(Invalidation::All);
+            self.pending |= Pending::INVALIDATIONS;
+        }
+    }
+
+    /// Something that subscribers are to be told.
+    pub(super) fn notify(&mut self, event: Event, db: usize, key: &[u8]) {
+        self.notifications.push(Notification { event, db, key: key.into() });
+        self.pending |= Pending::NOTIFICATIONS;
+    }
+
+    /// The events since the last call, in their order.
+    pub fn take_notifications(&mut self) -> Vec<Notification> {
+        self.pending -= Pending::NOTIFICATIONS;
+        std::mem::take(&mut self.notifications)
+    }
+
+    /// The changes since the last call, in their order, one key as often as it was changed.
+    pub fn take_invalidations(&mut self) -> Vec<Invalidation> {
+        self.pending -= Pending::INVALIDATIONS;
+        std::mem::take(&mut self.invalidations)
+    }
+
+    /// The keys that somebody waits for and that were changed since the last call, in the order of their changes.
+    pub fn take_ready(&mut self) -> Vec<ReadyKey> {
+        self.pending -= Pending::READY;
+        self.awaited.take_ready()
+    }
+
+    /// Whether changed keys are recorded for client-side caches.
+    pub fn set_cached(&mut self, is_cached: bool) {
+        self.interest.set(Interest::CACHED, is_cached);
+    }
+
+    /// Whether nobody waits for a key.
+    pub fn is_nothing_awaited(&self) -> bool {
+        self.awaited.is_empty()
+    }
+
+    /// One more waits for this key.
+    pub fn wait(&mut self, db: usize, key: Key<'_>) {
+        self.awaited.wait(db, key);
+        self.interest |= Interest::AWAITED;
+    }
+
+    /// One fewer waits for it.
+    pub fn stop_waiting(&mut self, db: usize, key: Key<'_>) {
+        self.awaited.stop(db, key);
+        self.interest.set(Interest::AWAITED, !self.awaited.is_empty());
+    }
+
+    /// One more watches this key. The number to ask with, later.
+    pub fn watch(&mut self, db: usize, key: Key<'_>) -> u64 {
+        self.interest |= Interest::WATCHED;
+        self.watched.watch(db, key)
+    }
+
+    /// One fewer watches it.
+    pub fn unwatch(&mut self, db: usize, key: Key<'_>) {
+        self.watched.unwatch(db, key);
+        self.interest.set(Interest::WATCHED, !self.watched.is_empty());
+    }
+
+    /// Whether a key that is watched was changed after [`Observers::watch`] answered `since`.
+    pub fn is_changed(&self, db: usize, key: Key<'_>, since: u64) -> bool {
+        self.watched.is_changed(db, key, since)
+    }
+
+    /// Keys that are watched.
+    pub fn watched_keys(&self) -> usize {
+        self.watched.len()
+    }
+}

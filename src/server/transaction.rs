@@ -1,0 +1,280 @@
+//! Transactions (<https://redis.io/docs/latest/develop/interact/transactions/>): requests that MULTI puts off until EXEC, and the keys that
+//! a client watches.
+//!
+//! ```text
+//!   batch --(gate::MULTI)--> Transaction: requests, arguments and bytes, copied one behind the other
+//!                                 |
+//!   EXEC ------------------------ +--> commands on data in the hot loop, the others through `call_resolved`
+//! ```
+//!
+//! Owned by the client that it belongs to. Invariants: a client has [`gate::MULTI`] if and only if it has a [`Transaction`]; each of its
+//! watched keys is counted once in [`Observers`](crate::keyspace::Observers). Nothing that the transaction's commands cause (wake-ups,
+//! events, invalidations) is told before its last command is done.
+//!
+//! Cost: a queued request is a copy of its bytes into buffers that the client keeps; executing it costs what it costs without a transaction.
+
+use crate::base::log;
+use crate::commands::{Args, CommandError, CommandId, Flags, Reply};
+use crate::keyspace::Key;
+use crate::resp::request::ArgRef;
+use crate::server::dispatch::{DataLoop, Frames, RunTimer};
+use crate::server::engine::{Engine, Request};
+use crate::server::session::gate;
+
+/// Bytes and requests for which a client keeps room between transactions.
+const KEPT_BYTES: usize = 4096;
+const KEPT_REQUESTS: usize = 64;
+/// Offsets of arguments are 31 bits: a transaction of more bytes is refused, whatever `client-query-buffer-limit` is.
+const BYTES_MAX: usize = 1 << 30;
+
+/// What MULTI has put off.
+#[derive(Default)]
+pub struct Transaction {
+    requests: Vec<Request>,
+    args: Vec<ArgRef>,
+    /// The bytes of the arguments, one behind the other.
+    bytes: Vec<u8>,
+    /// Large arguments, moved.
+    owned: Vec<Vec<u8>>,
+    owned_bytes: usize,
+    /// Flags that any of the commands has.
+    flags: Flags,
+    /// A request was refused: EXEC will be too.
+    is_aborted: bool,
+}
+
+impl Transaction {
+    /// Requests put off.
+    pub fn len(&self) -> usize {
+        self.requests.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.requests.is_empty()
+    }
+
+    /// Flags that any of its commands has.
+    pub fn flags(&self) -> Flags {
+        self.flags
+    }
+
+    /// Bytes of arguments: CLIENT LIST's `multi-mem`.
+    pub fn argument_bytes(&self) -> usize {
+        self.bytes.len() + self.owned_bytes
+    }
+
+    /// Memory that it costs, bytes.
+    pub fn memory_bytes(&self) -> usize {
+        size_of::<Transaction>()
+            + self.requests.capacity() * size_of::<Request>()
+            + self.args.capacity() * size_of::<ArgRef>()
+            + self.bytes.capacity()
+            + self.owned_bytes
+    }
+
+    fn push(&mut self, command: CommandId, on_data: bool, args: &mut Args<'_>) {
+        let args_at = self.args.len() as u32;
+        for index in 0..args.len() {
+            if args.is_owned(index) {
+                let owned = args.take(index);
+                self.owned_bytes += owned.len();
+                self.args.push(ArgRef::owned(self.owned.len()));
+                self.owned.push(owned);
+            } else {
+                let arg = args.get(index);
+                self.args.push(ArgRef::in_frame(self.bytes.len(), arg.len()));
+                self.bytes.extend_from_slice(arg);
+            }
+        }
+        self.requests.push(Request {
+            args_at,
+            argc: args.len() as u32,
+            start: 0,
+            end: 0,
+            hash: args.key_hash(),
+            command,
+            spilled: false,
+            on_data,
+        });
+    }
+
+    /// Makes it as new, with some of its room.
+    fn clear(&mut self) {
+        if self.bytes.capacity() > KEPT_BYTES || self.requests.capacity() > KEPT_REQUESTS {
+            *self = Transaction::default();
+            return;
+        }
+        self.requests.clear();
+        self.args.clear();
+        self.bytes.clear();
+        self.owned.clear();
+        self.owned_bytes = 0;
+        self.flags = Flags::empty();
+        self.is_aborted = false;
+    }
+}
+
+/// A key that a client watches.
+pub struct WatchedKey {
+    db: usize,
+    hash: u64,
+    bytes: Box<[u8]>,
+    /// Number of the last change of any watched key when it was watched.
+    since: u64,
+}
+
+impl WatchedKey {
+    /// Memory that it costs, bytes; as much again is the keyspace's.
+    pub fn memory_bytes(&self) -> usize {
+        2 * (size_of::<WatchedKey>() + self.bytes.len())
+    }
+}
+
+impl Engine {
+    /// MULTI.
+    pub fn begin_transaction(&mut self, key: usize) {
+        let client = &mut self.clients[key];
+        client.session.gates |= gate::MULTI;
+        client.transaction = Some(client.idle_transaction.take().unwrap_or_default());
+    }
+
+    /// Forgets the transaction and the watched keys; the client goes on without.
+    pub fn discard_transaction(&mut self, key: usize) {
+        self.unwatch_all(key);
+        let client = &mut self.clients[key];
+        client.session.gates &= !gate::MULTI;
+        if let Some(mut transaction) = client.transaction.take() {
+            transaction.clear();
+            client.idle_transaction = Some(transaction);
+        }
+    }
+
+    /// A request of the client was refused: if it has a transaction, EXEC will refuse that.
+    pub(super) fn abort_transaction(&mut self, key: usize) {
+        if let Some(transaction) = &mut self.clients[key].transaction {
+            transaction.is_aborted = true;
+        }
+    }
+
+    /// Puts a request off. Its command was found, and may be called.
+    pub(super) fn queue_request(&mut self, key: usize, command: CommandId, on_data: bool, args: &mut Args<'_>) {
+        let flags = self.registry.command(command).flags;
+        let client = &mut self.clients[key];
+        let Some(transaction) = &mut client.transaction else { return };
+        // A transaction that is going to be refused need not be remembered.
+        if !transaction.is_aborted {
+            transaction.push(command, on_data, args);
+            transaction.flags |= flags;
+            let bytes = transaction.argument_bytes();
+            let over_limit =
+                bytes as u64 > self.config.client_query_buffer_limit || transaction.bytes.len() > BYTES_MAX;
+            if over_limit {
+                self.stats.query_limit_disconnections += 1;
+                log::warning(format_args!(
+                    "Closing client id={} addr={} that reached max query buffer length: a transaction of {bytes} bytes.",
+                    client.session.id, client.session.addr
+                ));
+                return self.close(key);
+            }
+        }
+        self.reply(key).simple("QUEUED");
+    }
+
+    /// EXEC: runs what was put off, unless a request of it was refused or a watched key was changed.
+    ///
+    /// # Errors
+    /// `EXECABORT Transaction discarded because of previous errors.`
+    pub fn execute_transaction(&mut self, key: usize) -> Result<(), CommandError> {
+        let client = &mut self.clients[key];
+        let Some(mut transaction) = client.transaction.take() else {
+            return Err(CommandError::new("ERR EXEC without MULTI"));
+        };
+        client.session.gates &= !gate::MULTI;
+        let is_stale = !transaction.is_aborted && self.is_watched_changed(key);
+        self.unwatch_all(key);
+        if transaction.is_aborted {
+            transaction.clear();
+            self.clients[key].idle_transaction = Some(transaction);
+            return Err(CommandError::new("EXECABORT Transaction discarded because of previous errors."));
+        }
+        if is_stale {
+            self.reply(key).null_array();
+        } else {
+            self.reply(key).array(transaction.len());
+            let was_denied = std::mem::replace(&mut self.blocking.is_denied, true);
+            self.run_transaction(key, &mut transaction);
+            self.blocking.is_denied = was_denied;
+        }
+        transaction.clear();
+        self.clients[key].idle_transaction = Some(transaction);
+        Ok(())
+    }
+
+    fn run_transaction(&mut self, key: usize, transaction: &mut Transaction) {
+        let Transaction { requests, args, bytes, owned, .. } = transaction;
+        let mut timer = RunTimer::start(self.clock.monotonic_ns());
+        let mut index = 0;
+        while index < requests.len() {
+            if self.gates | self.clients[key].session.gates & !gate::PASSED_BY_EXEC == 0 {
+                let client = &mut self.clients[key];
+                let mut on_data = DataLoop {
+                    keyspace: &mut self.keyspace,
+                    registry: &mut self.registry,
+                    stats: &mut self.stats,
+                    clock: &self.clock,
+                    timer: &mut timer,
+                    db: client.session.db,
+                    no_touch: client.session.no_touch,
+                    tells_between: false,
+                };
+                let mut reply = Reply::new(&mut client.output, client.session.version);
+                let frames = Frames { bytes, spilled: &[], owned, args };
+                index += on_data.run(&requests[index..], frames, &mut reply);
+            }
+            let Some(request) = requests.get(index) else { break };
+            timer.close(&self.clock, &mut self.registry, &mut self.stats);
+            let refs = &args[request.args_at as usize..][..request.argc as usize];
+            let mut args = Args::new(bytes, refs, owned, request.hash);
+            self.call_resolved(key, request.command, &mut args);
+            timer.restart(&self.clock);
+            index += 1;
+        }
+        timer.close(&self.clock, &mut self.registry, &mut self.stats);
+    }
+
+    /// WATCH: remembers a key of the client's database.
+    pub fn watch(&mut self, key: usize, name: &[u8]) {
+        let db = self.clients[key].session.db;
+        let hash = self.keyspace.hash(name);
+        let is_it = |watched: &WatchedKey| watched.db == db && *watched.bytes == *name;
+        if self.clients[key].watched.find(hash, is_it).is_some() {
+            return;
+        }
+        // A key that is past its deadline is gone already: that it is taken out later is no change.
+        self.keyspace.writer(db).exists(Key::with_hash(name, hash));
+        let since = self.keyspace.observers.watch(db, Key::with_hash(name, hash));
+        let watched = WatchedKey { db, hash, bytes: name.into(), since };
+        self.clients[key].watched.insert_unique(hash, watched, |watched| watched.hash);
+    }
+
+    /// UNWATCH.
+    pub fn unwatch_all(&mut self, key: usize) {
+        for watched in std::mem::take(&mut self.clients[key].watched) {
+            self.keyspace.observers.unwatch(watched.db, Key::with_hash(&watched.bytes, watched.hash));
+        }
+    }
+
+    /// Whether one of the keys that the client watches has been changed, or has expired, since.
+    fn is_watched_changed(&mut self, key: usize) -> bool {
+        let Engine { clients, keyspace, .. } = self;
+        clients[key].watched.iter().any(|watched| {
+            let name = Key::with_hash(&watched.bytes, watched.hash);
+            // Takes it out if its deadline has passed, which is a change.
+            keyspace.writer(watched.db).exists(name);
+            keyspace.observers.is_changed(watched.db, name, watched.since)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,189 @@
+//! Transactions on a virtual clock: what WATCH sees, what the limits hold, what clients are told and when.
+
+use crate::server::session::gate;
+use crate::server::testing::{EngineHarness, encode};
+
+#[test]
+fn requests_are_put_off_until_exec() {
+    let mut harness = EngineHarness::new();
+    let other = harness.connect();
+    assert_eq!(harness.line("multi"), "+OK\r\n");
+    assert_eq!(harness.line("set a 1"), "+QUEUED\r\n");
+    assert_eq!(harness.line("incr a"), "+QUEUED\r\n");
+    assert_eq!(harness.line("client getname"), "+QUEUED\r\n");
+    assert_eq!(harness.line_as(other, "get a"), "$-1\r\n");
+    assert_eq!(harness.line("exec"), "*3\r\n+OK\r\n:2\r\n$-1\r\n");
+    assert_eq!(harness.line("get a"), "$1\r\n2\r\n");
+    assert_eq!(harness.line("exec"), "-ERR EXEC without MULTI\r\n");
+}
+
+#[test]
+fn one_batch_may_hold_several_transactions() {
+    let mut harness = EngineHarness::new();
+    let mut batch = Vec::new();
+    let big = vec![b'v'; 100_000];
+    for _ in 0..3 {
+        batch.extend(encode(&[b"multi"]));
+        batch.extend(encode(&[b"set", b"a", &big]));
+        batch.extend(encode(&[b"strlen", b"a"]));
+        batch.extend(encode(&[b"exec"]));
+    }
+    let answer = harness.feed(harness.first, &batch);
+    let one = "+OK\r\n+QUEUED\r\n+QUEUED\r\n*2\r\n+OK\r\n:100000\r\n";
+    assert_eq!(String::from_utf8(answer).unwrap(), one.repeat(3));
+}
+
+#[test]
+fn a_watched_key_that_expires_is_changed() {
+    let mut harness = EngineHarness::new();
+    harness.line("set a 1 px 100");
+    assert_eq!(harness.line("watch a"), "+OK\r\n");
+    harness.line("multi");
+    harness.line("ping");
+    harness.engine.clock.advance(std::time::Duration::from_millis(101));
+    assert_eq!(harness.line("exec"), "*-1\r\n");
+    // One that was past its deadline before is not there: that it goes is no change.
+    harness.engine.keyspace.active_expire = false;
+    harness.line("set a 1 px 100");
+    harness.engine.clock.advance(std::time::Duration::from_millis(101));
+    harness.line("watch a");
+    harness.line("multi");
+    harness.line("ping");
+    assert_eq!(harness.line("exec"), "*1\r\n+PONG\r\n");
+}
+
+#[test]
+fn watch_sees_whatever_changes_a_key() {
+    let changes: &[(&str, bool)] = &[
+        ("set k 1", true),
+        ("get k", false),
+        ("set other 1", false),
+        ("del k", true),
+        ("expire k 100", true),
+        ("rename k other", true),
+        ("copy other k", false),
+        ("copy k other replace", false),
+        ("move k 1", true),
+        ("flushall", true),
+        ("flushdb", true),
+        ("swapdb 0 1", true),
+        ("swapdb 1 2", false),
+        ("append k x", true),
+        ("persist k", false),
+        ("sadd k x", false),
+    ];
+    for &(change, is_seen) in changes {
+        let mut harness = EngineHarness::new();
+        let other = harness.connect();
+        harness.line("set k v");
+        harness.line("watch k nothing k");
+        harness.line_as(other, change);
+        harness.line("multi");
+        harness.line("ping");
+        let wanted = if is_seen { "*-1\r\n" } else { "*1\r\n+PONG\r\n" };
+        assert_eq!(harness.line("exec"), wanted, "{change}");
+        assert_eq!(harness.engine.keyspace.observers.watched_keys(), 0);
+        // By the client itself as well.
+        let mut harness = EngineHarness::new();
+        harness.line("set k v");
+        harness.line("watch k");
+        harness.line(change);
+        harness.line("multi");
+        harness.line("ping");
+        assert_eq!(harness.line("exec"), wanted, "{change} by the client itself");
+    }
+}
+
+#[test]
+fn flushes_do_not_change_what_is_not_there() {
+    let mut harness = EngineHarness::new();
+    harness.line("set other 1");
+    harness.line("watch k");
+    harness.line("flushall");
+    harness.line("multi");
+    assert_eq!(harness.line("exec"), "*0\r\n");
+}
+
+#[test]
+fn unwatch_discard_reset_and_goodbye_forget() {
+    for forget in ["unwatch", "discard", "reset"] {
+        let mut harness = EngineHarness::new();
+        harness.line("watch k");
+        if forget == "discard" {
+            harness.line("multi");
+        }
+        harness.line(forget);
+        assert_eq!(harness.engine.keyspace.observers.watched_keys(), 0, "{forget}");
+        harness.line("set k 1");
+        harness.line("multi");
+        assert_eq!(harness.line("exec"), "*0\r\n", "{forget}");
+    }
+    let mut harness = EngineHarness::new();
+    harness.line("watch k");
+    harness.line("multi");
+    harness.engine.close(harness.first);
+    assert_eq!(harness.engine.keyspace.observers.watched_keys(), 0);
+}
+
+#[test]
+fn blocking_commands_do_not_block_and_are_served_afterwards() {
+    let mut harness = EngineHarness::new();
+    let waiter = harness.connect();
+    assert_eq!(harness.line_as(waiter, "blpop l 0"), "");
+    harness.line("multi");
+    for line in ["blpop nothing 0", "rpush l 1", "lpop l", "rpush l 2"] {
+        assert_eq!(harness.line(line), "+QUEUED\r\n");
+    }
+    assert_eq!(harness.line("exec"), "*4\r\n*-1\r\n:1\r\n$1\r\n1\r\n:1\r\n");
+    assert_eq!(harness.take(waiter), b"*2\r\n$1\r\nl\r\n$1\r\n2\r\n");
+}
+
+#[test]
+fn refused_requests_refuse_the_transaction() {
+    for refused in ["nothing at all", "get", "client nothing", "client kill"] {
+        let mut harness = EngineHarness::new();
+        harness.line("multi");
+        assert!(harness.line(refused).starts_with("-ERR"), "{refused}");
+        harness.line("set a 1");
+        assert_eq!(
+            harness.line("exec"),
+            "-EXECABORT Transaction discarded because of previous errors.\r\n",
+            "{refused}"
+        );
+        assert_eq!(harness.line("get a"), "$-1\r\n");
+        assert_eq!(harness.engine.clients[harness.first].session.gates & gate::MULTI, 0);
+    }
+}
+
+#[test]
+fn a_pause_of_writes_holds_what_exec_would_write() {
+    let mut harness = EngineHarness::new();
+    let other = harness.connect();
+    harness.line_as(other, "multi");
+    harness.line_as(other, "set a 1");
+    harness.line("client pause 1000 write");
+    assert_eq!(harness.line_as(other, "exec"), "");
+    harness.advance_ms(1000);
+    assert_eq!(harness.take(other), b"*1\r\n+OK\r\n");
+    harness.line_as(other, "multi");
+    harness.line_as(other, "get a");
+    harness.line("client pause 1000 write");
+    assert_eq!(harness.line_as(other, "exec"), "*1\r\n$1\r\n1\r\n");
+}
+
+#[test]
+fn a_transaction_costs_no_more_than_the_limit() {
+    let mut harness = EngineHarness::with_config(&[("client-query-buffer-limit", "1mb")]);
+    let other = harness.connect();
+    harness.line_as(other, "multi");
+    let value = vec![b'v'; 10_000];
+    let request = encode(&[b"set", b"key", &value]);
+    let mut sent = 0;
+    while harness.is_connected(other) {
+        harness.feed(other, &request);
+        sent += 1;
+        assert!(sent <= 106, "a megabyte of requests is more than it may keep");
+    }
+    assert!(sent >= 104, "closed after {sent}");
+    assert_eq!(harness.engine.stats.query_limit_disconnections, 1);
+}
