@@ -16,7 +16,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("resp", &["base"]),
     ("collections", &["base"]),
     ("config", &["base", "resp"]),
-    ("keyspace", &["base", "collections", "config"]),
+    ("keyspace", &["base", "resp", "collections", "config"]),
     ("acl", &["base"]),
     ("persistence", &["base", "collections", "keyspace"]),
     ("replication", &["base", "resp", "collections", "keyspace", "persistence"]),

@@ -20,13 +20,21 @@ pub struct Args<'a> {
     owned: &'a mut [Vec<u8>],
     /// Hash of the first key, computed (and its memory prefetched) before the turn's commands run; 0 where there is none.
     key_hash: u64,
+    /// Whether somebody needs the arguments after the command, so that none may be moved.
+    is_kept: bool,
 }
 
 impl<'a> Args<'a> {
     /// `refs` are relative to `frame`; those with buffers of their own index into `owned`.
     #[inline]
     pub fn new(frame: &'a [u8], refs: &'a [ArgRef], owned: &'a mut [Vec<u8>], key_hash: u64) -> Args<'a> {
-        Args { frame, refs, owned, key_hash }
+        Args { frame, refs, owned, key_hash, is_kept: false }
+    }
+
+    /// Whether none of them may be moved: they are needed after the command.
+    #[inline]
+    pub fn keep(&mut self, is_kept: bool) {
+        self.is_kept = is_kept;
     }
 
     /// Number of arguments, with the command's name.
@@ -69,11 +77,11 @@ impl<'a> Args<'a> {
     }
 
     /// The bytes of an argument as a value to keep: moved if it has a buffer of its own, else copied. The argument is empty
-    /// afterwards in the first case.
+    /// afterwards in the first case. Where the arguments are kept it is always copied.
     pub fn take(&mut self, index: usize) -> Vec<u8> {
         match self.refs[index].owned_index() {
-            Some(index) => std::mem::take(&mut self.owned[index]),
-            None => self.get(index).to_vec(),
+            Some(index) if !self.is_kept => std::mem::take(&mut self.owned[index]),
+            _ => self.get(index).to_vec(),
         }
     }
 

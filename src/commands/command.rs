@@ -69,6 +69,9 @@ pub fn accepts(arity: i16, argc: usize) -> bool {
     if arity >= 0 { argc as i64 == arity } else { argc as i64 >= -arity }
 }
 
+/// The function of a command that changes keys.
+pub type Write = fn(&mut Args<'_>, &mut Writer<'_>, &mut Reply<'_>) -> CommandResult;
+
 /// The function of a command. Its type says what it may do, and the compiler holds it to that.
 #[derive(Clone, Copy)]
 pub enum Run {
@@ -77,7 +80,7 @@ pub enum Run {
     /// A shared view of the keyspace: GET.
     Read(fn(&mut Args<'_>, &View<'_>, &mut Reply<'_>) -> CommandResult),
     /// The only way to change a key: SET.
-    Write(fn(&mut Args<'_>, &mut Writer<'_>, &mut Reply<'_>) -> CommandResult),
+    Write(Write),
     /// Changes keys if they are there, else waits for them: BLPOP. It is called again with the same arguments when one of them was
     /// changed, until it is done.
     Block(fn(&mut Args<'_>, &mut Writer<'_>, &mut Reply<'_>) -> Result<Outcome, CommandError>),

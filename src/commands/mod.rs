@@ -27,7 +27,7 @@ mod time_unit;
 pub use args::Args;
 pub use command::{
     Acl, Arg, ArgFlags, ArgKind, BeginSearch, Command, FindKeys, Flags, Group, KeyFlags, KeySpec, Outcome, Run, Wait,
-    accepts,
+    Write, accepts,
 };
 pub use error::{CommandError, CommandResult, quotable};
 pub use key_extraction::{FoundKey, LegacyRange, find_keys, legacy_range};

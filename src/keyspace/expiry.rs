@@ -8,9 +8,14 @@ impl Keyspace {
     /// Removes up to `budget` keys and fields whose deadline has passed; what is left of the budget. 0 means that there may be more.
     pub fn expire_slice(&mut self, mut budget: usize) -> usize {
         self.reap_seen();
-        if !self.active_expire {
-            return budget;
+        if self.active_expire {
+            budget = self.expire_databases(budget);
+            self.journal.close_apart();
         }
+        budget
+    }
+
+    fn expire_databases(&mut self, mut budget: usize) -> usize {
         for db in 0..self.dbs_used {
             // Fields first, with half of it, so that neither keys nor fields wait until there are none of the others.
             let half = budget.div_ceil(2);
@@ -104,13 +109,20 @@ impl Keyspace {
 
     /// Removes up to `budget` fields of one hash; how many.
     fn expire_fields_of(&mut self, db: usize, hash: u64, deadline_ms: i64, budget: usize) -> usize {
-        let Keyspace { dbs, hasher, reclaimer, now_ms, stats, settings, observers, .. } = &mut *self;
+        let Keyspace { dbs, hasher, reclaimer, now_ms, stats, settings, observers, journal, .. } = &mut *self;
         let now_ms = *now_ms;
         let Db { table, field_deadlines, .. } = &mut dbs[db];
         field_deadlines.remove(&(deadline_ms, hash));
         let is_it = |entry: &Entry| fields_due_ms(entry) == Some(deadline_ms) && hasher.hash(entry.key()) == hash;
         let Some(entry) = table.find_mut(hash, is_it) else { return 0 };
+        let name = if journal.is_on() { entry.key().to_vec() } else { Vec::new() };
         let Some(Object::Hash(fields)) = entry.object_mut() else { return 0 };
+        if journal.is_on() {
+            let due = fields.due(now_ms, budget);
+            let mut command = vec![b"HDEL".as_slice(), &name];
+            command.extend(due.iter().map(|field| field.as_slice()));
+            journal.happened(db, &command);
+        }
         let expired = fields.expire(now_ms, budget, hasher, |entry| reclaimer.entry(entry));
         stats.expired_subkeys += expired as u64;
         stats.expire_lag_max_ms = stats.expire_lag_max_ms.max((now_ms - deadline_ms - 1).max(0) as u64);
@@ -161,6 +173,7 @@ impl Keyspace {
     pub(super) fn remove_expired(&mut self, db: usize, key: Key<'_>) {
         if let Some(entry) = self.dbs[db].remove(key, &self.hasher) {
             self.stats.expired_keys += 1;
+            self.journal.removed(db, key.bytes);
             self.reclaimer.entry(entry);
             self.observers.changed(db, key);
         }
@@ -174,6 +187,7 @@ impl Keyspace {
         for (db, hash) in std::mem::take(self.expired_seen.get_mut()) {
             self.record_due(db, hash, false);
         }
+        self.journal.close_apart();
     }
 }
 

@@ -14,6 +14,7 @@ mod entry;
 mod event;
 mod expiry;
 mod hash;
+mod journal;
 mod list;
 mod lru;
 mod object;
@@ -36,6 +37,7 @@ pub use db::Db;
 pub use entry::{EMBEDDED_MAX, Entry, NewValue, Value, ValueRef};
 pub use event::{Event, EventClass};
 pub use hash::{FieldText, Hash};
+pub use journal::Journal;
 pub use list::{List, Side};
 pub use object::{Context, Kind, Object, Typed, WrongType};
 pub use observers::{Invalidation, Notification, Observers, Pending};
@@ -140,6 +142,8 @@ pub struct Keyspace {
     lru_clock: u32,
     /// Who wants to know of changes.
     pub observers: Observers,
+    /// Changes as commands.
+    pub journal: Journal,
     /// Whether the wheel removes keys by itself (`DEBUG SET-ACTIVE-EXPIRE`).
     pub active_expire: bool,
     pub settings: Settings,
@@ -162,6 +166,7 @@ impl Keyspace {
             now_ms,
             lru_clock: 0,
             observers: Observers::default(),
+            journal: Journal::default(),
             active_expire: true,
             settings: Settings::default(),
             stats: KeyspaceStats::default(),
@@ -228,6 +233,12 @@ impl Keyspace {
     /// Keys in all databases.
     pub fn keys(&self) -> usize {
         self.dbs.iter().map(Db::len).sum()
+    }
+
+    /// Changes so far: with the same number, nothing has changed.
+    #[inline]
+    pub fn changes(&self) -> u64 {
+        self.dirty
     }
 
     pub fn reclaimer(&self) -> &Reclaimer {

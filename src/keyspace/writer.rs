@@ -73,6 +73,29 @@ impl<'a> Writer<'a> {
         self.keyspace.dirty += 1;
     }
 
+    /// Whether a journal of changes is kept.
+    #[inline]
+    pub fn propagates(&self) -> bool {
+        self.keyspace.journal.is_on()
+    }
+
+    /// Names an effect of the command that is being executed, for the journal: instead of the command itself, whose effect depends on the time,
+    /// on chance or on who waits for what.
+    #[inline]
+    pub fn propagate(&mut self, args: &[&[u8]]) {
+        if self.propagates() {
+            self.keyspace.journal.propagate(self.db, args);
+        }
+    }
+
+    /// The command that is being executed has no effect that the journal should know.
+    #[inline]
+    pub fn propagate_nothing(&mut self) {
+        if self.propagates() {
+            self.keyspace.journal.propagate_nothing();
+        }
+    }
+
     /// Tells those who subscribed to it of what happened to a key.
     #[inline]
     pub fn notify(&mut self, event: Event, key: Key<'_>) {

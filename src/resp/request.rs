@@ -64,6 +64,22 @@ impl ArgRef {
     }
 }
 
+/// Appends a request in multibulk form.
+pub fn encode<'a>(out: &mut Vec<u8>, args: impl ExactSizeIterator<Item = &'a [u8]>) {
+    let mut digits = itoa::Buffer::new();
+    let mut header = |out: &mut Vec<u8>, kind: u8, number: usize| {
+        out.push(kind);
+        out.extend_from_slice(digits.format(number).as_bytes());
+        out.extend_from_slice(b"\r\n");
+    };
+    header(out, b'*', args.len());
+    for arg in args {
+        header(out, b'$', arg.len());
+        out.extend_from_slice(arg);
+        out.extend_from_slice(b"\r\n");
+    }
+}
+
 /// What the configuration and the session allow.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {

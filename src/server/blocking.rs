@@ -259,7 +259,12 @@ impl Engine {
         client.output.set_muted(waiting.muted);
         let mut args = Args::new(&waiting.frame, &waiting.args, &mut [], waiting.key_hash);
         let mut reply = Reply::new(&mut client.output, client.session.version);
+        let changes = self.keyspace.changes();
         let outcome = run(&mut args, &mut self.keyspace.writer(waiting.db), &mut reply);
+        if self.keyspace.journal.is_on() {
+            let has_changed = self.keyspace.changes() != changes;
+            self.keyspace.journal.finish_command(waiting.db, has_changed, args.from(0));
+        }
         waiting.run_ns += self.clock.monotonic_ns() - started_ns;
         client.waiting = Some(waiting);
         match outcome {

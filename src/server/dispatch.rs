@@ -4,7 +4,7 @@
 //! per run of equal quick commands, not per command: a clock reading costs as much as a small GET.
 
 use crate::base::clock::Clock;
-use crate::commands::{Args, CommandError, CommandId, Outcome, Registry, Reply, Run};
+use crate::commands::{Args, CommandError, CommandId, CommandResult, Outcome, Registry, Reply, Run, Write};
 use crate::keyspace::Keyspace;
 use crate::resp::request::ArgRef;
 use crate::server::engine::{DetachedInput, Engine, Request, UNKNOWN};
@@ -99,7 +99,13 @@ impl DataLoop<'_> {
             let result = match registry.hot(id).run {
                 Run::Read(run) => run(&mut args, &keyspace.view(*db).without_touch(*no_touch), reply),
                 Run::Write(run) => {
-                    let result = run(&mut args, &mut keyspace.writer(*db), reply);
+                    let result = if keyspace.journal.is_on() {
+                        let written = if request.is_frame(frame) { &frame[..request.frame_len()] } else { &[] };
+                        args.keep(true);
+                        write_and_journal(run, args, keyspace, *db, written, reply)
+                    } else {
+                        run(&mut args, &mut keyspace.writer(*db), reply)
+                    };
                     has_to_tell = *tells_between && !keyspace.observers.pending().is_empty();
                     result
                 }
@@ -119,6 +125,27 @@ impl DataLoop<'_> {
         }
         done
     }
+}
+
+/// Executes a command that writes, and puts it into the journal. `frame`: the request as it came, if that is as it should be written.
+#[inline(never)]
+fn write_and_journal(
+    run: Write,
+    mut args: Args<'_>,
+    keyspace: &mut Keyspace,
+    db: usize,
+    frame: &[u8],
+    reply: &mut Reply<'_>,
+) -> CommandResult {
+    let changes = keyspace.changes();
+    let result = run(&mut args, &mut keyspace.writer(db), reply);
+    let has_changed = keyspace.changes() != changes;
+    if has_changed && !frame.is_empty() {
+        keyspace.journal.finish_request(db, frame);
+    } else {
+        keyspace.journal.finish_command(db, has_changed, args.from(0));
+    }
+    result
 }
 
 impl Engine {
@@ -303,6 +330,9 @@ impl Engine {
             self.clients[key].session.last_subcommand = Some(id);
         }
         let started_ns = self.clock.monotonic_ns();
+        let is_journaled = self.keyspace.journal.is_on() && matches!(command.run, Run::Write(_) | Run::Block(_));
+        let (db, changes) = (self.clients[key].session.db, self.keyspace.changes());
+        args.keep(is_journaled);
         let mut wait = None;
         let result = match command.run {
             Run::Server(run) => run(args, self, key),
@@ -328,6 +358,10 @@ impl Engine {
                 }
             }
         };
+        if is_journaled {
+            let has_changed = self.keyspace.changes() != changes;
+            self.keyspace.journal.finish_command(db, has_changed, args.from(0));
+        }
         let elapsed_ns = self.clock.monotonic_ns() - started_ns;
         if let Some(wait) = wait
             && self.wait_for_keys(key, id, args, wait, elapsed_ns)

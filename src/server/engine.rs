@@ -51,6 +51,20 @@ pub(super) struct Request {
 
 const _: () = assert!(size_of::<Request>() == 32);
 
+impl Request {
+    /// Bytes of its frame.
+    #[inline]
+    pub(super) fn frame_len(&self) -> usize {
+        (self.end - self.start) as usize
+    }
+
+    /// Whether `frame` begins with all of it as a multibulk: no argument has a buffer of its own.
+    #[inline]
+    pub(super) fn is_frame(&self, frame: &[u8]) -> bool {
+        !self.spilled && self.end > self.start && frame.len() >= self.frame_len() && frame.first() == Some(&b'*')
+    }
+}
+
 /// What a request's command and number of arguments say of it.
 #[derive(Clone, Copy, Debug)]
 struct Recognized {

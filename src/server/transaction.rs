@@ -202,7 +202,9 @@ impl Engine {
         } else {
             self.reply(key).array(transaction.len());
             let was_denied = std::mem::replace(&mut self.blocking.is_denied, true);
+            self.keyspace.journal.begin_transaction();
             self.run_transaction(key, &mut transaction);
+            self.keyspace.journal.end_transaction();
             self.blocking.is_denied = was_denied;
         }
         transaction.clear();

@@ -122,6 +122,11 @@ fn restore(args: &mut Args<'_>, db: &mut Writer<'_>, reply: &mut Reply<'_>) -> C
         reply.ok();
         return Ok(());
     }
+    if let Ttl::At(deadline_ms) = ttl {
+        let mut digits = itoa::Buffer::new();
+        let deadline = digits.format(deadline_ms).as_bytes();
+        db.propagate(&[b"RESTORE", key.bytes, deadline, payload, b"REPLACE", b"ABSTTL"]);
+    }
     // Not the use of one, whatever the new one is: an old one's bits do not pass to it.
     db.remove(key);
     db.set(key, loaded.as_new(), ttl);

@@ -160,8 +160,9 @@ fn set_deadline(
     }
     if deadline_ms <= db.now_ms() {
         db.delete(key);
-    } else {
-        db.set_deadline(key, Some(deadline_ms));
+        db.propagate(&[b"DEL", key.bytes]);
+    } else if db.set_deadline(key, Some(deadline_ms)) {
+        db.propagate(&[b"PEXPIREAT", key.bytes, itoa::Buffer::new().format(deadline_ms).as_bytes()]);
     }
     reply.int(1);
     Ok(())

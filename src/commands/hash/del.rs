@@ -74,6 +74,9 @@ fn hgetdel(args: &mut Args<'_>, db: &mut Writer<'_>, reply: &mut Reply<'_>) -> C
     };
     if db.change(key, EVENT, change)?.is_none() {
         fields.for_each(|_| reply.null());
+    } else if db.propagates() {
+        let fields: Vec<&[u8]> = fields.map(|index| args.get(index)).collect();
+        fields::propagate_deadline(db, key.bytes, None, &fields);
     }
     Ok(())
 }

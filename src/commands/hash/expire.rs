@@ -150,6 +150,8 @@ fn set_deadlines(
     let fields = fields::read(args, at, bad_count)?;
     reply.array(fields.len());
     let past = deadline_ms <= now_ms;
+    let propagates = db.propagates();
+    let mut changed: Vec<&[u8]> = Vec::new();
     let change = |hash: &mut Hash, context: &Context<'_>| {
         hash.make_timed();
         let mut changes = 0;
@@ -167,6 +169,9 @@ fn set_deadlines(
                 }
             };
             changes += usize::from(answer > NOT_MET);
+            if propagates && answer > NOT_MET {
+                changed.push(field);
+            }
             reply.int(answer);
         }
         Changed((), changes)
@@ -174,6 +179,10 @@ fn set_deadlines(
     let event = if past { super::del::EVENT } else { EXPIRE_EVENT };
     if db.change(key, event, change)?.is_none() {
         fields.for_each(|_| reply.int(NO_FIELD));
+    }
+    if !changed.is_empty() {
+        let deadline_ms = (!past).then_some(deadline_ms);
+        fields::propagate_deadline(db, key.bytes, deadline_ms, &changed);
     }
     Ok(())
 }

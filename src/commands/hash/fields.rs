@@ -5,6 +5,7 @@ use std::ops::Range;
 use crate::base::number;
 use crate::commands::time_unit::TimeUnit;
 use crate::commands::{Arg, Args, CommandError};
+use crate::keyspace::Writer;
 
 /// `FIELDS numfields field [field ...]`
 pub(super) const FIELDS: Arg =
@@ -49,4 +50,21 @@ pub(super) fn deadline_ms(
     unit.moment_ms(number, now_ms)
         .filter(|&deadline_ms| deadline_ms <= DEADLINE_MAX_MS)
         .ok_or_else(|| CommandError::invalid_expire(command))
+}
+
+/// Names, for the journal, that fields have got this deadline, or (None) have been removed because it has passed.
+pub(super) fn propagate_deadline(db: &mut Writer<'_>, key: &[u8], deadline_ms: Option<i64>, fields: &[&[u8]]) {
+    let (mut deadline, mut count) = (itoa::Buffer::new(), itoa::Buffer::new());
+    let mut command: Vec<&[u8]> = match deadline_ms {
+        Some(deadline_ms) => vec![
+            b"HPEXPIREAT",
+            key,
+            deadline.format(deadline_ms).as_bytes(),
+            b"FIELDS",
+            count.format(fields.len()).as_bytes(),
+        ],
+        None => vec![b"HDEL", key],
+    };
+    command.extend_from_slice(fields);
+    db.propagate(&command);
 }

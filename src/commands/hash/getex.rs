@@ -64,6 +64,8 @@ fn hgetex(args: &mut Args<'_>, db: &mut Writer<'_>, reply: &mut Reply<'_>) -> Co
     };
     let fields = fields::read(args, at, NOT_POSITIVE)?;
     reply.array(fields.len());
+    let propagates = db.propagates();
+    let mut changed: Vec<&[u8]> = Vec::new();
     let change = |hash: &mut Hash, context: &Context<'_>| {
         let mut changes = 0;
         for field in fields.clone().map(|index| args.get(index)) {
@@ -77,6 +79,9 @@ fn hgetex(args: &mut Args<'_>, db: &mut Writer<'_>, reply: &mut Reply<'_>) -> Co
                 Fate::Go => drop(hash.remove(field, context)),
             }
             changes += 1;
+            if propagates {
+                changed.push(field);
+            }
         }
         Changed((), changes)
     };
@@ -87,6 +92,21 @@ fn hgetex(args: &mut Args<'_>, db: &mut Writer<'_>, reply: &mut Reply<'_>) -> Co
     };
     if db.change(key, event, change)?.is_none() {
         fields.for_each(|_| reply.null());
+    }
+    if changed.is_empty() {
+        return Ok(());
+    }
+    match fate {
+        Fate::Stay => {}
+        Fate::Go => fields::propagate_deadline(db, key.bytes, None, &changed),
+        Fate::Expire(deadline_ms) => fields::propagate_deadline(db, key.bytes, Some(deadline_ms), &changed),
+        Fate::Persist => {
+            let mut count = itoa::Buffer::new();
+            let mut command =
+                vec![b"HPERSIST".as_slice(), key.bytes, b"FIELDS", count.format(changed.len()).as_bytes()];
+            command.extend_from_slice(&changed);
+            db.propagate(&command);
+        }
     }
     Ok(())
 }
@@ -176,6 +196,35 @@ impl SetOptions {
     }
 }
 
+/// Names, for the journal, what HSETEX has done. The fields begin at `first`; `ttl`: what they got, None if they are gone at once.
+fn propagate_set(args: &Args<'_>, first: usize, db: &mut Writer<'_>, ttl: Option<Ttl>) {
+    let key = args.key(1);
+    let fields: Vec<&[u8]> = (first..args.len()).step_by(2).map(|index| args.get(index)).collect();
+    let Some(ttl) = ttl else {
+        return fields::propagate_deadline(db, key.bytes, None, &fields);
+    };
+    let mut command = vec![b"HSET".as_slice(), key.bytes];
+    command.extend(args.from(first));
+    db.propagate(&command);
+    match ttl {
+        Ttl::Clear => {}
+        Ttl::At(deadline_ms) => fields::propagate_deadline(db, key.bytes, Some(deadline_ms), &fields),
+        Ttl::Keep => {
+            // HSET forgets them.
+            let view = db.view();
+            let Ok(Some(hash)) = view.object::<Hash>(key) else { return };
+            let context = view.context();
+            let kept: Vec<(&[u8], i64)> = fields
+                .into_iter()
+                .filter_map(|field| Some((field, hash.deadline_ms(field, &context).flatten()?)))
+                .collect();
+            for (field, deadline_ms) in kept {
+                fields::propagate_deadline(db, key.bytes, Some(deadline_ms), &[field]);
+            }
+        }
+    }
+}
+
 fn hsetex(args: &mut Args<'_>, db: &mut Writer<'_>, reply: &mut Reply<'_>) -> CommandResult {
     let now_ms = db.now_ms();
     let options = SetOptions::read(args, now_ms)?;
@@ -202,6 +251,9 @@ fn hsetex(args: &mut Args<'_>, db: &mut Writer<'_>, reply: &mut Reply<'_>) -> Co
         db.change(key, super::del::EVENT, removed)?;
     } else if is_set && matches!(ttl, Ttl::At(_)) {
         db.notify(EXPIRE_EVENT, key);
+    }
+    if is_set && db.propagates() {
+        propagate_set(args, first, db, if past { None } else { Some(ttl) });
     }
     reply.int(i64::from(is_set));
     Ok(())

@@ -77,8 +77,27 @@ fn hincrbyfloat(args: &mut Args<'_>, db: &mut Writer<'_>, reply: &mut Reply<'_>)
         hash.set(field, NewValue::string(text.as_bytes()), Ttl::Keep, context);
         Ok(text)
     })?;
+    if db.propagates() {
+        propagate_sum(args, db, text.as_bytes());
+    }
     reply.bulk_str(&text);
     Ok(())
+}
+
+/// Names the sum for the journal: it may depend on how a machine adds. HSET forgets the deadline, so that is set again.
+fn propagate_sum(args: &Args<'_>, db: &mut Writer<'_>, sum: &[u8]) {
+    let (key, field) = (args.key(1), args.get(2));
+    db.propagate(&[b"HSET", key.bytes, field, sum]);
+    let view = db.view();
+    let deadline_ms = match view.object::<Hash>(key) {
+        Ok(Some(hash)) => hash.deadline_ms(field, &view.context()).flatten(),
+        _ => None,
+    };
+    if let Some(deadline_ms) = deadline_ms {
+        let mut digits = itoa::Buffer::new();
+        let deadline = digits.format(deadline_ms).as_bytes();
+        db.propagate(&[b"HPEXPIREAT", key.bytes, deadline, b"FIELDS", b"1", field]);
+    }
 }
 
 /// Changes one field, or says why not.

@@ -81,7 +81,11 @@ pub(super) static BLMOVE: Command = Command {
 fn blmove(args: &mut Args<'_>, db: &mut Writer<'_>, reply: &mut Reply<'_>) -> Result<Outcome, CommandError> {
     let (from, to) = (side(args, 3)?, side(args, 4)?);
     let timeout_ms = args.timeout_ms(5)?;
-    if move_one(args, db, reply, from, to)? { Ok(Outcome::Done) } else { Ok(wait_for_source(timeout_ms, false)) }
+    if !move_one(args, db, reply, from, to)? {
+        return Ok(wait_for_source(timeout_ms, false));
+    }
+    db.propagate(&[b"LMOVE", args.get(1), args.get(2), args.get(3), args.get(4)]);
+    Ok(Outcome::Done)
 }
 
 pub(super) static BRPOPLPUSH: Command = Command {
@@ -102,11 +106,11 @@ pub(super) static BRPOPLPUSH: Command = Command {
 
 fn brpoplpush(args: &mut Args<'_>, db: &mut Writer<'_>, reply: &mut Reply<'_>) -> Result<Outcome, CommandError> {
     let timeout_ms = args.timeout_ms(3)?;
-    if move_one(args, db, reply, Side::Right, Side::Left)? {
-        Ok(Outcome::Done)
-    } else {
-        Ok(wait_for_source(timeout_ms, false))
+    if !move_one(args, db, reply, Side::Right, Side::Left)? {
+        return Ok(wait_for_source(timeout_ms, false));
     }
+    db.propagate(&[b"RPOPLPUSH", args.get(1), args.get(2)]);
+    Ok(Outcome::Done)
 }
 
 /// `null_array`: what it answers where it may not wait.

@@ -1,6 +1,7 @@
 //! Moving several elements from one list to another at once: LMOVEM, and the same waiting for them: BLMOVEM. Of Redis 8.10.
 
 use super::lmove::{DESTINATION, FROM, KEYS, SOURCE, TIMEOUT, TO, wait_for_source};
+use super::pop::pop_name;
 use super::{BLOCKING_ACL, WRITE_ACL, pop_event, push_event, side};
 use crate::base::number;
 use crate::commands::{Arg, Args, Command, CommandError, CommandResult, Flags, Group, Outcome, Reply, Run};
@@ -99,6 +100,26 @@ impl Call {
         Ok(call)
     }
 
+    /// Names what it does as any version of Redis understands it.
+    fn propagate(&self, args: &Args<'_>, db: &mut Writer<'_>, moved: &[Box<[u8]>]) {
+        let (source, destination) = (args.get(1), args.get(2));
+        let mut digits = itoa::Buffer::new();
+        let mut push: Vec<&[u8]> = Vec::with_capacity(2 + moved.len());
+        match self.to {
+            // Each is pushed in front of the one before.
+            Side::Left => {
+                push.extend([b"LPUSH".as_slice(), destination]);
+                push.extend(moved.iter().rev().map(|element| &**element));
+            }
+            Side::Right => {
+                push.extend([b"RPUSH".as_slice(), destination]);
+                push.extend(moved.iter().map(|element| &**element));
+            }
+        }
+        db.propagate(&[pop_name(self.from), source, digits.format(moved.len()).as_bytes()]);
+        db.propagate(&push);
+    }
+
     /// False: there are too few, or none.
     fn move_elements(&self, args: &Args<'_>, db: &mut Writer<'_>, reply: &mut Reply<'_>) -> Result<bool, CommandError> {
         let (source, destination) = (args.key(1), db.key(args.get(2)));
@@ -154,6 +175,9 @@ impl Call {
         };
         if let Some(removed) = removed.flatten() {
             db.discard(removed);
+        }
+        if db.propagates() {
+            self.propagate(args, db, &moved);
         }
         reply.bulks(&moved);
         Ok(true)

@@ -1,6 +1,6 @@
 //! Taking elements from the first of several lists: LMPOP, BLMPOP.
 
-use super::pop::pop_range;
+use super::pop::{pop_name, pop_range};
 use super::{BLOCKING_ACL, WRITE_ACL, side};
 use crate::base::number;
 use crate::commands::{
@@ -99,6 +99,8 @@ impl Call {
                 reply.bulk(key.bytes);
             };
             if pop_range(db, key, self.side, self.count, reply, head)? {
+                let mut digits = itoa::Buffer::new();
+                db.propagate(&[pop_name(self.side), key.bytes, digits.format(self.count).as_bytes()]);
                 return Ok(true);
             }
         }

@@ -58,6 +58,14 @@ fn pop(args: &mut Args<'_>, db: &mut Writer<'_>, reply: &mut Reply<'_>, side: Si
     Ok(())
 }
 
+/// The command that pops from this side.
+pub(super) fn pop_name(side: Side) -> &'static [u8] {
+    match side {
+        Side::Left => b"LPOP",
+        Side::Right => b"RPOP",
+    }
+}
+
 /// Pops an element that `visit` sees first. False: there is no such key.
 #[inline]
 fn pop_one(
@@ -177,6 +185,7 @@ fn pop_or_wait(
             put(reply, element);
         };
         if pop_one(db, key, side, visit)? {
+            db.propagate(&[pop_name(side), key.bytes]);
             return Ok(Outcome::Done);
         }
     }

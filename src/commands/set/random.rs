@@ -4,8 +4,10 @@ use super::put;
 use crate::commands::{
     Acl, Arg, Args, Command, CommandError, CommandResult, Flags, Group, KeyFlags, KeySpec, Reply, Run,
 };
-use crate::keyspace::{Changed, Event, Set, Typed, View, Writer};
+use crate::keyspace::{Changed, Event, Member, Set, Typed, View, Writer};
 
+/// Members that one SREM of the journal removes.
+const PROPAGATED_MAX: usize = 1024;
 const POPPED: Event = Event::set("spop");
 /// Members that SRANDMEMBER draws with repetition, at most: a reply of a gigabyte or more. Redis tries whatever it is asked
 /// for, until it has no memory left.
@@ -31,12 +33,21 @@ fn spop(args: &mut Args<'_>, db: &mut Writer<'_>, reply: &mut Reply<'_>) -> Comm
     if args.len() > 2 {
         return spop_count(args, db, reply);
     }
-    let popped = db.change(args.key(1), POPPED, |set: &mut Set, context| {
-        set.pop(context, |member| put(reply, member));
+    let key = args.key(1);
+    let mut popped_member = db.propagates().then(Vec::new);
+    let popped = db.change(key, POPPED, |set: &mut Set, context| {
+        set.pop(context, |member| {
+            if let Some(text) = &mut popped_member {
+                text.extend_from_slice(member.text(&mut itoa::Buffer::new()));
+            }
+            put(reply, member)
+        });
         Changed((), 1)
     })?;
-    if popped.is_none() {
-        reply.null();
+    match (popped, popped_member) {
+        (None, _) => reply.null(),
+        (Some(()), Some(member)) => db.propagate(&[b"SREM", key.bytes, &member]),
+        (Some(()), None) => {}
     }
     Ok(())
 }
@@ -47,11 +58,22 @@ fn spop_count(args: &mut Args<'_>, db: &mut Writer<'_>, reply: &mut Reply<'_>) -
     }
     const NOT_POSITIVE: CommandError = CommandError::new("ERR value is out of range, must be positive");
     let count = args.int(2).ok().and_then(|count| usize::try_from(count).ok()).ok_or(NOT_POSITIVE)?;
-    let popped = db.change(args.key(1), POPPED, |set: &mut Set, context| {
+    let key = args.key(1);
+    let propagates = db.propagates();
+    let mut popped_members: Vec<Vec<u8>> = Vec::new();
+    let mut are_all = true;
+    let popped = db.change(key, POPPED, |set: &mut Set, context| {
         let popped = count.min(set.len());
         reply.set(popped);
         if count < set.len() {
-            return Changed(set.pop_some(count, context, |member| put(reply, member)), popped);
+            are_all = false;
+            let visit = |member: Member<'_>| {
+                if propagates {
+                    popped_members.push(member.text(&mut itoa::Buffer::new()).to_vec());
+                }
+                put(reply, member)
+            };
+            return Changed(set.pop_some(count, context, visit), popped);
         }
         set.iter().for_each(|member| put(reply, member));
         Changed(Some(std::mem::take(set)), popped)
@@ -59,7 +81,21 @@ fn spop_count(args: &mut Args<'_>, db: &mut Writer<'_>, reply: &mut Reply<'_>) -
     match popped {
         Some(Some(rest)) => db.discard(rest),
         Some(None) => {}
-        None => reply.set(0),
+        None => {
+            reply.set(0);
+            return Ok(());
+        }
+    }
+    if !propagates {
+        return Ok(());
+    }
+    if are_all {
+        db.propagate(&[b"DEL", key.bytes]);
+    }
+    for some in popped_members.chunks(PROPAGATED_MAX) {
+        let mut command = vec![b"SREM".as_slice(), key.bytes];
+        command.extend(some.iter().map(Vec::as_slice));
+        db.propagate(&command);
     }
     Ok(())
 }

@@ -80,6 +80,14 @@ fn pop(args: &Args<'_>, db: &mut Writer<'_>, reply: &mut Reply<'_>, end: End) ->
     Ok(())
 }
 
+/// The command that pops from this end.
+fn pop_name(end: End) -> &'static [u8] {
+    match end {
+        End::Min => b"ZPOPMIN",
+        End::Max => b"ZPOPMAX",
+    }
+}
+
 fn positive_or_zero(text: &[u8]) -> Result<usize, CommandError> {
     let count = number::parse_i64(text).and_then(|count| usize::try_from(count).ok());
     count.ok_or(CommandError::new("ERR value is out of range, must be positive"))
@@ -137,6 +145,8 @@ impl Multiple {
                 Changed((), popped)
             })?;
             if popped.is_some() {
+                let mut digits = itoa::Buffer::new();
+                db.propagate(&[pop_name(self.end), key.bytes, digits.format(self.count).as_bytes()]);
                 return Ok(true);
             }
         }
@@ -263,6 +273,7 @@ fn pop_or_wait(args: &Args<'_>, db: &mut Writer<'_>, reply: &mut Reply<'_>, end:
             Changed((), popped)
         })?;
         if popped.is_some() {
+            db.propagate(&[pop_name(end), key.bytes]);
             return Ok(Outcome::Done);
         }
     }

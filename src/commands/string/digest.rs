@@ -128,6 +128,10 @@ fn delex(args: &mut Args<'_>, db: &mut Writer<'_>, reply: &mut Reply<'_>) -> Com
             }
         }
     };
-    reply.int(i64::from(deletes && db.delete(key)));
+    let is_deleted = deletes && db.delete(key);
+    if is_deleted {
+        db.propagate(&[b"DEL", key.bytes]);
+    }
+    reply.int(i64::from(is_deleted));
     Ok(())
 }

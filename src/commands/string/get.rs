@@ -117,13 +117,18 @@ fn getex(args: &mut Args<'_>, db: &mut Writer<'_>, reply: &mut Reply<'_>) -> Com
     match expiry.ttl(args, Ttl::Keep, now_ms, "getex")? {
         Ttl::Keep => {}
         Ttl::Clear => {
-            db.set_deadline(key, None);
+            if db.set_deadline(key, None) {
+                db.propagate(&[b"PERSIST", key.bytes]);
+            }
         }
         Ttl::At(deadline_ms) if deadline_ms <= now_ms => {
             db.delete(key);
+            db.propagate(&[b"DEL", key.bytes]);
         }
         Ttl::At(deadline_ms) => {
-            db.set_deadline(key, Some(deadline_ms));
+            if db.set_deadline(key, Some(deadline_ms)) {
+                db.propagate(&[b"PEXPIREAT", key.bytes, itoa::Buffer::new().format(deadline_ms).as_bytes()]);
+            }
         }
     }
     Ok(())

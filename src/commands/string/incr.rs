@@ -125,6 +125,8 @@ fn incrbyfloat(args: &mut Args<'_>, db: &mut Writer<'_>, reply: &mut Reply<'_>) 
     let sum = value.checked_add(increment).ok_or(CommandError::new("ERR increment would produce NaN or Infinity"))?;
     let text = sum.to_decimal();
     store_text(db, key, &text, Ttl::Keep);
+    // The sum may depend on how a machine adds.
+    db.propagate(&[b"SET", key.bytes, text.as_bytes(), b"KEEPTTL"]);
     reply.bulk_str(&text);
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 use super::expiry::{EX, EXAT, Expiry, PERSIST, PX, PXAT, Repeat};
 use super::incr::{int_of, long_double_of, store_text};
+use super::set::propagate_set;
 use crate::base::long_double::LongDouble;
 use crate::commands::{
     Acl, Arg, ArgKind, Args, Command, CommandError, CommandResult, Flags, Group, KeyFlags, KeySpec, Reply, Run,
@@ -127,6 +128,7 @@ fn increx_by_int(args: &Args<'_>, options: &Options, db: &mut Writer<'_>, reply:
     }
     let added = new.checked_sub(old).ok_or(CommandError::new("ERR applied increment would overflow"))?;
     if let Some(ttl) = ttl_to_set(db, key, options, ttl) {
+        propagate_set(db, key.bytes, itoa::Buffer::new().format(new).as_bytes(), ttl);
         db.set(key, NewValue::Int(new), ttl);
     }
     reply.array(2);
@@ -174,7 +176,9 @@ fn increx_by_float(
     let added = if is_exact { Some(increment) } else { new.checked_add(-old) };
     let added = added.ok_or(CommandError::new("ERR applied increment would be Infinity"))?;
     if let Some(ttl) = ttl_to_set(db, key, options, ttl) {
-        store_text(db, key, &new.to_decimal(), ttl);
+        let text = new.to_decimal();
+        propagate_set(db, key.bytes, text.as_bytes(), ttl);
+        store_text(db, key, &text, ttl);
     }
     reply.array(2);
     put_float(reply, new);
@@ -191,6 +195,7 @@ fn ttl_to_set(db: &mut Writer<'_>, key: Key<'_>, options: &Options, ttl: Ttl) ->
     }
     if deadline_ms <= db.now_ms() {
         db.delete(key);
+        db.propagate(&[b"DEL", key.bytes]);
         return None;
     }
     Some(ttl)

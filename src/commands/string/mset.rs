@@ -1,6 +1,7 @@
 //! Setting several keys at once: MSET, MSETNX, MSETEX.
 
 use super::expiry::{EX, EXAT, Expiry, KEEPTTL, PX, PXAT, Repeat};
+use super::set::propagate_set;
 use crate::commands::{
     Acl, Arg, Args, BeginSearch, Command, CommandError, CommandResult, FindKeys, Flags, Group, KeyFlags, KeySpec,
     Reply, Run,
@@ -28,7 +29,7 @@ fn mset(args: &mut Args<'_>, db: &mut Writer<'_>, reply: &mut Reply<'_>) -> Comm
     if len.is_multiple_of(2) {
         return Err(CommandError::wrong_arity("mset"));
     }
-    store(args, 1, len, db, Ttl::Clear);
+    store(args, 1, len, db, Ttl::Clear, false);
     reply.ok();
     Ok(())
 }
@@ -55,7 +56,7 @@ fn msetnx(args: &mut Args<'_>, db: &mut Writer<'_>, reply: &mut Reply<'_>) -> Co
     }
     let sets = count_existing(args, 1, len, db) == 0;
     if sets {
-        store(args, 1, len, db, Ttl::Clear);
+        store(args, 1, len, db, Ttl::Clear, false);
     }
     reply.int(i64::from(sets));
     Ok(())
@@ -125,7 +126,7 @@ fn msetex(args: &mut Args<'_>, db: &mut Writer<'_>, reply: &mut Reply<'_>) -> Co
         Some(true) => count_existing(args, PAIRS_AT, end, db) == keys as usize,
     };
     if sets {
-        store(args, PAIRS_AT, end, db, ttl);
+        store(args, PAIRS_AT, end, db, ttl, true);
     }
     reply.int(i64::from(sets));
     Ok(())
@@ -139,8 +140,8 @@ fn count_existing(args: &Args<'_>, start: usize, end: usize, db: &mut Writer<'_>
 /// Keys whose memory is prefetched together, so that their cache misses overlap.
 const FEW: usize = 16;
 
-/// Sets the pairs at `start..end`.
-fn store(args: &mut Args<'_>, start: usize, end: usize, db: &mut Writer<'_>, ttl: Ttl) {
+/// Sets the pairs at `start..end`. `is_newer`: by a command that older versions of Redis do not know.
+fn store(args: &mut Args<'_>, start: usize, end: usize, db: &mut Writer<'_>, ttl: Ttl, is_newer: bool) {
     for few in (start..end).step_by(2 * FEW) {
         let mut hashes = [0; FEW];
         for (hash, index) in hashes.iter_mut().zip((few..end).step_by(2)) {
@@ -149,6 +150,9 @@ fn store(args: &mut Args<'_>, start: usize, end: usize, db: &mut Writer<'_>, ttl
             *hash = key.hash;
         }
         for (hash, index) in hashes.into_iter().zip((few..end).step_by(2)) {
+            if is_newer && db.propagates() {
+                propagate_set(db, args.get(index), args.get(index + 1), ttl);
+            }
             let (key, value) = args.key_and_value(index, index + 1);
             db.set(Key::with_hash(key, hash), value, ttl);
         }

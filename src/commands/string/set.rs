@@ -135,9 +135,29 @@ fn set_with_options(args: &mut Args<'_>, db: &mut Writer<'_>, reply: &mut Reply<
         reply.null();
     }
     if sets {
+        if db.propagates() && (matches!(when, When::Value(..)) || matches!(ttl, Ttl::At(_))) {
+            propagate_set(db, args.get(1), args.get(2), ttl);
+        }
         store(args, 2, db, ttl);
     }
     Ok(())
+}
+
+/// Names, for the journal, the setting of a string as any version of Redis understands it.
+pub(super) fn propagate_set(db: &mut Writer<'_>, key: &[u8], value: &[u8], ttl: Ttl) {
+    match ttl {
+        Ttl::Clear => db.propagate(&[b"SET", key, value]),
+        Ttl::Keep => db.propagate(&[b"SET", key, value, b"KEEPTTL"]),
+        Ttl::At(deadline_ms) => {
+            db.propagate(&[b"SET", key, value, b"PXAT", itoa::Buffer::new().format(deadline_ms).as_bytes()])
+        }
+    }
+}
+
+/// Sets the first key to the argument at `value`, until a deadline.
+fn store_until(args: &mut Args<'_>, value: usize, db: &mut Writer<'_>, deadline_ms: i64) {
+    propagate_set(db, args.get(1), args.get(value), Ttl::At(deadline_ms));
+    store(args, value, db, Ttl::At(deadline_ms));
 }
 
 /// Sets the first key to the argument at `value`.
@@ -187,7 +207,7 @@ pub(super) static SETEX: Command = Command {
 
 fn setex(args: &mut Args<'_>, db: &mut Writer<'_>, reply: &mut Reply<'_>) -> CommandResult {
     let deadline_ms = deadline_ms(TimeUnit::Seconds, args, 2, db.now_ms(), "setex")?;
-    store(args, 3, db, Ttl::At(deadline_ms));
+    store_until(args, 3, db, deadline_ms);
     reply.ok();
     Ok(())
 }
@@ -209,7 +229,7 @@ pub(super) static PSETEX: Command = Command {
 
 fn psetex(args: &mut Args<'_>, db: &mut Writer<'_>, reply: &mut Reply<'_>) -> CommandResult {
     let deadline_ms = deadline_ms(TimeUnit::Milliseconds, args, 2, db.now_ms(), "psetex")?;
-    store(args, 3, db, Ttl::At(deadline_ms));
+    store_until(args, 3, db, deadline_ms);
     reply.ok();
     Ok(())
 }

@@ -215,6 +215,27 @@ impl Hash {
         }
     }
 
+    /// The names of the fields that [`Hash::expire`] would remove.
+    pub fn due(&self, now_ms: i64, budget: usize) -> Vec<Vec<u8>> {
+        match self {
+            Hash::Pack(_) => Vec::new(),
+            Hash::TimedPack(pack) => triples(pack)
+                .take(budget)
+                .take_while(|&(_, _, deadline_ms)| is_past(deadline_ms, now_ms))
+                .map(|(field, ..)| field.text(&mut itoa::Buffer::new()).to_vec())
+                .collect(),
+            Hash::Table(fields) => {
+                let Fields { table, deadlines } = &**fields;
+                let due = deadlines.iter().take(budget).take_while(|&&(deadline_ms, _)| deadline_ms < now_ms);
+                due.flat_map(|&(deadline_ms, hash)| {
+                    let is_due = move |entry: &&Entry| entry.deadline_ms() == Some(deadline_ms);
+                    table.candidates(hash).filter(is_due).map(|entry| entry.key().to_vec())
+                })
+                .collect()
+            }
+        }
+    }
+
     /// Whether the index of deadlines is that of the entries, and the listpack is in order.
     #[cfg(test)]
     pub(super) fn check(&self, hasher: &KeyHasher) {

@@ -1,0 +1,258 @@
+//! The journal: changes as commands, for the append-only file.
+//!
+//! ```text
+//!   command function --- propagate([b"PEXPIREAT", ..]) ---\
+//!   Engine, after it --- finish_command(its arguments) ----+--> unit --- close ---> out ---> the file, once a turn
+//!   expiry, eviction --- removed(key) --------------------/
+//! ```
+//!
+//! What is written can be executed again at any later time with the same result: a command whose effect depends on the time, on chance or on
+//! who waits for what names its effect instead of itself. What belongs together (a transaction, or several effects of one command) is a unit, and
+//! stands between MULTI and EXEC. It knows neither files nor clients.
+//!
+//! Invariants: `unit` is empty between two commands outside of a transaction; `db` is the database that a reader of everything written so far has
+//! selected. Cost while it is off: one test per command that writes.
+
+use crate::resp::request::encode;
+
+#[derive(Default)]
+pub struct Journal {
+    is_on: bool,
+    /// Complete units that nobody has taken yet.
+    out: Vec<u8>,
+    /// Effects of the unit that is not complete.
+    unit: Vec<u8>,
+    effects: usize,
+    /// A transaction is being executed: its commands are one unit.
+    in_transaction: bool,
+    /// The command that is being executed has named its effects.
+    is_replaced: bool,
+    db: Option<usize>,
+    /// Bytes of complete units since it was switched on.
+    written_bytes: u64,
+}
+
+impl Journal {
+    #[inline]
+    pub fn is_on(&self) -> bool {
+        self.is_on
+    }
+
+    /// Begins to keep a journal, or ends it. What nobody has taken stays.
+    pub fn set_on(&mut self, is_on: bool) {
+        self.is_on = is_on;
+        self.forget_database();
+    }
+
+    /// What comes next is read by somebody who has read nothing before.
+    pub fn forget_database(&mut self) {
+        self.db = None;
+    }
+
+    /// Bytes of complete units since the process began.
+    pub fn written_bytes(&self) -> u64 {
+        self.written_bytes
+    }
+
+    /// Bytes that nobody has taken.
+    pub fn waiting_bytes(&self) -> usize {
+        self.out.len()
+    }
+
+    /// Exchanges what is complete for an empty buffer with room.
+    pub fn take(&mut self, empty: Vec<u8>) -> Vec<u8> {
+        debug_assert!(empty.is_empty());
+        std::mem::replace(&mut self.out, empty)
+    }
+
+    /// Something that stands between units: the annotation of a time.
+    pub fn annotate(&mut self, line: &[u8]) {
+        self.out.extend_from_slice(line);
+        self.written_bytes += line.len() as u64;
+    }
+
+    /// An effect of the command that is being executed, in place of the command itself.
+    pub(super) fn propagate(&mut self, db: usize, args: &[&[u8]]) {
+        self.is_replaced = true;
+        self.effect(db, args.iter().copied());
+    }
+
+    /// The command that is being executed has no effect that somebody else has to know.
+    pub(super) fn propagate_nothing(&mut self) {
+        self.is_replaced = true;
+    }
+
+    /// A key was removed by time or for want of memory.
+    pub(super) fn removed(&mut self, db: usize, key: &[u8]) {
+        if self.is_on {
+            self.effect(db, [b"DEL".as_slice(), key].into_iter());
+        }
+    }
+
+    /// Something that happened by itself: a field whose time was up.
+    pub(super) fn happened(&mut self, db: usize, args: &[&[u8]]) {
+        self.effect(db, args.iter().copied());
+    }
+
+    fn effect<'a>(&mut self, db: usize, args: impl ExactSizeIterator<Item = &'a [u8]>) {
+        if self.db != Some(db) {
+            self.db = Some(db);
+            select(&mut self.unit, db);
+        }
+        encode(&mut self.unit, args);
+        self.effects += 1;
+    }
+
+    /// A command of database `db` is done. `has_changed`: that it changed something, `args`: what it was called with.
+    pub fn finish_command<'a>(&mut self, db: usize, has_changed: bool, args: impl ExactSizeIterator<Item = &'a [u8]>) {
+        if std::mem::take(&mut self.is_replaced) {
+            // Its effects are in the unit.
+        } else if has_changed {
+            self.effect(db, args);
+        }
+        if !self.in_transaction {
+            self.close();
+        }
+    }
+
+    /// The same of a command that has changed something and whose request, `frame`, is as it should be written.
+    #[inline]
+    pub fn finish_request(&mut self, db: usize, frame: &[u8]) {
+        if self.is_replaced || self.effects > 0 || self.in_transaction {
+            if !std::mem::take(&mut self.is_replaced) {
+                if self.db != Some(db) {
+                    self.db = Some(db);
+                    select(&mut self.unit, db);
+                }
+                self.unit.extend_from_slice(frame);
+                self.effects += 1;
+            }
+            if !self.in_transaction {
+                self.close();
+            }
+            return;
+        }
+        let before = self.out.len();
+        if self.db != Some(db) {
+            self.db = Some(db);
+            select(&mut self.out, db);
+        }
+        self.out.extend_from_slice(frame);
+        self.written_bytes += (self.out.len() - before) as u64;
+    }
+
+    /// The commands until [`Journal::end_transaction`] belong together.
+    pub fn begin_transaction(&mut self) {
+        self.in_transaction = true;
+    }
+
+    pub fn end_transaction(&mut self) {
+        self.in_transaction = false;
+        self.close();
+    }
+
+    /// Ends the unit.
+    fn close(&mut self) {
+        if self.effects == 0 {
+            return;
+        }
+        let before = self.out.len();
+        if self.effects > 1 {
+            encode(&mut self.out, [b"MULTI".as_slice()].into_iter());
+        }
+        self.out.append(&mut self.unit);
+        if self.effects > 1 {
+            encode(&mut self.out, [b"EXEC".as_slice()].into_iter());
+        }
+        self.effects = 0;
+        self.written_bytes += (self.out.len() - before) as u64;
+    }
+
+    /// Ends the unit; its effects do not belong together.
+    pub(super) fn close_apart(&mut self) {
+        if self.effects > 0 && !self.in_transaction {
+            self.effects = 0;
+            self.written_bytes += self.unit.len() as u64;
+            self.out.append(&mut self.unit);
+        }
+    }
+}
+
+fn select(out: &mut Vec<u8>, db: usize) {
+    encode(out, [b"SELECT".as_slice(), itoa::Buffer::new().format(db).as_bytes()].into_iter());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Journal;
+
+    fn words(line: &str) -> Vec<&[u8]> {
+        line.split(' ').map(str::as_bytes).collect()
+    }
+
+    /// What was written, a line a command.
+    fn lines(journal: &mut Journal) -> Vec<String> {
+        let text = String::from_utf8(journal.take(Vec::new())).expect("text");
+        let mut lines = Vec::new();
+        let mut parts = text.split("\r\n");
+        while let Some(header) = parts.next().filter(|header| !header.is_empty()) {
+            let count: usize = header.strip_prefix('*').expect("a command").parse().expect("a count");
+            let args: Vec<&str> = (0..count).map(|_| (parts.next(), parts.next().expect("an argument")).1).collect();
+            lines.push(args.join(" "));
+        }
+        lines
+    }
+
+    #[test]
+    fn units_and_databases() {
+        let mut journal = Journal::default();
+        journal.set_on(true);
+        journal.finish_command(0, true, words("SET a 1").into_iter());
+        journal.finish_command(0, false, words("DEL nothing").into_iter());
+        journal.finish_request(0, b"*2\r\n$4\r\nINCR\r\n$1\r\na\r\n");
+        journal.finish_command(3, true, words("SET b 1").into_iter());
+        journal.propagate(3, &words("PEXPIREAT b 5"));
+        journal.finish_command(3, true, words("EXPIRE b 1").into_iter());
+        journal.propagate_nothing();
+        journal.finish_command(3, true, words("PFCOUNT b").into_iter());
+        journal.removed(0, b"gone");
+        journal.finish_command(0, true, words("SET gone 1").into_iter());
+        journal.removed(1, b"x");
+        journal.removed(1, b"y");
+        journal.close_apart();
+        journal.begin_transaction();
+        journal.finish_request(1, b"*1\r\n$1\r\nA\r\n");
+        journal.finish_command(2, true, words("B").into_iter());
+        journal.end_transaction();
+        journal.begin_transaction();
+        journal.finish_command(2, true, words("C").into_iter());
+        journal.end_transaction();
+        journal.begin_transaction();
+        journal.end_transaction();
+        let written = journal.written_bytes();
+        assert_eq!(written, journal.waiting_bytes() as u64);
+        let expected = [
+            "SELECT 0",
+            "SET a 1",
+            "INCR a",
+            "SELECT 3",
+            "SET b 1",
+            "PEXPIREAT b 5",
+            "MULTI",
+            "SELECT 0",
+            "DEL gone",
+            "SET gone 1",
+            "EXEC",
+            "SELECT 1",
+            "DEL x",
+            "DEL y",
+            "MULTI",
+            "A",
+            "SELECT 2",
+            "B",
+            "EXEC",
+            "C",
+        ];
+        assert_eq!(lines(&mut journal), expected);
+    }
+}
