@@ -10,6 +10,7 @@
 //!
 //! It knows nothing of what it writes; what is to be done to bytes off the loop (compressing, summing up) a [`Coder`] brings along.
 
+use std::cell::Cell;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -19,7 +20,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 
 /// Bytes that wait to be written, beyond which a sender that can wait does.
-const QUEUE_BYTES: usize = 8 * 1024 * 1024;
+const QUEUE_BYTES: usize = 4 * 1024 * 1024;
 /// Chunks that wait, each of which costs more than its bytes.
 const QUEUE_CHUNKS: usize = 4096;
 /// Bytes between two syncs of a file that is synced as it grows, so that the last sync finds little to do.
@@ -106,7 +107,7 @@ pub struct Disk {
     tasks: Option<Sender<Task>>,
     reports: Receiver<Report>,
     waiting: Arc<Waiting>,
-    next_id: u64,
+    next_id: Cell<u64>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -125,7 +126,7 @@ impl Disk {
                 worker.carry_out(task);
             }
         })?;
-        Ok(Disk { tasks: Some(tasks), reports, waiting, next_id: 0, thread: Some(thread) })
+        Ok(Disk { tasks: Some(tasks), reports, waiting, next_id: Cell::new(0), thread: Some(thread) })
     }
 
     fn send(&self, task: Task) {
@@ -136,9 +137,9 @@ impl Disk {
     }
 
     /// Begins a file.
-    pub fn create(&mut self, path: PathBuf, options: Options) -> FileId {
-        self.next_id += 1;
-        let id = FileId(self.next_id);
+    pub fn create(&self, path: PathBuf, options: Options) -> FileId {
+        self.next_id.set(self.next_id.get() + 1);
+        let id = FileId(self.next_id.get());
         self.send(Task::Create(id, path, options));
         id
     }

@@ -12,6 +12,9 @@ use crate::persistence::disk::{Chunk, Coder};
 /// Strings of so many bytes are not encoded here: they are handed on as they are, and [`ChunkCoder`] encodes them.
 const SHARED_MIN: usize = 4 * 1024;
 
+/// Room made for the next bytes when some are taken.
+const TAKEN_MAX: usize = 128 * 1024;
+
 /// What the file says of itself.
 pub struct About<'a> {
     pub redis_version: &'a str,
@@ -118,7 +121,9 @@ impl FileWriter {
     }
 
     pub fn take(&mut self) -> Vec<u8> {
-        std::mem::take(&mut self.bytes)
+        // As much again will come.
+        let capacity = self.bytes.capacity().min(TAKEN_MAX);
+        std::mem::replace(&mut self.bytes, Vec::with_capacity(capacity))
     }
 }
 
