@@ -12,7 +12,7 @@
 //! Cost: no memory but the marks, which are bits that the entries have anyway. A change while no walk is on compares the key's hash with a number beside
 //! the table; one ahead of a walk serializes its key earlier than the walk would have.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use super::Keyspace;
@@ -162,6 +162,11 @@ impl Keyspace {
 
     /// Goes on with the walk for as long as `go_on`, asked after each key and each segment, says yes. Whether the walk has come to its end.
     pub fn walk_snapshot(&mut self, go_on: &mut dyn FnMut() -> bool) -> bool {
+        let is_over = Cell::new(false);
+        let go_on = &mut || {
+            is_over.set(!go_on());
+            !is_over.get()
+        };
         while self.walk.pending > 0 {
             let hasher = &self.hasher;
             // What is not needed for anything else first.
@@ -185,8 +190,12 @@ impl Keyspace {
                 db.unsaved_from = u64::MAX;
             }
             self.walk.pending -= 1;
+            if is_over.get() {
+                // The last key of a database was the last that there was time for.
+                break;
+            }
         }
-        true
+        self.walk.pending == 0
     }
 
     /// Nobody wants the rest of the snapshot. Its marks are taken away by and by: [`Keyspace::walk_snapshot`] goes on until that is done.

@@ -1,5 +1,6 @@
 //! The composition: sockets, engine, time.
 pub mod blocking;
+pub mod check_rdb;
 pub mod client_list;
 mod configure;
 mod dispatch;

@@ -23,7 +23,7 @@ use crate::server::start::{REDIS_VERSION, reason};
 /// Time for a slice of the walk, nanoseconds.
 const SLICE_NS: u64 = 250_000;
 /// Bytes written in a slice: a bound where no time passes, and on what a slow disk finds waiting.
-const SLICE_BYTES: u64 = 512 * 1024;
+const SLICE_BYTES: u64 = 64 * 1024;
 /// Keys, and bytes, between two looks at the clock.
 const LOOK_KEYS: u64 = 16;
 const LOOK_BYTES: u64 = 8 * 1024;

@@ -124,6 +124,7 @@ pub struct FileReader<R> {
     /// `rdbchecksum`; with the place in the window from which on bytes have not been added to it.
     checksum: Option<crc64::Running>,
     checked_to: usize,
+    was_checked: bool,
     version: u16,
     state: State,
     attributes: Attributes,
@@ -143,6 +144,7 @@ impl<R: Read> FileReader<R> {
             source_ended: false,
             checksum: checked.then(crc64::Running::default),
             checked_to: 0,
+            was_checked: false,
             version: 0,
             state: State::Header,
             attributes: Attributes::default(),
@@ -165,9 +167,14 @@ impl<R: Read> FileReader<R> {
         self.item_offset
     }
 
-    /// Whether the file has a checksum and it was compared.
+    /// Where it ends.
+    pub fn item_end(&self) -> u64 {
+        self.offset + self.handed_out as u64
+    }
+
+    /// Whether the file has a checksum and it was compared, once the end has been read.
     pub fn is_checked(&self) -> bool {
-        self.checksum.is_some() && self.version >= VERSION_CHECKSUM
+        self.was_checked
     }
 
     /// The source, with what was read of it and does not belong to the file: what follows a preamble.
@@ -275,7 +282,7 @@ impl<R: Read> FileReader<R> {
             State::Value(kind, key_len, scanner) => {
                 let (kind, key_len) = (*kind, *key_len);
                 let done = scanner.advance(&self.window[self.start + key_len..]);
-                let reach = key_len + scanner.reach();
+                let reach = key_len.saturating_add(scanner.reach());
                 match done {
                     Ok(true) => {}
                     Ok(false) => return Ok(Found::Missing(reach)),
@@ -420,6 +427,7 @@ impl<R: Read> FileReader<R> {
                     self.error(format_args!("Wrong RDB checksum: expected {:x}, but it is {said:x}", checksum.value()))
                 );
             }
+            self.was_checked = self.checksum.is_some() && said != 0;
             self.skip(8);
             self.checked_to = self.start;
         }
