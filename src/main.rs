@@ -5,20 +5,32 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use argh::FromArgs;
+use zedis::server::check_rdb;
 use zedis::server::start::{self, ExitReason};
 
 fn main() -> ExitCode {
     let argv: Vec<OsString> = std::env::args_os().collect();
+    let name = argv.first().and_then(|program| Path::new(program).file_name());
+    if name.is_some_and(|name| name == "redis-check-rdb") {
+        return check_rdb(&argv[1..]);
+    }
     // Under Redis's name it is Redis's server, whatever the words.
-    let is_redis_server =
-        argv.first().and_then(|program| Path::new(program).file_name()).is_some_and(|name| name == "redis-server");
+    let is_redis_server = name.is_some_and(|name| name == "redis-server");
     match argv.get(1).and_then(|word| word.to_str()) {
         Some("server") if !is_redis_server => {
             let argv: Vec<OsString> = argv[..1].iter().chain(&argv[2..]).cloned().collect();
             serve(&argv)
         }
         Some("benchmark") if !is_redis_server => benchmark(&argv[2..]),
+        Some("check-rdb") if !is_redis_server => check_rdb(&argv[2..]),
         _ => serve(&argv),
+    }
+}
+
+fn check_rdb(words: &[OsString]) -> ExitCode {
+    match check_rdb::run(words, &mut std::io::stdout().lock()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(reason) => ExitCode::from(reason.report()),
     }
 }
 

@@ -1,10 +1,12 @@
-//! DUMP and RESTORE: payloads go from redis-server to the subject and back, for values of every type and size; options and errors agree; tampered
+//! DUMP, RESTORE and RDB files: payloads go from redis-server to the subject and back, for values of every type and size; options and errors agree; tampered
 //! payloads do no harm.
 
 mod support;
 
+use std::fs;
+
 use support::client::Client;
-use support::pair::{Pair, run_table};
+use support::pair::{Clients, Pair, run_table};
 use support::random::Random;
 use support::reply::Reply;
 use support::table::{show, words};
@@ -187,6 +189,72 @@ fn payloads_are_exchanged() {
             assert!(digests.windows(2).all(|two| two[0] == two[1]), "seed {seed}, key {number}: {digests:?}");
         }
     }
+}
+
+/// What a client can see of all keys of three databases: digest, encoding, deadline, use.
+fn all_keys(client: &mut Client, keys: usize) -> Vec<String> {
+    let mut seen = Vec::new();
+    for db in 0..3 {
+        client.run(&format!("SELECT {db}"));
+        seen.push(format!("db{db}: {:?}", client.run("DBSIZE")));
+        for number in 0..keys {
+            let key = format!("k{number}");
+            seen.push(format!("db{db}, {key}: {:?}", digest(client, key.as_bytes())));
+            for line in ["TYPE", "OBJECT ENCODING", "PEXPIRETIME", "OBJECT FREQ", "OBJECT IDLETIME"] {
+                seen.push(format!("{line} {key}: {:?}", client.run(&format!("{line} {key}"))));
+            }
+        }
+    }
+    seen.push(format!("{:?}", client.run("DEBUG DIGEST")));
+    client.run("SELECT 0");
+    seen
+}
+
+/// Files go both ways: what one saves the other loads, to the same keys with the same deadlines, and saves again.
+#[test]
+fn files_are_exchanged() {
+    let mut random = Random::new("files_are_exchanged");
+    let seed = random.seed();
+    let lfu = [&TINY[..], &["--maxmemory-policy", "allkeys-lfu", "--rdbchecksum", "no"]].concat();
+    let lru = ["--enable-debug-command", "yes", "--maxmemory-policy", "volatile-lru"];
+    for (round, directives) in [&lfu[..], &lru[..]].into_iter().enumerate() {
+        let pair = Pair::start(directives);
+        let mut clients = pair.connect();
+        let keys = 150;
+        for number in 0..keys {
+            let key = format!("k{number}").into_bytes();
+            clients.run_quietly(&format!("SELECT {}", random.below(3)));
+            for command in value(&mut random, &key) {
+                let (got, wanted) = clients.call(&command);
+                assert_eq!(got, wanted, "seed {seed}: {}", show(&command));
+            }
+            if random.one_in(3) {
+                clients
+                    .run_quietly(&format!("PEXPIREAT k{number} {}", 4_000_000_000_000_u64 + random.next() % 1_000_000));
+            }
+        }
+        let (ours, theirs) = (pair.subject.dir().join("dump.rdb"), pair.oracle.dir().join("dump.rdb"));
+        for (saver, name) in [(true, "subject"), (false, "oracle")] {
+            let (from, to) = if saver { (&ours, &theirs) } else { (&theirs, &ours) };
+            let Clients { subject, oracle, .. } = &mut clients;
+            let (saving, loading) = if saver { (subject, oracle) } else { (oracle, subject) };
+            let wanted = all_keys(saving, keys);
+            assert_eq!(saving.run("SAVE").string(), "OK");
+            fs::copy(from, to).expect("the file that was saved");
+            assert_eq!(loading.run("DEBUG RELOAD NOSAVE").string(), "OK", "seed {seed}, round {round}: {name}");
+            let got = all_keys(loading, keys);
+            let differing: Vec<(&String, &String)> =
+                got.iter().zip(&wanted).filter(|(got, wanted)| got != wanted && !is_newer(wanted, got)).collect();
+            assert!(differing.is_empty(), "seed {seed}, round {round}, saved by {name}: {differing:?}");
+        }
+    }
+}
+
+/// Sets and lists in listpacks came after 7.0.
+fn is_newer(one: &str, other: &str) -> bool {
+    [one, other].iter().all(|line| line.starts_with("OBJECT ENCODING"))
+        && [one, other].iter().any(|line| line.contains("hashtable") || line.contains("quicklist"))
+        && [one, other].iter().any(|line| line.contains("listpack"))
 }
 
 const TINY: [&str; 16] = [

@@ -265,6 +265,13 @@ impl<T> SegmentedTable<T> {
         Some(entry)
     }
 
+    /// The segment that holds entries with this hash.
+    pub fn segment_of(&self, hash: u64) -> Option<SegmentView<'_, T>> {
+        let segment = self.segment(hash)?;
+        let span = u64::MAX >> segment.depth;
+        Some(SegmentView { segment, first: hash & !span, last: hash | span })
+    }
+
     /// Every entry, in no order.
     pub fn iter(&self) -> impl Iterator<Item = &T> {
         self.blocks.iter().flatten().flat_map(|segment| segment.entries.iter())
@@ -528,6 +535,33 @@ impl<T> SegmentedTable<T> {
         self.free.push(upper);
         self.segments -= 1;
         true
+    }
+}
+
+/// A look at one segment: for walks in hash order. What stands in a bucket stays there for as long as the version is the same.
+pub struct SegmentView<'a, T> {
+    segment: &'a Segment<T>,
+    /// The hashes that belong here.
+    pub first: u64,
+    pub last: u64,
+}
+
+impl<'a, T> SegmentView<'a, T> {
+    pub fn version(&self) -> u32 {
+        self.segment.version
+    }
+
+    pub fn buckets(&self) -> usize {
+        self.segment.entries.num_buckets()
+    }
+
+    #[inline]
+    pub fn get(&self, bucket: usize) -> Option<&'a T> {
+        self.segment.entries.get_bucket(bucket)
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &'a T> {
+        self.segment.entries.iter()
     }
 }
 

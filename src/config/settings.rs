@@ -65,6 +65,12 @@ pub struct Settings {
     pub enable_module_command: Guard,
     pub hide_user_data_from_log: bool,
     pub save: Vec<SavePoint>,
+    /// Without a slash.
+    pub dbfilename: String,
+    pub rdbcompression: bool,
+    pub rdbchecksum: bool,
+    pub rdb_save_incremental_fsync: bool,
+    pub stop_writes_on_bgsave_error: bool,
     pub appendonly: bool,
     pub shutdown_on_sigint: ShutdownFlags,
     pub shutdown_on_sigterm: ShutdownFlags,

@@ -108,15 +108,16 @@ pub static DIRECTIVES: &[Directive] = &[
             s.save.clone_from(points);
         }
     }),
-    boolean("stop-writes-on-bgsave-error", "yes"),
-    boolean("rdbcompression", "yes"),
-    boolean("rdbchecksum", "yes").immutable(),
+    boolean("stop-writes-on-bgsave-error", "yes").live(|s, v| s.stop_writes_on_bgsave_error = v.bool()),
+    boolean("rdbcompression", "yes").live(|s, v| s.rdbcompression = v.bool()),
+    boolean("rdbchecksum", "yes").immutable().live(|s, v| s.rdbchecksum = v.bool()),
     one_of("sanitize-dump-payload", &["no", "yes", "clients"], "no"),
     special("dbfilename", Kind::Text(TextRule::PlainName { what: "filename", may_be_empty: true }), "dump.rdb")
-        .protected(),
+        .protected()
+        .live(|s, v| s.dbfilename = v.string()),
     boolean("rdb-del-sync-files", "no"),
     text("dir", "").protected().live(|s, v| s.dir = v.string()).action(Action::Dir),
-    boolean("rdb-save-incremental-fsync", "yes"),
+    boolean("rdb-save-incremental-fsync", "yes").live(|s, v| s.rdb_save_incremental_fsync = v.bool()),
     int("rdb-key-save-delay", i32::MIN as i64, INT_MAX, "0").hidden(),
     int("key-load-delay", i32::MIN as i64, INT_MAX, "0").hidden(),
     int("loading-process-events-interval-bytes", 1024, INT_MAX, "2097152").hidden(),

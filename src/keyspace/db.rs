@@ -9,6 +9,7 @@
 use std::collections::BTreeSet;
 
 use super::entry::{ByKey, Entry, ValueRef};
+use super::snapshot::Unsaved;
 use super::{Key, Kind, NewValue};
 use crate::base::hash::KeyHasher;
 use crate::collections::segmented_table::SegmentedTable;
@@ -19,6 +20,9 @@ pub(super) const STALE_MAX: usize = 64 * 1024;
 
 pub struct Db {
     pub(super) table: SegmentedTable<Entry>,
+    /// What has this hash or a higher one and is no mark's, a snapshot is still to have: see [`super::snapshot`]. Without one the highest of all.
+    pub(super) unsaved_from: u64,
+    pub(super) unsaved: Option<Box<Unsaved>>,
     pub(super) wheel: TimingWheel,
     /// First deadline of a field and hash of the key, of each hash that has such fields.
     pub(super) field_deadlines: BTreeSet<(i64, u64)>,
@@ -65,10 +69,20 @@ pub(super) fn fields_due_ms(entry: &Entry) -> Option<i64> {
     }
 }
 
+/// Hands an entry that is about to be changed to the snapshot that wants it.
+#[inline]
+pub(super) fn save_early(unsaved: &Option<Box<Unsaved>>, entry: &Entry) {
+    if let Some(unsaved) = unsaved {
+        unsaved.save_early(entry);
+    }
+}
+
 impl Db {
     pub(super) fn new(now_ms: i64) -> Db {
         Db {
             table: SegmentedTable::new(),
+            unsaved_from: u64::MAX,
+            unsaved: None,
             wheel: TimingWheel::new(now_ms.max(0) as u64),
             field_deadlines: BTreeSet::new(),
             volatile: 0,
@@ -122,7 +136,11 @@ impl Db {
 
     #[inline]
     pub(super) fn find_mut(&mut self, key: Key<'_>) -> Option<&mut Entry> {
-        self.table.find_mut(key.hash, |entry| same(entry.key(), key.bytes))
+        let entry = self.table.find_mut(key.hash, |entry| same(entry.key(), key.bytes))?;
+        if key.hash >= self.unsaved_from {
+            save_early(&self.unsaved, entry);
+        }
+        Some(entry)
     }
 
     /// Adds a key that is not there.
@@ -143,11 +161,19 @@ impl Db {
             entry.set_swept(self.sweep_parity);
         }
         self.refile_fields(key.hash, None, fields_due_ms(&entry));
+        if key.hash >= self.unsaved_from
+            && let Some(unsaved) = &self.unsaved
+        {
+            unsaved.pass_by(&entry);
+        }
         self.table.insert_unique(key.hash, entry, ByKey(hasher))
     }
 
     pub(super) fn remove(&mut self, key: Key<'_>, hasher: &KeyHasher) -> Option<Entry> {
         let entry = self.table.remove(key.hash, |entry| entry.key() == key.bytes, ByKey(hasher))?;
+        if key.hash >= self.unsaved_from {
+            save_early(&self.unsaved, &entry);
+        }
         if let Some(deadline_ms) = entry.deadline_ms() {
             self.volatile -= 1;
             self.deadline_sum_ms -= i128::from(deadline_ms);
@@ -182,6 +208,9 @@ impl Db {
         let old = entry.deadline_ms();
         if old == deadline_ms {
             return;
+        }
+        if key.hash >= self.unsaved_from {
+            save_early(&self.unsaved, entry);
         }
         entry.set_deadline_ms(deadline_ms);
         if let Some(old) = old {

@@ -6,7 +6,7 @@
 //!   |   8    |   8 ?    |  8 ? |    8 ?   |           | if embedded       |
 //!   +--------+----------+------+----------+-----------+-------------------+
 //!
-//!   header, from the low bit:  type 4 | encoding 2 | has deadline | filed | long key | swept | 6 free | LRU/LFU 24 |
+//!   header, from the low bit:  type 4 | encoding 2 | has deadline | filed | long key | swept | saved | 5 free | LRU/LFU 24 |
 //!                              length of the embedded string 8 | key length 16 (when not long)
 //! ```
 //!
@@ -19,7 +19,7 @@
 //!    (and for a long key the length field) alone.
 //! 2. `parts.key + key_len + embedded_len <= size_class::round_up(parts.size)`, and those bytes are initialized.
 //! 3. If the encoding is raw, `word` holds an `Arc<Vec<u8>>`; if object, a `Box<Object>`; this entry owns it.
-//! 4. The header is only touched through a `Cell`: LRU bits and sweep mark may change behind a shared reference. An entry is
+//! 4. The header is only touched through a `Cell`: LRU bits and marks may change behind a shared reference. An entry is
 //!    never shared between threads (it is `Send`, so that it can be freed elsewhere, and not `Sync`).
 //!
 //! Cost: GET of a small key touches one or two cache lines of it. 16-byte key and value: 40 bytes.
@@ -139,6 +139,8 @@ const FILED: u64 = 1 << 7;
 const LONG_KEY: u64 = 1 << 8;
 /// Toggled by each sweep of the timing wheel.
 const SWEPT: u64 = 1 << 9;
+/// A snapshot that has not come to this key has no need of it any more.
+const SAVED: u64 = 1 << 10;
 const LRU_SHIFT: u32 = 16;
 /// The 24 bits of LRU clock or LFU counter.
 pub const LRU_MAX: u32 = (1 << 24) - 1;
@@ -395,9 +397,9 @@ impl Entry {
         Displaced::Entry(new)
     }
 
-    /// Takes over whether the timing wheel knows the key.
+    /// Takes over whether the timing wheel and the snapshot know the key.
     fn copy_marks(&mut self, other: &Entry) {
-        let marks = FILED | SWEPT;
+        let marks = FILED | SWEPT | SAVED;
         self.header().set(self.header().get() & !marks | other.header().get() & marks);
     }
 
@@ -492,6 +494,17 @@ impl Entry {
     /// The table is only borrowed when a record is filed again.
     pub fn set_swept(&self, parity: bool) {
         self.set_flag(SWEPT, parity);
+    }
+
+    /// Whether the snapshot that is on has what it wants of this key, though it has not come to it yet: see [`super::snapshot`].
+    #[inline]
+    pub(super) fn is_saved(&self) -> bool {
+        self.flag(SAVED)
+    }
+
+    #[inline]
+    pub(super) fn set_saved(&self, saved: bool) {
+        self.set_flag(SAVED, saved);
     }
 
     /// Bytes allocated for the entry itself; what a raw string or an object adds is not in it.

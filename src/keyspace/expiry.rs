@@ -1,6 +1,6 @@
 //! Removing keys and fields of hashes at their deadlines: what is due, in slices, in the order of the deadlines.
 
-use super::db::{fields_due_ms, tick_of};
+use super::db::{fields_due_ms, save_early, tick_of};
 use super::entry::Entry;
 use super::{Db, Event, Key, Keyspace, Object, Typed};
 
@@ -111,11 +111,14 @@ impl Keyspace {
     fn expire_fields_of(&mut self, db: usize, hash: u64, deadline_ms: i64, budget: usize) -> usize {
         let Keyspace { dbs, hasher, reclaimer, now_ms, stats, settings, observers, journal, .. } = &mut *self;
         let now_ms = *now_ms;
-        let Db { table, field_deadlines, .. } = &mut dbs[db];
+        let Db { table, field_deadlines, unsaved_from, unsaved, .. } = &mut dbs[db];
         field_deadlines.remove(&(deadline_ms, hash));
         let is_it = |entry: &Entry| fields_due_ms(entry) == Some(deadline_ms) && hasher.hash(entry.key()) == hash;
         let Some(entry) = table.find_mut(hash, is_it) else { return 0 };
         let name = if journal.is_on() { entry.key().to_vec() } else { Vec::new() };
+        if hash >= *unsaved_from {
+            save_early(unsaved, entry);
+        }
         let Some(Object::Hash(fields)) = entry.object_mut() else { return 0 };
         if journal.is_on() {
             let due = fields.due(now_ms, budget);

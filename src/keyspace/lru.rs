@@ -4,12 +4,55 @@
 //! a clock of seconds.
 
 use super::{Entry, Keyspace};
+use crate::config::MaxmemoryPolicy;
 
 pub const CLOCK_MAX: u32 = (1 << 24) - 1;
 /// The counter of a new key, so that it survives until it had a chance to be used.
 const LFU_INIT: u32 = 5;
 
+/// What the bits of a key say at one moment: for whoever looks at it later, as a snapshot does.
+#[derive(Clone, Copy)]
+pub struct UseClock {
+    policy: MaxmemoryPolicy,
+    lfu_decay_time: u32,
+    lru_clock: u32,
+    minutes: u32,
+}
+
+impl UseClock {
+    /// Seconds since the key was last used, if the policy asks for that.
+    pub fn idle_s(&self, entry: &Entry) -> Option<u32> {
+        let wanted = matches!(self.policy, MaxmemoryPolicy::AllkeysLru | MaxmemoryPolicy::VolatileLru);
+        wanted.then(|| self.lru_clock.wrapping_sub(entry.lru()) & CLOCK_MAX)
+    }
+
+    /// How often it was used, if the policy asks for that.
+    pub fn frequency(&self, entry: &Entry) -> Option<u8> {
+        self.policy.is_lfu().then(|| lowered(entry.lru(), self.minutes, self.lfu_decay_time) as u8)
+    }
+}
+
+/// The counter in `bits`, as it has fallen by this minute.
+fn lowered(bits: u32, minutes: u32, lfu_decay_time: u32) -> u32 {
+    let (since, counter) = (bits >> 8, bits & 0xff);
+    if lfu_decay_time == 0 {
+        return counter;
+    }
+    let passed = minutes.wrapping_sub(since) & 0xffff;
+    counter.saturating_sub(passed / lfu_decay_time)
+}
+
 impl Keyspace {
+    /// To look at uses as of now.
+    pub fn use_clock(&self) -> UseClock {
+        UseClock {
+            policy: self.settings.policy,
+            lfu_decay_time: self.settings.lfu_decay_time,
+            lru_clock: self.lru_clock,
+            minutes: self.minutes(),
+        }
+    }
+
     /// The bits of a key that is made now.
     #[inline]
     pub(super) fn new_lru(&self) -> u32 {
@@ -53,13 +96,7 @@ impl Keyspace {
 
     /// The logarithmic counter, lowered by one for each `lfu-decay-time` minutes since it was last touched.
     pub fn lfu_counter(&self, entry: &Entry) -> u32 {
-        let bits = entry.lru();
-        let (since, counter) = (bits >> 8, bits & 0xff);
-        if self.settings.lfu_decay_time == 0 {
-            return counter;
-        }
-        let minutes = (self.minutes().wrapping_sub(since)) & 0xffff;
-        counter.saturating_sub(minutes / self.settings.lfu_decay_time)
+        lowered(entry.lru(), self.minutes(), self.settings.lfu_decay_time)
     }
 
     /// Seconds since the key was last used.

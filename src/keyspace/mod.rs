@@ -21,6 +21,7 @@ mod object;
 mod observers;
 mod reclaim;
 mod set;
+mod snapshot;
 mod sorted_set;
 mod view;
 mod watched;
@@ -39,10 +40,12 @@ pub use event::{Event, EventClass};
 pub use hash::{FieldText, Hash};
 pub use journal::Journal;
 pub use list::{List, Side};
+pub use lru::UseClock;
 pub use object::{Context, Kind, Object, Typed, WrongType};
 pub use observers::{Invalidation, Notification, Observers, Pending};
 pub use reclaim::Reclaimer;
 pub use set::{Member, Set};
+pub use snapshot::{SharedSink, SnapshotSink};
 pub use sorted_set::{End, Members, Scanned, SortedSet};
 pub use view::{StringBytes, View};
 pub use writer::{Changed, Ttl, Writer};
@@ -136,6 +139,7 @@ pub struct Keyspace {
     hasher: KeyHasher,
     random: RefCell<Random>,
     reclaimer: Reclaimer,
+    walk: snapshot::Walk,
     /// Keys found expired by readers, which can't remove them: database and hash.
     expired_seen: RefCell<Vec<(usize, u64)>>,
     now_ms: i64,
@@ -162,6 +166,7 @@ impl Keyspace {
             hasher,
             random: RefCell::new(random),
             reclaimer: Reclaimer::default(),
+            walk: snapshot::Walk::default(),
             expired_seen: RefCell::default(),
             now_ms,
             lru_clock: 0,

@@ -517,9 +517,30 @@ impl<'a> Writer<'a> {
             self.keyspace.observers.databases_changed(&[db], was_there);
         }
         self.keyspace.observers.invalidate_all();
-        self.keyspace.reclaimer.database(old.table, old.wheel, old.field_deadlines);
+        self.keyspace.discard(old);
         self.keyspace.dirty += len as u64;
         len
+    }
+
+    /// Adds a key that a file holds, which is no change. False: it is there already, and stays as it is.
+    pub fn load(
+        &mut self,
+        key: Key<'_>,
+        value: NewValue<'_>,
+        deadline_ms: Option<i64>,
+        idle_s: Option<i64>,
+        frequency: Option<u8>,
+    ) -> bool {
+        let lru = self.keyspace.new_lru();
+        let Keyspace { dbs, hasher, .. } = &mut *self.keyspace;
+        if dbs[self.db].find(key).is_some() {
+            return false;
+        }
+        dbs[self.db].insert(key, value, deadline_ms, lru, hasher);
+        if idle_s.is_some() || frequency.is_some() {
+            self.set_use(key, idle_s, frequency);
+        }
+        true
     }
 
     /// Exchanges the contents of two databases.

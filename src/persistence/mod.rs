@@ -1,3 +1,4 @@
-//! Values as bytes outside the process: what RDB files and DUMP payloads are made of. Pure: no file, no socket, no clock.
+//! Data outside the process: values and files as bytes (pure: no socket, no clock), and the thread that writes files.
 
+pub mod disk;
 pub mod rdb;

@@ -10,6 +10,7 @@ mod listener;
 mod output;
 mod socket;
 mod ticker;
+mod waker;
 
 pub use buffer::{BufferPool, RING_CAPACITY};
 pub use input::Input;
@@ -17,3 +18,4 @@ pub use listener::{Address, Listener};
 pub use output::{IOV_MAX, Output};
 pub use socket::{Flushed, Received, Stream, flush, receive};
 pub use ticker::Ticker;
+pub use waker::Waker;

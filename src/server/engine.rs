@@ -17,9 +17,11 @@ use crate::reactor::{BufferPool, Stream};
 use crate::resp::request::{self, ArgRef, Limits, Prefix, Progress, ProtocolError};
 use crate::server::blocking::Blocking;
 use crate::server::info::Facts;
+use crate::server::loading::Loading;
 use crate::server::metrics::Metrics;
 use crate::server::network::Network;
 use crate::server::pause::Pause;
+use crate::server::saving::Saving;
 use crate::server::session::{Client, Session, gate};
 use crate::server::shutdown::ShutdownRequest;
 use crate::server::stall::Recorder;
@@ -140,6 +142,9 @@ pub struct Engine {
     pub facts: Facts,
     /// What INFO says of the last seconds.
     pub metrics: Metrics,
+    pub saving: Saving,
+    /// The file that is being loaded.
+    pub loading: Option<Box<Loading>>,
     pub(super) pause: Pause,
     pub(super) blocking: Blocking,
     /// While a command runs that sees the whole engine, what the calling client's input holds.
@@ -184,6 +189,8 @@ impl Engine {
             network: Network::default(),
             facts: Facts::new(now_ms),
             metrics: Metrics::default(),
+            saving: Saving::new(now_ms),
+            loading: None,
             pause: Pause::default(),
             blocking: Blocking::default(),
             detached_input: DetachedInput::default(),
@@ -222,6 +229,7 @@ impl Engine {
             zset_max_listpack: pack_max(self.config.zset_max_listpack_entries, self.config.zset_max_listpack_value),
             hll_sparse_max_bytes: self.config.hll_sparse_max_bytes as usize,
         };
+        self.update_disk_gate();
     }
 
     /// The loop ends after this turn.

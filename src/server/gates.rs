@@ -44,6 +44,8 @@ type Gate = (u32, fn(&mut Engine, &Asked<'_>) -> Opinion);
 const GATES: &[Gate] = &[
     (gate::UNAUTHENTICATED, authentication),
     (gate::MULTI, no_multi),
+    (gate::DISK_ERROR, disk_error),
+    (gate::LOADING, loading),
     (gate::PAUSED, pause),
     (gate::MULTI, transaction),
 ];
@@ -95,6 +97,21 @@ fn no_multi(_engine: &mut Engine, asked: &Asked<'_>) -> Opinion {
     Opinion::Pass
 }
 
+fn disk_error(_engine: &mut Engine, asked: &Asked<'_>) -> Opinion {
+    // PING too, so that whoever watches the server hears of it.
+    if asked.flags.contains(Flags::WRITE) || asked.command.name == "ping" {
+        return Opinion::Refuse(CommandError::new(DISK_ERROR));
+    }
+    Opinion::Pass
+}
+
+fn loading(_engine: &mut Engine, asked: &Asked<'_>) -> Opinion {
+    if asked.flags.contains(Flags::LOADING) {
+        return Opinion::Pass;
+    }
+    Opinion::Refuse(CommandError::new("LOADING Redis is loading the dataset in memory"))
+}
+
 fn pause(engine: &mut Engine, asked: &Asked<'_>) -> Opinion {
     if engine.pause.covers(asked.flags) { Opinion::Wait } else { Opinion::Pass }
 }
@@ -103,6 +120,11 @@ fn transaction(engine: &mut Engine, asked: &Asked<'_>) -> Opinion {
     let is_open = engine.clients[asked.key].session.gates & gate::MULTI != 0;
     if is_open && !asked.command.flags.contains(Flags::IN_MULTI) { Opinion::Queue } else { Opinion::Pass }
 }
+
+/// What clients are told while a failed save keeps them from changing anything.
+const DISK_ERROR: &str = "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. Commands \
+that may modify the data set are disabled, because this instance is configured to report errors during writes if RDB snapshotting fails \
+(stop-writes-on-bgsave-error option). Please check the Redis logs for details about the RDB error.";
 
 /// `ERR unknown command 'foo', with args beginning with: 'a' 'b' `
 fn unknown_command(args: &Args<'_>) -> CommandError {

@@ -30,6 +30,7 @@ impl Engine {
         self.recorder.mark(self.clock.thread_cpu_ns());
         self.check_clients();
         self.sample();
+        self.check_save_points();
         self.pool.shrink();
         let elapsed_ns = self.clock.monotonic_ns() - started_ns;
         self.recorder.note_job("periodic jobs", elapsed_ns);

@@ -1,5 +1,6 @@
 //! The composition: sockets, engine, time.
 pub mod blocking;
+pub mod check_rdb;
 pub mod client_list;
 mod configure;
 mod dispatch;
@@ -9,10 +10,12 @@ mod housekeeping;
 pub mod info;
 mod limits;
 pub mod listen;
+pub mod loading;
 mod metrics;
 mod network;
 mod observe;
 mod pause;
+pub mod saving;
 mod session;
 pub mod shutdown;
 mod stall;

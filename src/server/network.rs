@@ -16,6 +16,8 @@ pub(super) const FIRST_LISTENER: usize = usize::MAX / 2;
 pub(super) const SIGNALS: usize = FIRST_LISTENER - 1;
 /// The token of the ticker.
 pub(super) const TICK: usize = FIRST_LISTENER - 2;
+/// The token of those who wake the loop.
+pub(super) const WAKE: usize = FIRST_LISTENER - 3;
 
 /// Open listeners. Empty in an engine without sockets.
 #[derive(Default)]

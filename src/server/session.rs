@@ -58,9 +58,13 @@ pub mod gate {
     pub const BLOCKED: u32 = 1 << 5;
     /// It has a transaction: its requests are put off until EXEC.
     pub const MULTI: u32 = 1 << 6;
+    /// The data set is being loaded: only what can do without it is executed.
+    pub const LOADING: u32 = 1 << 7;
+    /// The last save failed: nothing may be changed.
+    pub const DISK_ERROR: u32 = 1 << 8;
 
     /// What was asked when a request was put off, and does not matter any more when EXEC comes to it.
-    pub const PASSED_BY_EXEC: u32 = REPLY_SKIP_NEXT | PAUSED | CLOSING;
+    pub const PASSED_BY_EXEC: u32 = REPLY_SKIP_NEXT | PAUSED | CLOSING | LOADING | DISK_ERROR;
 }
 
 /// The state of a client that commands see and change.

@@ -245,7 +245,8 @@ pub fn help_text(program: &OsString) -> String {
         ""
     } else {
         "       zedis server ...                 the same as without `server`\n       \
-         zedis benchmark [flags]          load generator; `zedis benchmark --help` lists the flags\n"
+         zedis benchmark [flags]          load generator; `zedis benchmark --help` lists the flags\n       \
+         zedis check-rdb <file>           says whether an RDB file is intact, and what is in it\n"
     };
     format!(
         "Usage: {name} [/path/to/zedis.conf] [--directive value ...] [-]\n       \
@@ -406,12 +407,12 @@ impl Started {
         }
     }
 
-    /// Tells the supervisor that clients are welcome, and logs it for each listener as Redis does.
-    pub fn ready(&self, listeners: &[Listener]) {
-        if listeners.iter().any(|listener| listener.path().is_none()) {
+    /// Tells the supervisor that clients are welcome, and logs it for each kind of listener as Redis does.
+    fn ready(&self, [tcp, unix]: [bool; 2]) {
+        if tcp {
             log::notice("Ready to accept connections tcp");
         }
-        if listeners.iter().any(|listener| listener.path().is_some()) {
+        if unix {
             log::notice("Ready to accept connections unix");
         }
         if let Some(supervisor) = &self.supervisor {
@@ -452,11 +453,26 @@ fn logo(port: u16, pid: u32) -> String {
 pub fn run(started: Started) -> Result<(), ExitReason> {
     let listeners = listen(&started.config).inspect_err(ExitReason::log)?;
     let failed = |error: io::Error| ExitReason::Failed(format!("The event loop failed: {}", reason(&error)));
-    started.ready(&listeners);
+    let kinds = [
+        listeners.iter().any(|listener| listener.path().is_none()),
+        listeners.iter().any(|listener| listener.path().is_some()),
+    ];
     let signals = Signals::install().map_err(failed)?;
     allocator::start_background_thread();
     let engine = Engine::with_config(started.config.clone(), Clock::real(), Random::entropy_seed());
-    let outcome = Server::new(engine, listeners, Some(signals)).and_then(|mut server| server.run()).map_err(failed);
+    let mut server = Server::new(engine, listeners, Some(signals)).map_err(failed)?;
+    let outcome = match server.load() {
+        Ok(true) => {
+            started.ready(kinds);
+            server.run().map_err(failed)
+        }
+        Ok(false) => server.run().map_err(failed),
+        Err(error) => {
+            log::warning(&error);
+            Err(ExitReason::Failed("Fatal error loading the DB, check server logs. Exiting.".to_owned()))
+                .inspect_err(ExitReason::log)
+        }
+    };
     started.stopping();
     outcome
 }

@@ -10,9 +10,11 @@ use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
 
 use crate::base::log;
-use crate::reactor::{self, Flushed, Listener, Received, Stream, Ticker};
+use crate::config::ShutdownFlags;
+use crate::reactor::{self, Flushed, Listener, Received, Stream, Ticker, Waker};
 use crate::server::engine::{BATCH_MAX, Engine};
-use crate::server::network::{FIRST_LISTENER, Network, SIGNALS, TICK};
+use crate::server::loading::Duplicates;
+use crate::server::network::{FIRST_LISTENER, Network, SIGNALS, TICK, WAKE};
 use crate::server::shutdown::ShutdownRequest;
 use crate::server::stall::Phase;
 use crate::server::start::Signals;
@@ -36,6 +38,8 @@ pub struct Server {
     signals: Option<Signals>,
     ticker: Ticker,
     next_cron_ms: u64,
+    /// The snapshot or the load goes on in the next turn, whether or not anything else happens.
+    persistence_behind: bool,
     /// Keys are due that did not fit into the last turn's budget.
     expiry_behind: bool,
     /// Bytes received before this turn.
@@ -54,6 +58,7 @@ impl Server {
             let pipe = signals.pipe().as_raw_fd();
             poll.registry().register(&mut SourceFd(&pipe), Token(SIGNALS), Interest::READABLE)?;
         }
+        engine.saving.set_waker(Waker::new(poll.registry(), Token(WAKE))?);
         let ticker = Ticker::new(Duration::from_millis(CRON_MS), poll.registry(), Token(TICK))?;
         Ok(Server {
             poll,
@@ -62,6 +67,7 @@ impl Server {
             engine,
             signals,
             next_cron_ms: 0,
+            persistence_behind: false,
             expiry_behind: false,
             received_from_bytes: 0,
         })
@@ -75,10 +81,27 @@ impl Server {
         while self.engine.shutdown_requested().is_none() {
             self.turn()?;
         }
-        log::warning("User requested shutdown...");
         self.engine.network.close();
         log::warning("Zedis is now ready to exit, bye bye...");
         Ok(())
+    }
+
+    /// Loads the data set; clients are told to wait. False: it was told to stop before that was done.
+    ///
+    /// # Errors
+    /// As epoll_wait(2), and [`io::ErrorKind::InvalidData`] with what is wrong with the file.
+    pub fn load(&mut self) -> io::Result<bool> {
+        let path = self.engine.rdb_path();
+        self.persistence_behind = self.engine.begin_loading(&path, Duplicates::Refused)?;
+        while self.engine.loading.is_some() && self.engine.shutdown_requested().is_none() {
+            self.turn()?;
+            if let Err(error) = self.engine.load_slice() {
+                let text = format!("Error in the RDB file {} {error}", path.display());
+                return Err(io::Error::new(io::ErrorKind::InvalidData, text));
+            }
+        }
+        self.persistence_behind = false;
+        Ok(self.engine.shutdown_requested().is_none())
     }
 
     /// One turn of the loop.
@@ -116,7 +139,8 @@ impl Server {
     /// How long to sleep at most; None: until an event, of which the ticker has one soon.
     fn timeout(&self) -> Option<Duration> {
         let engine = &self.engine;
-        let is_behind = self.expiry_behind || !engine.keyspace.observers.pending().is_empty();
+        let is_behind =
+            self.expiry_behind || self.persistence_behind || !engine.keyspace.observers.pending().is_empty();
         if !engine.ready.is_empty() || !engine.dirty.is_empty() || is_behind {
             return Some(Duration::ZERO);
         }
@@ -141,10 +165,12 @@ impl Server {
         let events = std::mem::replace(&mut self.events, Events::with_capacity(0));
         for event in &events {
             let Token(token) = event.token();
-            if token < TICK {
+            if token < WAKE {
                 self.connection_event(token, event);
             } else if token == TICK {
                 self.ticker.acknowledge();
+            } else if token == WAKE {
+                // What it is about is looked for in every turn.
             } else if token == SIGNALS {
                 self.signal();
             } else {
@@ -212,7 +238,20 @@ impl Server {
         let name = if signal == signal_hook::consts::SIGINT { "SIGINT" } else { "SIGTERM" };
         log::warning(format_args!("Received {name} scheduling shutdown..."));
         signals.shutting_down(true);
-        self.engine.request_shutdown(ShutdownRequest::default());
+        let flags = match signal {
+            signal_hook::consts::SIGINT => self.engine.config.shutdown_on_sigint,
+            _ => self.engine.config.shutdown_on_sigterm,
+        };
+        let save = flags.contains(ShutdownFlags::SAVE).then_some(true);
+        let save = save.or(flags.contains(ShutdownFlags::NOSAVE).then_some(false));
+        let force = flags.contains(ShutdownFlags::FORCE);
+        if self.engine.save_before_end(save, force).is_ok() {
+            let now = flags.contains(ShutdownFlags::NOW);
+            self.engine.request_shutdown(ShutdownRequest { save, now, force });
+        } else if let Some(signals) = &self.signals {
+            signals.shutting_down(false);
+            log::warning("Errors trying to shut down the server. Check the logs for more information.");
+        }
     }
 
     /// Accepts what waits at a listener.
@@ -296,6 +335,7 @@ impl Server {
     fn housekeep(&mut self) {
         let engine = &mut self.engine;
         self.expiry_behind = engine.keyspace.expire_slice(EXPIRE_BUDGET) == 0;
+        self.persistence_behind = engine.save_slice() || engine.loading.is_some();
         let now_ms = engine.keyspace.now_ms() as u64;
         if now_ms >= self.next_cron_ms {
             // A little less, so that a tick a little early is not one too few.

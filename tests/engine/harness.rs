@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use zedis::base::clock::Clock;
+use zedis::config::Config;
 use zedis::reactor::Stream;
 use zedis::server::Engine;
 
@@ -19,9 +20,27 @@ pub struct Harness {
 impl Harness {
     pub fn new() -> Harness {
         let clock = Clock::virtual_at(START_MS as u64 * 1000);
-        let mut engine = Engine::new(clock.clone(), SEED);
+        Harness::of(Engine::new(clock.clone(), SEED), clock)
+    }
+
+    /// With these directives set.
+    pub fn with_config(directives: &[(&str, &str)]) -> Harness {
+        let mut config = Config::default();
+        for (name, value) in directives {
+            config.override_value(name, value.as_bytes()).expect("a directive and a value for it");
+        }
+        let clock = Clock::virtual_at(START_MS as u64 * 1000);
+        Harness::of(Engine::with_config(config, clock.clone(), SEED), clock)
+    }
+
+    /// With a first client for an engine.
+    pub fn of(mut engine: Engine, clock: Clock) -> Harness {
         let client = engine.connect(Stream::Detached);
         Harness { engine, clock, client }
+    }
+
+    pub fn clock(&self) -> Clock {
+        self.clock.clone()
     }
 
     /// Sends one request and returns the bytes of its reply.

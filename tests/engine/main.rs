@@ -8,4 +8,6 @@ mod hashes;
 mod increx;
 mod keys;
 mod payloads;
+mod rdb_files;
+mod snapshots;
 mod strings;

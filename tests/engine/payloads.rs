@@ -3,7 +3,7 @@
 use zedis::base::crc64;
 use zedis::base::random::Random;
 use zedis::keyspace::{Entry, Keyspace, Settings, Ttl, ValueRef};
-use zedis::persistence::rdb::{Loaded, dump, is_intact, load_value, restore, save_value};
+use zedis::persistence::rdb::{Loaded, Out, dump, is_intact, load_value, restore, save_value};
 
 use crate::harness::Harness;
 
@@ -97,7 +97,7 @@ fn nonsense_ends_in_a_value_or_an_error() {
             // What was let in can be written, and read again.
             let boxed = ValueRef::Object(&object);
             let mut again = Vec::new();
-            save_value(&mut again, &boxed);
+            save_value(&mut Out { bytes: &mut again, compress: true, key: None }, &boxed);
             assert!(load_value(&again, &context).is_ok(), "{}", bytes.escape_ascii());
             values += 1;
         }

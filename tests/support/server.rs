@@ -24,26 +24,55 @@ pub struct Server {
 impl Server {
     /// The server under test, with `directives` as on redis-server's command line.
     pub fn subject(directives: &[&str]) -> Server {
-        Server::start("subject", Command::new(subject_program()), directives)
+        Server::start("subject", Command::new(subject_program()), &[], directives)
+    }
+
+    /// The server under test, with these files in its directory.
+    pub fn subject_with(files: &[(&str, &[u8])], directives: &[&str]) -> Server {
+        Server::start("subject", Command::new(subject_program()), files, directives)
+    }
+
+    /// The server under test, which may write no file of more than so many kilobytes.
+    pub fn subject_with_file_size(kilobytes: usize, directives: &[&str]) -> Server {
+        let mut command = Command::new("bash");
+        command.args(["-c", &format!("trap '' XFSZ; ulimit -f {kilobytes}; exec \"$0\" \"$@\""), &subject_program()]);
+        Server::start("subject", command, &[], directives)
+    }
+
+    /// The server under test with these files in its directory, where it can't start: its exit status, and its log.
+    pub fn subject_that_fails(files: &[(&str, &[u8])], directives: &[&str]) -> (ExitStatus, String) {
+        let mut server = Server::spawn("subject", Command::new(subject_program()), files, directives);
+        let status = server.wait_for_exit();
+        (status, server.log())
     }
 
     /// The server under test, which may open only `files` files.
     pub fn subject_with_files(files: usize, directives: &[&str]) -> Server {
         let mut command = Command::new("sh");
         command.args(["-c", &format!("ulimit -n {files}; exec \"$0\" \"$@\""), &subject_program()]);
-        Server::start("subject", command, directives)
+        Server::start("subject", command, &[], directives)
     }
 
     /// The server that is right.
     pub fn oracle(directives: &[&str]) -> Server {
-        Server::start("oracle", Command::new("redis-server"), directives)
+        Server::start("oracle", Command::new("redis-server"), &[], directives)
     }
 
-    fn start(role: &str, mut command: Command, directives: &[&str]) -> Server {
+    fn start(role: &str, command: Command, files: &[(&str, &[u8])], directives: &[&str]) -> Server {
+        let program = command.get_program().to_string_lossy().into_owned();
+        let mut server = Server::spawn(role, command, files, directives);
+        server.wait_until_ready(&program);
+        server
+    }
+
+    fn spawn(role: &str, mut command: Command, files: &[(&str, &[u8])], directives: &[&str]) -> Server {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let dir = std::env::temp_dir().join(format!("zedis-test-{}-{number}-{role}", std::process::id()));
         fs::create_dir_all(&dir).expect("a directory for the server");
+        for (name, bytes) in files {
+            fs::write(dir.join(name), bytes).expect("a file for the server");
+        }
         let log = File::create(dir.join("log")).expect("a log file");
         let program = command.get_program().to_string_lossy().into_owned();
         let spawned = command
@@ -66,9 +95,7 @@ impl Server {
             Err(error) => panic!("{program}: {error}"),
         };
         let password = directives.windows(2).find(|pair| pair[0] == "--requirepass").map(|pair| pair[1].to_string());
-        let mut server = Server { child, dir, password };
-        server.wait_until_ready(&program);
-        server
+        Server { child, dir, password }
     }
 
     fn wait_until_ready(&mut self, program: &str) {
@@ -82,8 +109,10 @@ impl Server {
                     client.run(&format!("AUTH {password}"));
                 }
                 let reply = client.run("PING");
-                assert_eq!(reply.text(), b"PONG", "{program} answers its first PING");
-                return;
+                if !reply.string().starts_with("LOADING ") {
+                    assert_eq!(reply.text(), b"PONG", "{program} answers its first PING");
+                    return;
+                }
             }
             assert!(Instant::now() < deadline, "{program} is not ready:\n{}", self.log());
             thread::sleep(POLL_INTERVAL);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{ADMIN, ADMIN_ACL, debug_digest, debug_object};
+use super::{ADMIN, ADMIN_ACL, debug_digest, debug_object, debug_reload};
 use crate::base::number;
 use crate::commands::{Args, Command, CommandError, CommandResult, Flags, Group, Run};
 use crate::keyspace::{NewValue, Ttl};
@@ -30,6 +30,7 @@ const SUBCOMMANDS: &[(&str, usize, usize, Debug)] = &[
     ("HTSTATS", 3, 4, debug_object::htstats),
     ("OBJECT", 3, 4, debug_object::object),
     ("POPULATE", 3, 5, populate),
+    ("RELOAD", 2, usize::MAX, debug_reload::reload),
     ("SET-ACTIVE-EXPIRE", 3, 3, set_active_expire),
     ("SLEEP", 3, 3, sleep),
 ];
@@ -120,6 +121,11 @@ fn help(_args: &mut Args<'_>, engine: &mut Engine, key: usize) -> CommandResult 
         "    How a key's value is kept.",
         "POPULATE <count> [<prefix>] [<size>]",
         "    Make <count> string keys, named key:<num> or <prefix>:<num>, of <size> bytes.",
+        "RELOAD [option ...]",
+        "    Save the data to disk and load it again. Options:",
+        "    * MERGE: what is there already is replaced by what is loaded.",
+        "    * NOFLUSH: what is there stays there.",
+        "    * NOSAVE: load what was saved before.",
         "SET-ACTIVE-EXPIRE <0|1>",
         "    Whether keys are removed at their deadlines though nobody asks for them.",
         "SLEEP <seconds>",

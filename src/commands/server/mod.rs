@@ -11,16 +11,19 @@ mod dbsize;
 mod debug;
 mod debug_digest;
 mod debug_object;
+mod debug_reload;
 mod flush;
 mod info;
 mod lolwut;
 mod memory;
+mod save;
 mod shutdown;
 mod time;
 
 use super::{Acl, Command, Flags};
 
 pub static COMMANDS: &[&Command] = &[
+    &save::BGSAVE,
     &command::COMMAND,
     &config::CONFIG,
     &dbsize::DBSIZE,
@@ -30,7 +33,9 @@ pub static COMMANDS: &[&Command] = &[
     &flush::SWAPDB,
     &info::INFO,
     &lolwut::LOLWUT,
+    &save::LASTSAVE,
     &memory::MEMORY,
+    &save::SAVE,
     &shutdown::SHUTDOWN,
     &time::TIME,
 ];

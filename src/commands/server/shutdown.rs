@@ -1,4 +1,4 @@
-//! SHUTDOWN: leaves a request for the loop, which acts on it at the end of the turn.
+//! SHUTDOWN: saves if that is wanted, and leaves a request for the loop, which acts on it at the end of the turn.
 
 use super::ADMIN;
 use crate::commands::{Acl, Arg, Args, Command, CommandError, CommandResult, Flags, Group, Run};
@@ -44,6 +44,9 @@ fn shutdown(args: &mut Args<'_>, engine: &mut Engine, key: usize) -> CommandResu
         }
     }
     if !abort {
+        engine
+            .save_before_end(request.save, request.force)
+            .map_err(|()| CommandError::new("ERR Errors trying to SHUTDOWN. Check logs."))?;
         engine.request_shutdown(request);
         return Ok(());
     }

@@ -1,6 +1,7 @@
 //! Hashes, to bytes and from them.
 
 use super::read::{CUT_OFF, DUPLICATE, EMPTY, Reader};
+use super::write::Out;
 use super::ziplist::Pair;
 use super::{kind, write};
 use crate::collections::Malformed;
@@ -16,20 +17,20 @@ pub(super) fn has_deadlines(hash: &Hash) -> bool {
 }
 
 /// With its type.
-pub(super) fn save(out: &mut Vec<u8>, hash: &Hash) {
+pub(super) fn save(out: &mut Out<'_>, hash: &Hash) {
     let mut digits = (itoa::Buffer::new(), itoa::Buffer::new());
     match (hash, hash.next_deadline_ms()) {
         (Hash::Pack(pack), _) => {
-            out.push(kind::HASH_LISTPACK);
+            out.kind(kind::HASH_LISTPACK);
             write::string(out, pack.as_bytes());
         }
         (Hash::TimedPack(pack), Some(first_ms)) => {
-            out.push(kind::HASH_LISTPACK_EX);
+            out.kind(kind::HASH_LISTPACK_EX);
             out.extend_from_slice(&first_ms.to_le_bytes());
             write::string(out, pack.as_bytes());
         }
         (_, Some(first_ms)) => {
-            out.push(kind::HASH_METADATA);
+            out.kind(kind::HASH_METADATA);
             out.extend_from_slice(&first_ms.to_le_bytes());
             write::length(out, hash.len() as u64);
             hash.for_each(i64::MIN, |field, value, deadline_ms| {
@@ -40,7 +41,7 @@ pub(super) fn save(out: &mut Vec<u8>, hash: &Hash) {
             });
         }
         (_, None) => {
-            out.push(kind::HASH);
+            out.kind(kind::HASH);
             write::length(out, hash.len() as u64);
             hash.for_each(i64::MIN, |field, value, _| {
                 write::string(out, field.bytes(&mut digits.0));

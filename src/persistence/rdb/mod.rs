@@ -11,20 +11,27 @@
 //! later, goes out member by member. Hashes whose fields have deadlines are the one thing that needs 7.4. What is read is
 //! everything since RDB version 5, checked completely: bytes from outside end in a value or in [`Malformed`].
 //!
-//! It knows neither keys nor files. Cost: a blob is one copy; everything else is proportional to its elements.
+//! A file (`file_*.rs`) is a stream of such values, each with its key, and of a few other things. It is read through a window that holds
+//! what has not been understood yet, so that a load can be done in slices, and written piece by piece; neither side opens files
+//! itself. Cost: a blob is one copy; everything else is proportional to its elements.
 
+mod file_read;
+mod file_shape;
+mod file_write;
 mod hash;
 mod read;
 mod sorted_set;
 mod write;
 mod ziplist;
 
-pub use read::{Loaded, load_value};
-pub use write::save_value;
+pub use file_read::{FileError, FileReader, Item, KeyItem};
+pub use file_write::{About, ChunkCoder, FileWriter};
+pub use read::{EMPTY, Loaded, load_contents, load_value};
+pub use write::{Out, save_value};
 
 use crate::base::crc64;
 use crate::collections::Malformed;
-use crate::keyspace::{Context, Object, ValueRef};
+use crate::keyspace::{Context, ValueRef};
 
 /// The newest version that is read, and that of values with types of 7.4.
 pub const VERSION_MAX: u16 = 12;
@@ -32,6 +39,22 @@ pub const VERSION_MAX: u16 = 12;
 const VERSION_7_0: u16 = 10;
 /// Version and checksum.
 const FOOTER: usize = 2 + 8;
+
+/// What stands in a file besides values.
+mod opcode {
+    pub const SLOT_INFO: u8 = 244;
+    pub const FUNCTION_2: u8 = 245;
+    pub const FUNCTION_PRE_GA: u8 = 246;
+    pub const MODULE_AUX: u8 = 247;
+    pub const IDLE: u8 = 248;
+    pub const FREQ: u8 = 249;
+    pub const AUX: u8 = 250;
+    pub const RESIZE_DB: u8 = 251;
+    pub const EXPIRE_TIME_MS: u8 = 252;
+    pub const EXPIRE_TIME: u8 = 253;
+    pub const SELECT_DB: u8 = 254;
+    pub const END: u8 = 255;
+}
 
 /// The types of values in the file.
 mod kind {
@@ -41,16 +64,23 @@ mod kind {
     pub const ZSET: u8 = 3;
     pub const HASH: u8 = 4;
     pub const ZSET_2: u8 = 5;
+    pub const MODULE: u8 = 6;
+    pub const MODULE_2: u8 = 7;
     pub const HASH_ZIPMAP: u8 = 9;
     pub const LIST_ZIPLIST: u8 = 10;
     pub const SET_INTSET: u8 = 11;
     pub const ZSET_ZIPLIST: u8 = 12;
     pub const HASH_ZIPLIST: u8 = 13;
     pub const LIST_QUICKLIST: u8 = 14;
+    pub const STREAM_LISTPACKS: u8 = 15;
     pub const HASH_LISTPACK: u8 = 16;
     pub const ZSET_LISTPACK: u8 = 17;
     pub const LIST_QUICKLIST_2: u8 = 18;
+    pub const STREAM_LISTPACKS_2: u8 = 19;
     pub const SET_LISTPACK: u8 = 20;
+    pub const STREAM_LISTPACKS_3: u8 = 21;
+    pub const HASH_METADATA_PRE_GA: u8 = 22;
+    pub const HASH_LISTPACK_EX_PRE_GA: u8 = 23;
     pub const HASH_METADATA: u8 = 24;
     pub const HASH_LISTPACK_EX: u8 = 25;
 }
@@ -62,8 +92,8 @@ const NODE_PACKED: u64 = 2;
 /// The payload of DUMP.
 pub fn dump(value: &ValueRef<'_>) -> Vec<u8> {
     let mut payload = Vec::new();
-    save_value(&mut payload, value);
-    let is_newer = matches!(value, ValueRef::Object(Object::Hash(hash)) if hash::has_deadlines(hash));
+    save_value(&mut Out { bytes: &mut payload, compress: true, key: None }, value);
+    let is_newer = file_write::has_field_deadlines(value);
     let version = if is_newer { VERSION_MAX } else { VERSION_7_0 };
     payload.extend_from_slice(&version.to_le_bytes());
     let checksum = crc64::checksum(&payload);

@@ -10,8 +10,8 @@ use crate::collections::listpack::Listpack;
 use crate::collections::quicklist::{Node, NodeLimit, Quicklist};
 use crate::keyspace::{Context, List, NewValue, Object, Set, Typed};
 
-pub(super) const CUT_OFF: Malformed = Malformed("the value ends too early");
-pub(super) const EMPTY: Malformed = Malformed("a value without elements");
+pub const CUT_OFF: Malformed = Malformed("the value ends too early");
+pub const EMPTY: Malformed = Malformed("a value without elements");
 pub(super) const DUPLICATE: Malformed = Malformed("an element is there twice");
 
 /// A value that was read.
@@ -48,6 +48,13 @@ impl<'a> Text<'a> {
         }
     }
 
+    pub(super) fn into_cow(self) -> Cow<'a, [u8]> {
+        match self {
+            Text::Int(_) => Cow::Owned(self.into_vec()),
+            Text::Bytes(bytes) => bytes,
+        }
+    }
+
     pub(super) fn into_vec(self) -> Vec<u8> {
         match self {
             Text::Int(int) => itoa::Buffer::new().format(int).as_bytes().to_vec(),
@@ -68,6 +75,15 @@ pub(super) struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
+    pub(super) fn new(bytes: &'a [u8]) -> Reader<'a> {
+        Reader { rest: bytes }
+    }
+
+    /// Bytes that are left.
+    pub(super) fn left(&self) -> usize {
+        self.rest.len()
+    }
+
     pub(super) fn take(&mut self, len: usize) -> Result<&'a [u8], Malformed> {
         let (taken, rest) = self.rest.split_at_checked(len).ok_or(CUT_OFF)?;
         self.rest = rest;
@@ -131,8 +147,24 @@ impl<'a> Reader<'a> {
         self.take(len).map(|bytes| Text::Bytes(Cow::Borrowed(bytes)))
     }
 
+    /// How many bytes of a string follow what says how long it is.
+    pub(super) fn text_extent(&mut self) -> Result<u64, Malformed> {
+        Ok(match self.length_or_special()? {
+            Length::Len(len) => len,
+            Length::Special(0) => 1,
+            Length::Special(1) => 2,
+            Length::Special(2) => 4,
+            Length::Special(3) => {
+                let packed = self.length()?;
+                self.length()?;
+                packed
+            }
+            Length::Special(_) => return Err(Malformed("no such encoding of a string")),
+        })
+    }
+
     /// A string that is a blob of its own.
-    fn blob(&mut self) -> Result<Vec<u8>, Malformed> {
+    pub(super) fn blob(&mut self) -> Result<Vec<u8>, Malformed> {
         self.text().map(Text::into_vec)
     }
 
@@ -150,16 +182,25 @@ impl<'a> Reader<'a> {
 /// # Errors
 /// What is wrong with them.
 pub fn load_value(bytes: &[u8], context: &Context<'_>) -> Result<Loaded, Malformed> {
-    let mut reader = Reader { rest: bytes };
-    let loaded = load(&mut reader, context)?;
+    let (&kind, contents) = bytes.split_first().ok_or(CUT_OFF)?;
+    load_contents(kind, contents, context)
+}
+
+/// A value of this type, which is all of `bytes`: in a file its key comes in between.
+///
+/// # Errors
+/// What is wrong with them.
+pub fn load_contents(kind: u8, bytes: &[u8], context: &Context<'_>) -> Result<Loaded, Malformed> {
+    let mut reader = Reader::new(bytes);
+    let loaded = load(kind, &mut reader, context)?;
     if !reader.rest.is_empty() {
         return Err(Malformed("bytes behind the value"));
     }
     Ok(loaded)
 }
 
-fn load(reader: &mut Reader<'_>, context: &Context<'_>) -> Result<Loaded, Malformed> {
-    let object = match reader.byte()? {
+fn load(kind: u8, reader: &mut Reader<'_>, context: &Context<'_>) -> Result<Loaded, Malformed> {
+    let object = match kind {
         kind::STRING => {
             return Ok(match reader.text()? {
                 Text::Int(int) => Loaded::Int(int),

@@ -11,7 +11,34 @@ const COMPRESS_ABOVE: usize = 20;
 /// Digits of a 32-bit integer with its sign.
 const INT_MAX_LEN: usize = 11;
 
-pub(super) fn length(out: &mut Vec<u8>, len: u64) {
+/// Where values are written to.
+pub struct Out<'a> {
+    pub bytes: &'a mut Vec<u8>,
+    /// `rdbcompression`: whether strings are compressed where that pays.
+    pub compress: bool,
+    /// In a file the key stands between a value's type and its contents.
+    pub key: Option<&'a [u8]>,
+}
+
+impl Out<'_> {
+    /// The type of a value and, if there is one, its key.
+    pub(super) fn kind(&mut self, kind: u8) {
+        self.push(kind);
+        if let Some(key) = self.key.take() {
+            string(self, key);
+        }
+    }
+
+    pub(super) fn push(&mut self, byte: u8) {
+        self.bytes.push(byte);
+    }
+
+    pub(super) fn extend_from_slice(&mut self, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+    }
+}
+
+pub(super) fn length(out: &mut Out<'_>, len: u64) {
     if len < 1 << 6 {
         out.push(len as u8);
     } else if len < 1 << 14 {
@@ -26,7 +53,7 @@ pub(super) fn length(out: &mut Vec<u8>, len: u64) {
 }
 
 /// An integer as a string.
-fn int(out: &mut Vec<u8>, value: i64) {
+fn int(out: &mut Out<'_>, value: i64) {
     if let Ok(value) = i8::try_from(value) {
         out.extend_from_slice(&[0xc0, value as u8]);
     } else if let Ok(value) = i16::try_from(value) {
@@ -41,19 +68,20 @@ fn int(out: &mut Vec<u8>, value: i64) {
 }
 
 /// A string as it is.
-fn plain(out: &mut Vec<u8>, bytes: &[u8]) {
+fn plain(out: &mut Out<'_>, bytes: &[u8]) {
     length(out, bytes.len() as u64);
     out.extend_from_slice(bytes);
 }
 
 /// A string as whatever is shortest.
-pub(super) fn string(out: &mut Vec<u8>, bytes: &[u8]) {
+pub(super) fn string(out: &mut Out<'_>, bytes: &[u8]) {
     if bytes.len() <= INT_MAX_LEN
         && let Some(value) = number::parse_i64(bytes).filter(|&value| i32::try_from(value).is_ok())
     {
         return int(out, value);
     }
-    if bytes.len() > COMPRESS_ABOVE
+    if out.compress
+        && bytes.len() > COMPRESS_ABOVE
         && let Some(packed) = lzf::compress(bytes, bytes.len() - 4)
     {
         out.push(0xc3);
@@ -65,7 +93,7 @@ pub(super) fn string(out: &mut Vec<u8>, bytes: &[u8]) {
     plain(out, bytes);
 }
 
-fn element(out: &mut Vec<u8>, value: ListpackValue<'_>) {
+fn element(out: &mut Out<'_>, value: ListpackValue<'_>) {
     match value {
         ListpackValue::Int(value) => int(out, value),
         ListpackValue::Bytes(bytes) => string(out, bytes),
@@ -73,18 +101,18 @@ fn element(out: &mut Vec<u8>, value: ListpackValue<'_>) {
 }
 
 /// A value with its type.
-pub fn save_value(out: &mut Vec<u8>, value: &ValueRef<'_>) {
+pub fn save_value(out: &mut Out<'_>, value: &ValueRef<'_>) {
     match value {
         ValueRef::Int(value) => {
-            out.push(kind::STRING);
+            out.kind(kind::STRING);
             int(out, *value);
         }
         ValueRef::Embedded(bytes) => {
-            out.push(kind::STRING);
+            out.kind(kind::STRING);
             string(out, bytes);
         }
         ValueRef::Raw(bytes) => {
-            out.push(kind::STRING);
+            out.kind(kind::STRING);
             string(out, bytes);
         }
         ValueRef::Object(Object::List(list)) => save_list(out, list),
@@ -94,8 +122,8 @@ pub fn save_value(out: &mut Vec<u8>, value: &ValueRef<'_>) {
     }
 }
 
-fn save_list(out: &mut Vec<u8>, list: &List) {
-    out.push(kind::LIST_QUICKLIST_2);
+fn save_list(out: &mut Out<'_>, list: &List) {
+    out.kind(kind::LIST_QUICKLIST_2);
     match list {
         List::Pack(pack) => {
             length(out, 1);
@@ -120,34 +148,34 @@ fn save_list(out: &mut Vec<u8>, list: &List) {
     }
 }
 
-fn save_set(out: &mut Vec<u8>, set: &Set) {
+fn save_set(out: &mut Out<'_>, set: &Set) {
     match set {
         Set::Ints(ints) => {
-            out.push(kind::SET_INTSET);
+            out.kind(kind::SET_INTSET);
             string(out, ints.as_bytes());
         }
         Set::Pack(pack) => {
             // A type of its own since 7.2; 7.0 reads this one.
-            out.push(kind::SET);
+            out.kind(kind::SET);
             length(out, set.len() as u64);
             pack.iter().for_each(|member| element(out, member));
         }
         Set::Table(table) => {
-            out.push(kind::SET);
+            out.kind(kind::SET);
             length(out, set.len() as u64);
             table.iter().for_each(|entry| string(out, entry.key()));
         }
     }
 }
 
-fn save_sorted_set(out: &mut Vec<u8>, set: &SortedSet) {
+fn save_sorted_set(out: &mut Out<'_>, set: &SortedSet) {
     match set {
         SortedSet::Pack(pack) => {
-            out.push(kind::ZSET_LISTPACK);
+            out.kind(kind::ZSET_LISTPACK);
             string(out, pack.as_bytes());
         }
         SortedSet::Tree(tree) => {
-            out.push(kind::ZSET_2);
+            out.kind(kind::ZSET_2);
             length(out, tree.len() as u64);
             for (member, score) in tree.iter() {
                 string(out, member);

@@ -6,22 +6,52 @@ use crate::server::engine::Engine;
 const NO_ID: &str = "0000000000000000000000000000000000000000";
 
 pub(super) fn persistence(engine: &mut Engine, text: &mut Text) {
-    text.field("loading", 0);
+    let now_ns = engine.clock.monotonic_ns();
+    let progress = engine.saving.progress(now_ns);
+    let seconds = |seconds: Option<u64>| seconds.map_or(-1, |seconds| i64::try_from(seconds).unwrap_or(i64::MAX));
+    let status = if engine.saving.last_bgsave_ok { "ok" } else { "err" };
+    text.field("loading", u8::from(engine.loading.is_some()));
     text.field("async_loading", 0);
-    text.field("rdb_changes_since_last_save", engine.keyspace.dirty);
-    text.field("rdb_bgsave_in_progress", 0);
-    text.field("rdb_last_save_time", engine.facts.started_ms / 1000);
-    text.field("rdb_last_bgsave_status", "ok");
-    text.field("rdb_last_bgsave_time_sec", -1);
-    text.field("rdb_current_bgsave_time_sec", -1);
-    text.field("rdb_saves", 0);
+    // Nothing is copied but what is about to be changed, and that waits for the disk like everything else.
+    text.field("current_cow_peak", progress.queued_peak_bytes);
+    text.field("current_cow_size", progress.queued_bytes);
+    text.field("current_cow_size_age", 0);
+    let part = progress.keys_done as f64 * 100.0 / progress.keys_total.max(1) as f64;
+    text.field("current_fork_perc", format_args!("{part:.2}"));
+    text.field("current_save_keys_processed", progress.keys_done);
+    text.field("current_save_keys_total", progress.keys_total);
+    text.field("rdb_changes_since_last_save", engine.unsaved_changes());
+    text.field("rdb_bgsave_in_progress", u8::from(progress.in_background));
+    text.field("rdb_last_save_time", engine.saving.last_save_s);
+    text.field("rdb_last_bgsave_status", status);
+    text.field("rdb_last_bgsave_time_sec", seconds(progress.last_seconds));
+    text.field("rdb_current_bgsave_time_sec", seconds(progress.seconds));
+    text.field("rdb_saves", progress.saves);
+    text.field("rdb_last_cow_size", progress.last_queued_peak_bytes);
+    text.field("rdb_last_load_keys_expired", engine.saving.expired_at_load);
+    text.field("rdb_last_load_keys_loaded", engine.saving.loaded_keys);
     text.field("aof_enabled", 0);
     text.field("aof_rewrite_in_progress", 0);
     text.field("aof_rewrite_scheduled", 0);
     text.field("aof_last_rewrite_time_sec", -1);
     text.field("aof_current_rewrite_time_sec", -1);
     text.field("aof_last_bgrewrite_status", "ok");
+    text.field("aof_rewrites", 0);
+    text.field("aof_rewrites_consecutive_failures", 0);
     text.field("aof_last_write_status", "ok");
+    text.field("aof_last_cow_size", 0);
+    text.field("module_fork_in_progress", 0);
+    text.field("module_fork_last_cow_size", 0);
+    if let Some(loading) = &engine.loading {
+        let (done, total, seconds) = (loading.loaded_bytes(), loading.total_bytes, loading.seconds(now_ns));
+        let eta_s = if done == 0 { 1 } else { seconds * total.saturating_sub(done) / done };
+        text.field("loading_start_time", loading.started_s);
+        text.field("loading_total_bytes", total);
+        text.field("loading_rdb_used_mem", 0);
+        text.field("loading_loaded_bytes", done);
+        text.field("loading_loaded_perc", format_args!("{:.2}", done as f64 * 100.0 / total.max(1) as f64));
+        text.field("loading_eta_seconds", eta_s);
+    }
 }
 
 pub(super) fn stats(engine: &mut Engine, text: &mut Text) {

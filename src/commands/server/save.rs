@@ -1,0 +1,88 @@
+//! SAVE, BGSAVE, LASTSAVE. What a save is, [`crate::server::saving`] knows.
+
+use super::ADMIN_ACL;
+use crate::commands::{Acl, Arg, Args, Command, CommandError, CommandResult, Flags, Group, Run};
+use crate::server::Engine;
+
+const IN_PROGRESS: CommandError = CommandError::new("ERR Background save already in progress");
+
+pub(super) static SAVE: Command = Command {
+    name: "save",
+    arity: 1,
+    run: Run::Server(save),
+    flags: Flags::ADMIN.union(Flags::NOSCRIPT).union(Flags::NO_ASYNC_LOADING).union(Flags::NO_MULTI),
+    acl: ADMIN_ACL,
+    group: Group::Server,
+    summary: "Saves the data to disk, and holds everybody up until that is done.",
+    complexity: "O(N) where N is the total number of keys in all databases",
+    ..Command::BASE
+};
+
+fn save(_args: &mut Args<'_>, engine: &mut Engine, key: usize) -> CommandResult {
+    if engine.saving.is_active() || engine.saving.is_scheduled() {
+        return Err(IN_PROGRESS);
+    }
+    // Redis answers this error without any text.
+    engine.save_now().map_err(|()| CommandError::new("ERR"))?;
+    engine.reply(key).ok();
+    Ok(())
+}
+
+pub(super) static BGSAVE: Command = Command {
+    name: "bgsave",
+    arity: -1,
+    run: Run::Server(bgsave),
+    flags: Flags::ADMIN.union(Flags::NOSCRIPT).union(Flags::NO_ASYNC_LOADING),
+    acl: ADMIN_ACL,
+    group: Group::Server,
+    summary: "Saves the data to disk in the background.",
+    history: &[("3.2.2", "The `SCHEDULE` option."), ("8.1.0", "The `CANCEL` option.")],
+    args: &[Arg::one_of(
+        "operation",
+        &[Arg::word("schedule", "SCHEDULE").since("3.2.2"), Arg::word("cancel", "CANCEL").since("8.1.0")],
+    )
+    .optional()],
+    ..Command::BASE
+};
+
+fn bgsave(args: &mut Args<'_>, engine: &mut Engine, key: usize) -> CommandResult {
+    match args.len() {
+        1 => {}
+        // There is no rewrite of another file that it would have to wait for.
+        2 if args.is(1, "SCHEDULE") => {}
+        2 if args.is(1, "CANCEL") => {
+            if !engine.cancel_background_save() {
+                return Err(CommandError::new("ERR Background saving is currently not in progress or scheduled"));
+            }
+            engine.reply(key).simple("Background saving cancelled");
+            return Ok(());
+        }
+        _ => return Err(CommandError::SYNTAX),
+    }
+    if engine.saving.is_active() || engine.saving.is_scheduled() {
+        return Err(IN_PROGRESS);
+    }
+    if !engine.begin_background_save() {
+        return Err(CommandError::new("ERR"));
+    }
+    engine.reply(key).simple("Background saving started");
+    Ok(())
+}
+
+pub(super) static LASTSAVE: Command = Command {
+    name: "lastsave",
+    arity: 1,
+    run: Run::Server(lastsave),
+    flags: Flags::LOADING.union(Flags::STALE).union(Flags::FAST),
+    acl: Acl::ADMIN.union(Acl::FAST).union(Acl::DANGEROUS),
+    group: Group::Server,
+    summary: "Returns when the data was last saved to disk, in Unix seconds.",
+    tips: &["nondeterministic_output"],
+    ..Command::BASE
+};
+
+fn lastsave(_args: &mut Args<'_>, engine: &mut Engine, key: usize) -> CommandResult {
+    let last_save_s = engine.saving.last_save_s;
+    engine.reply(key).int(last_save_s);
+    Ok(())
+}

@@ -1,0 +1,174 @@
+//! Writing a file: items to bytes, piece by piece. What is written is what redis-server 7.0 loads; only fields of hashes with deadlines, if there are any at
+//! the start, make it a file for 7.4 and later.
+
+use std::sync::Arc;
+
+use super::write::{self, Out, save_value};
+use super::{VERSION_7_0, VERSION_MAX, kind, opcode};
+use crate::base::crc64;
+use crate::keyspace::{Entry, Object, ValueRef};
+use crate::persistence::disk::{Chunk, Coder};
+
+/// Strings of so many bytes are not encoded here: they are handed on as they are, and [`ChunkCoder`] encodes them.
+const SHARED_MIN: usize = 4 * 1024;
+
+/// Room made for the next bytes when some are taken.
+const TAKEN_MAX: usize = 128 * 1024;
+
+/// What the file says of itself.
+pub struct About<'a> {
+    pub redis_version: &'a str,
+    /// Unix seconds.
+    pub created_s: i64,
+    pub used_memory_bytes: usize,
+    /// Whether it is the first part of an append-only file.
+    pub is_aof_base: bool,
+    /// Whether a hash has fields with deadlines, which only 7.4 and later can read.
+    pub has_field_deadlines: bool,
+}
+
+/// Makes the bytes of a file, as chunks.
+pub struct FileWriter {
+    compress: bool,
+    db: Option<usize>,
+    bytes: Vec<u8>,
+}
+
+impl FileWriter {
+    /// `compress`: `rdbcompression`
+    pub fn new(about: &About<'_>, compress: bool) -> FileWriter {
+        let mut writer = FileWriter { compress, db: None, bytes: Vec::new() };
+        let version = if about.has_field_deadlines { VERSION_MAX } else { VERSION_7_0 };
+        writer.bytes.extend_from_slice(format!("REDIS{version:04}").as_bytes());
+        writer.aux("redis-ver", about.redis_version);
+        writer.aux("redis-bits", "64");
+        writer.aux("ctime", &about.created_s.to_string());
+        writer.aux("used-mem", &about.used_memory_bytes.to_string());
+        writer.aux("aof-base", if about.is_aof_base { "1" } else { "0" });
+        writer
+    }
+
+    fn out(&mut self) -> Out<'_> {
+        Out { bytes: &mut self.bytes, compress: self.compress, key: None }
+    }
+
+    fn aux(&mut self, name: &str, value: &str) {
+        let mut out = self.out();
+        out.push(opcode::AUX);
+        write::string(&mut out, name.as_bytes());
+        write::string(&mut out, value.as_bytes());
+    }
+
+    fn select(&mut self, db: usize) {
+        if self.db != Some(db) {
+            self.db = Some(db);
+            let mut out = self.out();
+            out.push(opcode::SELECT_DB);
+            write::length(&mut out, db as u64);
+        }
+    }
+
+    /// How many keys a database has, and how many of them have deadlines.
+    pub fn resize(&mut self, db: usize, keys: usize, expires: usize) {
+        self.select(db);
+        let mut out = self.out();
+        out.push(opcode::RESIZE_DB);
+        write::length(&mut out, keys as u64);
+        write::length(&mut out, expires as u64);
+    }
+
+    /// A key. What is said of its last use goes into the file. A long string comes back, to follow the bytes that have been written so
+    /// far.
+    #[must_use = "the value is still to be written"]
+    pub fn entry(
+        &mut self,
+        db: usize,
+        entry: &Entry,
+        idle_s: Option<u32>,
+        frequency: Option<u8>,
+    ) -> Option<Arc<Vec<u8>>> {
+        self.select(db);
+        if let Some(deadline_ms) = entry.deadline_ms() {
+            self.bytes.push(opcode::EXPIRE_TIME_MS);
+            self.bytes.extend_from_slice(&deadline_ms.to_le_bytes());
+        }
+        let mut out = Out { bytes: &mut self.bytes, compress: self.compress, key: Some(entry.key()) };
+        if let Some(idle_s) = idle_s {
+            out.push(opcode::IDLE);
+            write::length(&mut out, u64::from(idle_s));
+        }
+        if let Some(frequency) = frequency {
+            out.push(opcode::FREQ);
+            out.push(frequency);
+        }
+        match entry.value() {
+            ValueRef::Raw(string) if string.len() >= SHARED_MIN => {
+                out.kind(kind::STRING);
+                return Some(Arc::clone(string));
+            }
+            value => save_value(&mut out, &value),
+        }
+        None
+    }
+
+    /// Bytes that have been written and not been taken.
+    pub fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    pub fn take(&mut self) -> Vec<u8> {
+        // As much again will come.
+        let capacity = self.bytes.capacity().min(TAKEN_MAX);
+        std::mem::replace(&mut self.bytes, Vec::with_capacity(capacity))
+    }
+}
+
+/// Whether a value is a hash whose fields have deadlines.
+pub(super) fn has_field_deadlines(value: &ValueRef<'_>) -> bool {
+    matches!(value, ValueRef::Object(Object::Hash(hash)) if super::hash::has_deadlines(hash))
+}
+
+/// The part of writing that the thread of the disk does: long strings, the checksum, the end.
+pub struct ChunkCoder {
+    compress: bool,
+    /// None: `rdbchecksum no`
+    checksum: Option<crc64::Running>,
+}
+
+impl ChunkCoder {
+    pub fn new(compress: bool, with_checksum: bool) -> ChunkCoder {
+        ChunkCoder { compress, checksum: with_checksum.then(crc64::Running::default) }
+    }
+
+    fn summed(&mut self, bytes: Vec<u8>) -> Vec<u8> {
+        if let Some(checksum) = &mut self.checksum {
+            checksum.update(&bytes);
+        }
+        bytes
+    }
+}
+
+impl Coder for ChunkCoder {
+    fn encode(&mut self, chunk: Chunk) -> Vec<u8> {
+        let bytes = match chunk {
+            Chunk::Bytes(bytes) => bytes,
+            Chunk::Shared(string) => {
+                let mut bytes = Vec::new();
+                write::string(&mut Out { bytes: &mut bytes, compress: self.compress, key: None }, &string);
+                bytes
+            }
+        };
+        self.summed(bytes)
+    }
+
+    fn finish(&mut self) -> Vec<u8> {
+        let mut bytes = self.summed(vec![opcode::END]);
+        let checksum = self.checksum.as_ref().map_or(0, crc64::Running::value);
+        bytes.extend_from_slice(&checksum.to_le_bytes());
+        bytes
+    }
+}

@@ -1,0 +1,552 @@
+//! Saving the data set to its RDB file: what SAVE, BGSAVE, the save points and the end of the process have in common.
+//!
+//! A save is a snapshot ([`crate::keyspace::SnapshotSink`]) whose keys become chunks of a file that the thread of the disk writes
+//! ([`crate::persistence::disk`]). In the background it goes on by a slice per turn, and pauses when the disk falls behind; in the foreground it holds
+//! everything up until the file is there. There is no other process, so there is no fork and nothing to copy but what is about to be changed.
+
+use std::cell::RefCell;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::time::Duration;
+
+use crate::base::allocator;
+use crate::base::log;
+use crate::keyspace::{Entry, SharedSink, SnapshotSink, UseClock};
+use crate::persistence::disk::{Chunk, Disk, FileId, Options, Outcome};
+use crate::persistence::rdb::{About, ChunkCoder, FileWriter};
+use crate::reactor::Waker;
+use crate::server::engine::Engine;
+use crate::server::session::gate;
+use crate::server::start::{REDIS_VERSION, reason};
+
+/// Time for a slice of the walk, nanoseconds.
+const SLICE_NS: u64 = 250_000;
+/// Bytes written in a slice: a bound where no time passes, and on what a slow disk finds waiting.
+const SLICE_BYTES: u64 = 64 * 1024;
+/// Keys, and bytes, between two looks at the clock.
+const LOOK_KEYS: u64 = 16;
+const LOOK_BYTES: u64 = 8 * 1024;
+/// Bytes handed to the thread of the disk at once.
+const CHUNK_BYTES: usize = 64 * 1024;
+/// How long a save in the foreground waits for the disk before it looks again.
+const DISK_PAUSE: Duration = Duration::from_micros(200);
+/// After a failure the save points wait for so long, seconds.
+const RETRY_DELAY_S: i64 = 5;
+
+/// Turns the keys of a snapshot into chunks of a file.
+struct SaveSink {
+    writer: FileWriter,
+    disk: Rc<Disk>,
+    file: FileId,
+    uses: UseClock,
+    keys: u64,
+    /// Handed to the disk, in the shape that it has here.
+    sent_bytes: u64,
+    /// Keys that were about to be changed.
+    early_keys: u64,
+}
+
+impl SaveSink {
+    fn written_bytes(&self) -> u64 {
+        self.sent_bytes + self.writer.len() as u64
+    }
+
+    fn send(&mut self) {
+        self.sent_bytes += self.writer.len() as u64;
+        self.disk.write(self.file, Chunk::Bytes(self.writer.take()));
+    }
+}
+
+impl SnapshotSink for SaveSink {
+    fn entry(&mut self, db: usize, entry: &Entry, early: bool) {
+        self.keys += 1;
+        self.early_keys += u64::from(early);
+        let (idle_s, frequency) = (self.uses.idle_s(entry), self.uses.frequency(entry));
+        let long_string = self.writer.entry(db, entry, idle_s, frequency);
+        if self.writer.len() >= CHUNK_BYTES || long_string.is_some() {
+            self.send();
+        }
+        if let Some(string) = long_string {
+            self.sent_bytes += string.len() as u64;
+            self.disk.write(self.file, Chunk::Shared(string));
+        }
+    }
+}
+
+/// A save that is going on.
+struct Active {
+    file: FileId,
+    sink: Rc<RefCell<SaveSink>>,
+    temporary: PathBuf,
+    target: PathBuf,
+    started_ns: u64,
+    /// Changes until it began.
+    dirty: u64,
+    keys_total: usize,
+    /// Every key has been handed over.
+    is_walked: bool,
+    /// Time that the loop has spent on it.
+    spent_ns: u64,
+    queued_peak_bytes: usize,
+}
+
+/// What is known of saves.
+pub struct Saving {
+    disk: Option<Rc<Disk>>,
+    waker: Option<Waker>,
+    active: Option<Active>,
+    /// A BGSAVE is to begin as soon as it can.
+    is_scheduled: bool,
+    /// Unix seconds; of the start until there has been one.
+    pub last_save_s: i64,
+    last_attempt_s: i64,
+    pub last_bgsave_ok: bool,
+    /// Of the last one in the background, seconds.
+    last_bgsave_s: Option<u64>,
+    /// Changes until the last save began.
+    saved_dirty: u64,
+    saves: u64,
+    last_queued_peak_bytes: usize,
+    /// Of the last load.
+    pub loaded_keys: u64,
+    pub expired_at_load: u64,
+}
+
+/// Progress of a save, for INFO.
+#[derive(Default)]
+pub struct Progress {
+    pub in_background: bool,
+    pub keys_done: u64,
+    pub keys_total: usize,
+    pub seconds: Option<u64>,
+    pub queued_bytes: usize,
+    pub queued_peak_bytes: usize,
+    pub last_queued_peak_bytes: usize,
+    pub last_seconds: Option<u64>,
+    pub saves: u64,
+}
+
+impl Saving {
+    pub fn new(now_ms: i64) -> Saving {
+        Saving {
+            disk: None,
+            waker: None,
+            active: None,
+            is_scheduled: false,
+            last_save_s: now_ms / 1000,
+            last_attempt_s: 0,
+            last_bgsave_ok: true,
+            last_bgsave_s: None,
+            saved_dirty: 0,
+            saves: 0,
+            last_queued_peak_bytes: 0,
+            loaded_keys: 0,
+            expired_at_load: 0,
+        }
+    }
+
+    /// With what the thread of the disk wakes the loop.
+    pub fn set_waker(&mut self, waker: Waker) {
+        self.waker = Some(waker);
+    }
+
+    /// The thread of the disk, which starts with its first use.
+    ///
+    /// # Errors
+    /// When there can be no further thread.
+    pub fn disk(&mut self) -> io::Result<Rc<Disk>> {
+        if let Some(disk) = &self.disk {
+            return Ok(Rc::clone(disk));
+        }
+        let waker = self.waker.clone();
+        let disk = Rc::new(Disk::start(move || {
+            if let Some(waker) = &waker {
+                waker.wake();
+            }
+        })?);
+        self.disk = Some(Rc::clone(&disk));
+        Ok(disk)
+    }
+
+    pub fn is_active(&self) -> bool {
+        self.active.is_some()
+    }
+
+    pub fn is_scheduled(&self) -> bool {
+        self.is_scheduled
+    }
+
+    pub fn changes(&self, dirty: u64) -> u64 {
+        dirty.saturating_sub(self.saved_dirty)
+    }
+
+    /// What is in memory is what the file has.
+    pub fn mark_saved(&mut self, dirty: u64) {
+        self.saved_dirty = dirty;
+    }
+
+    pub fn progress(&self, now_ns: u64) -> Progress {
+        let mut progress = Progress {
+            last_queued_peak_bytes: self.last_queued_peak_bytes,
+            last_seconds: self.last_bgsave_s,
+            saves: self.saves,
+            ..Progress::default()
+        };
+        if let Some(active) = &self.active {
+            progress.in_background = true;
+            progress.keys_done = active.sink.borrow().keys;
+            progress.keys_total = active.keys_total;
+            progress.seconds = Some((now_ns - active.started_ns) / 1_000_000_000);
+            progress.queued_bytes = self.disk.as_ref().map_or(0, |disk| disk.queued_bytes());
+            progress.queued_peak_bytes = active.queued_peak_bytes;
+        }
+        progress
+    }
+}
+
+/// A file of `dir`, which is absolute unless the engine has no process around it.
+fn in_dir(dir: &str, name: &str) -> PathBuf {
+    if dir.is_empty() { PathBuf::from(name) } else { Path::new(dir).join(name) }
+}
+
+impl Engine {
+    /// Where the data set is kept.
+    pub fn rdb_path(&self) -> PathBuf {
+        in_dir(&self.config.dir, &self.config.dbfilename)
+    }
+
+    /// Changes that are in no file yet.
+    pub fn unsaved_changes(&self) -> u64 {
+        self.saving.changes(self.keyspace.dirty)
+    }
+
+    fn begin_save(&mut self) -> io::Result<Active> {
+        let disk = self.saving.disk()?;
+        let now_ms = self.keyspace.now_ms();
+        let temporary = in_dir(&self.config.dir, &format!("temp-{}.rdb", std::process::id()));
+        let has_field_deadlines = (0..self.keyspace.databases()).any(|db| self.keyspace.db(db).timed_hashes() > 0);
+        let about = About {
+            redis_version: REDIS_VERSION,
+            created_s: now_ms / 1000,
+            used_memory_bytes: allocator::stats().allocated,
+            is_aof_base: false,
+            has_field_deadlines,
+        };
+        if has_field_deadlines {
+            log::notice("Hashes have fields with expiration times: the RDB file is for Redis 7.4 and later");
+        }
+        let mut writer = FileWriter::new(&about, self.config.rdbcompression);
+        for number in 0..self.keyspace.databases() {
+            let db = self.keyspace.db(number);
+            if !db.is_empty() {
+                writer.resize(number, db.len(), db.volatile_len());
+            }
+        }
+        let file = disk.create(
+            temporary.clone(),
+            Options {
+                coder: Some(Box::new(ChunkCoder::new(self.config.rdbcompression, self.config.rdbchecksum))),
+                incremental_sync: self.config.rdb_save_incremental_fsync,
+                append: false,
+            },
+        );
+        let sink = Rc::new(RefCell::new(SaveSink {
+            writer,
+            disk,
+            file,
+            uses: self.keyspace.use_clock(),
+            keys: 0,
+            sent_bytes: 0,
+            early_keys: 0,
+        }));
+        let shared: SharedSink = sink.clone();
+        while !self.keyspace.begin_snapshot(&shared) {
+            // Marks of a save that was given up; BGSAVE waits for their end before it comes here.
+            self.keyspace.walk_snapshot(&mut || true);
+        }
+        self.saving.saves += 1;
+        self.saving.last_attempt_s = now_ms / 1000;
+        Ok(Active {
+            file,
+            sink,
+            temporary,
+            target: self.rdb_path(),
+            started_ns: self.clock.monotonic_ns(),
+            dirty: self.keyspace.dirty,
+            keys_total: self.keyspace.keys(),
+            is_walked: false,
+            spent_ns: 0,
+            queued_peak_bytes: 0,
+        })
+    }
+
+    /// Begins a save in the background, or sees to it that it begins as soon as the marks of one that was given up are gone. False: it failed.
+    pub fn begin_background_save(&mut self) -> bool {
+        if self.keyspace.has_snapshot() {
+            self.saving.is_scheduled = true;
+            return true;
+        }
+        self.saving.is_scheduled = false;
+        match self.begin_save() {
+            Ok(active) => {
+                log::notice("Background saving started");
+                self.saving.active = Some(active);
+                true
+            }
+            Err(error) => {
+                log::warning(format_args!("Can't save in background: {}", reason(&error)));
+                self.end_background_save(false);
+                false
+            }
+        }
+    }
+
+    /// Gives the save in the background up. Whether there was one.
+    pub fn cancel_background_save(&mut self) -> bool {
+        let was_scheduled = std::mem::take(&mut self.saving.is_scheduled);
+        let Some(active) = self.saving.active.take() else { return was_scheduled };
+        active.sink.borrow().disk.abandon(active.file);
+        self.keyspace.give_up_snapshot();
+        true
+    }
+
+    /// A slice of the save in the background, and what the disk says. Whether there is more to do without an event.
+    pub fn save_slice(&mut self) -> bool {
+        if self.saving.active.is_none() && !self.keyspace.has_snapshot() {
+            return false;
+        }
+        self.save_slowly()
+    }
+
+    #[cold]
+    fn save_slowly(&mut self) -> bool {
+        let started_ns = self.clock.monotonic_ns();
+        let more = match self.saving.active.take() {
+            Some(active) => self.continue_save(active, started_ns),
+            None => self.take_marks_away(started_ns),
+        };
+        let elapsed_ns = self.clock.monotonic_ns() - started_ns;
+        if let Some(active) = &mut self.saving.active {
+            active.spent_ns += elapsed_ns;
+        }
+        self.recorder.note_job("a slice of BGSAVE", elapsed_ns);
+        more
+    }
+
+    fn take_marks_away(&mut self, started_ns: u64) -> bool {
+        let clock = self.clock.clone();
+        let mut steps = 0;
+        let ended = self.keyspace.walk_snapshot(&mut || {
+            steps += 1;
+            steps < 1000 && clock.monotonic_ns() - started_ns < SLICE_NS
+        });
+        if ended && self.saving.is_scheduled {
+            self.begin_background_save();
+        }
+        !ended || self.saving.is_active()
+    }
+
+    fn continue_save(&mut self, mut active: Active, started_ns: u64) -> bool {
+        let disk = Rc::clone(&active.sink.borrow().disk);
+        for report in disk.take_reports().into_iter().filter(|report| report.file == active.file) {
+            match report.outcome {
+                Outcome::Published { bytes } => return self.saved_in_background(&active, bytes),
+                Outcome::Failed { doing, error } => return self.failed_in_background(&active, doing, &error),
+                Outcome::Synced { .. } => {}
+            }
+        }
+        active.queued_peak_bytes = active.queued_peak_bytes.max(disk.queued_bytes());
+        if !active.is_walked && !disk.is_full() {
+            active.is_walked = self.walk_slice(&active, started_ns);
+            if active.is_walked {
+                active.sink.borrow_mut().send();
+                disk.publish(active.file, active.target.clone());
+            }
+        }
+        let more = !active.is_walked && !disk.is_full();
+        self.saving.active = Some(active);
+        more
+    }
+
+    /// Whether the walk has come to its end.
+    fn walk_slice(&mut self, active: &Active, started_ns: u64) -> bool {
+        let clock = self.clock.clone();
+        let (sink, begun_bytes) = (Rc::clone(&active.sink), active.sink.borrow().written_bytes());
+        let mut looked_bytes = begun_bytes;
+        let mut keys = 0;
+        self.keyspace.walk_snapshot(&mut || {
+            keys += 1;
+            let sink = sink.borrow();
+            let bytes = sink.written_bytes();
+            if keys % LOOK_KEYS != 0 && bytes - looked_bytes < LOOK_BYTES {
+                return true;
+            }
+            looked_bytes = bytes;
+            bytes - begun_bytes < SLICE_BYTES && clock.monotonic_ns() - started_ns < SLICE_NS && !sink.disk.is_full()
+        })
+    }
+
+    fn saved_in_background(&mut self, active: &Active, bytes: u64) -> bool {
+        let (keys, early_keys) = (active.sink.borrow().keys, active.sink.borrow().early_keys);
+        log::notice("DB saved on disk");
+        log::notice(format_args!(
+            "RDB: {keys} keys, {bytes} bytes; {early_keys} keys were saved ahead of their change, at most {} bytes waited for the disk, \
+             {} ms of the loop's time",
+            active.queued_peak_bytes,
+            active.spent_ns / 1_000_000
+        ));
+        log::notice("Background saving terminated with success");
+        self.note_saved(active);
+        let elapsed_ns = self.clock.monotonic_ns() - active.started_ns;
+        self.saving.last_bgsave_s = Some(elapsed_ns / 1_000_000_000);
+        self.saving.last_queued_peak_bytes = active.queued_peak_bytes;
+        self.end_background_save(true);
+        false
+    }
+
+    fn failed_in_background(&mut self, active: &Active, doing: &str, error: &io::Error) -> bool {
+        self.log_failure(active, doing, error);
+        log::warning("Background saving error");
+        active.sink.borrow().disk.abandon(active.file);
+        self.keyspace.give_up_snapshot();
+        let elapsed_ns = self.clock.monotonic_ns() - active.started_ns;
+        self.saving.last_bgsave_s = Some(elapsed_ns / 1_000_000_000);
+        self.end_background_save(false);
+        self.keyspace.has_snapshot()
+    }
+
+    fn log_failure(&self, active: &Active, doing: &str, error: &io::Error) {
+        let text = reason(error);
+        match doing {
+            "opening" => log::warning(format_args!(
+                "Failed opening the temp RDB file {} (in server root dir {}) for saving: {text}",
+                active.temporary.display(),
+                self.config.dir
+            )),
+            "renaming" => log::warning(format_args!(
+                "Error moving temp DB file {} on the final destination {} (in server root dir {}): {text}",
+                active.temporary.display(),
+                active.target.display(),
+                self.config.dir
+            )),
+            _ => log::warning(format_args!("Write error saving DB on disk({doing}): {text}")),
+        }
+    }
+
+    fn note_saved(&mut self, active: &Active) {
+        self.saving.saved_dirty = active.dirty;
+        self.saving.last_save_s = self.keyspace.now_ms() / 1000;
+    }
+
+    fn end_background_save(&mut self, ok: bool) {
+        self.saving.last_bgsave_ok = ok;
+        self.update_disk_gate();
+    }
+
+    /// `stop-writes-on-bgsave-error`: called when any of what decides about it may have changed.
+    pub fn update_disk_gate(&mut self) {
+        let stop = self.config.stop_writes_on_bgsave_error && !self.config.save.is_empty();
+        if stop && !self.saving.last_bgsave_ok {
+            self.gates |= gate::DISK_ERROR;
+        } else {
+            self.gates &= !gate::DISK_ERROR;
+        }
+    }
+
+    /// Saves, and holds everything up until that is done. A save in the background must not be going on.
+    ///
+    /// # Errors
+    /// When there is no file now; the log says why.
+    pub fn save_now(&mut self) -> Result<(), ()> {
+        let active = match self.begin_save() {
+            Ok(active) => active,
+            Err(error) => {
+                log::warning(format_args!("Can't save: {}", reason(&error)));
+                return Err(());
+            }
+        };
+        let disk = Rc::clone(&active.sink.borrow().disk);
+        let mut failure = None;
+        while failure.is_none() && !self.keyspace.walk_snapshot(&mut || !disk.is_full()) {
+            std::thread::sleep(DISK_PAUSE);
+            failure = failure_of(disk.take_reports(), active.file);
+        }
+        if failure.is_none() {
+            active.sink.borrow_mut().send();
+            disk.publish(active.file, active.target.clone());
+        }
+        while failure.is_none() {
+            match disk.wait() {
+                Some(report) if report.file != active.file => {}
+                Some(report) => match report.outcome {
+                    Outcome::Published { .. } => break,
+                    Outcome::Failed { doing, error } => failure = Some((doing, error)),
+                    Outcome::Synced { .. } => {}
+                },
+                None => failure = Some(("writing", io::ErrorKind::BrokenPipe.into())),
+            }
+        }
+        if let Some((doing, error)) = failure {
+            self.log_failure(&active, doing, &error);
+            disk.abandon(active.file);
+            self.keyspace.give_up_snapshot();
+            return Err(());
+        }
+        log::notice("DB saved on disk");
+        self.note_saved(&active);
+        self.end_background_save(true);
+        Ok(())
+    }
+
+    /// The save points, looked at ten times a second.
+    pub(super) fn check_save_points(&mut self) {
+        if self.saving.is_active() || self.saving.is_scheduled || self.loading.is_some() {
+            return;
+        }
+        let now_s = self.keyspace.now_ms() / 1000;
+        let changes = i64::try_from(self.unsaved_changes()).unwrap_or(i64::MAX);
+        let may_try = self.saving.last_bgsave_ok || now_s - self.saving.last_attempt_s > RETRY_DELAY_S;
+        let since_s = now_s - self.saving.last_save_s;
+        let reached = self.config.save.iter().find(|point| changes >= point.changes && since_s > point.seconds);
+        if let Some(point) = reached.filter(|_| may_try) {
+            log::notice(format_args!("{} changes in {} seconds. Saving...", point.changes, point.seconds));
+            self.begin_background_save();
+        }
+    }
+
+    /// Before the end of the process: saves if that is asked for. Err: it should not end, since saving failed.
+    ///
+    /// # Errors
+    /// When saving failed and `force` does not say that it does not matter.
+    pub fn save_before_end(&mut self, save: Option<bool>, force: bool) -> Result<(), ()> {
+        log::warning("User requested shutdown...");
+        if self.cancel_background_save() {
+            log::warning("There is a save in the background. Giving it up!");
+        }
+        let wanted = save.unwrap_or(!self.config.save.is_empty());
+        // What is only half there must not take the place of what is complete.
+        if !wanted || self.loading.is_some() {
+            return Ok(());
+        }
+        log::notice("Saving the final RDB snapshot before exiting.");
+        match self.save_now() {
+            Err(()) if force => {
+                log::warning("Error trying to save the DB. Exit anyway.");
+                Ok(())
+            }
+            Err(()) => {
+                log::warning("Error trying to save the DB, can't exit.");
+                Err(())
+            }
+            Ok(()) => Ok(()),
+        }
+    }
+}
+
+fn failure_of(reports: Vec<crate::persistence::disk::Report>, file: FileId) -> Option<(&'static str, io::Error)> {
+    reports.into_iter().filter(|report| report.file == file).find_map(|report| match report.outcome {
+        Outcome::Failed { doing, error } => Some((doing, error)),
+        _ => None,
+    })
+}

@@ -1,0 +1,565 @@
+//! RDB files without another server: what old versions wrote, what is hostile, what a save under way is of, what happens when the disk fails.
+
+use std::fs;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use zedis::base::crc64::checksum;
+use zedis::base::random::Random;
+use zedis::config::Config;
+use zedis::persistence::rdb::{FileReader, Item, load_contents};
+use zedis::server::Engine;
+use zedis::server::loading::Duplicates;
+
+use super::harness::Harness;
+
+/// A directory that goes with it.
+struct Dir(PathBuf);
+
+impl Dir {
+    fn new(name: &str) -> Dir {
+        let path = std::env::temp_dir().join(format!("zedis-rdb-{}-{name}", std::process::id()));
+        fs::create_dir_all(&path).expect("a directory");
+        Dir(path)
+    }
+
+    fn harness(&self, directives: &[(&str, &str)]) -> Harness {
+        let dir = self.0.to_string_lossy().into_owned();
+        let mut all = vec![
+            ("dir", dir.as_str()),
+            ("save", ""),
+            ("enable-debug-command", "yes"),
+            ("enable-protected-configs", "yes"),
+        ];
+        all.extend_from_slice(directives);
+        Harness::with_config(&all)
+    }
+
+    fn file(&self) -> PathBuf {
+        self.0.join("dump.rdb")
+    }
+}
+
+impl Drop for Dir {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A file of this version with these contents, and the right checksum.
+fn file(version: u16, contents: &[u8]) -> Vec<u8> {
+    let mut bytes = format!("REDIS{version:04}").into_bytes();
+    bytes.extend_from_slice(contents);
+    bytes.push(0xff);
+    if version >= 5 {
+        let sum = checksum(&bytes);
+        bytes.extend_from_slice(&sum.to_le_bytes());
+    }
+    bytes
+}
+
+/// Loads the bytes into an empty engine. Err: what the log would say.
+fn load(harness: &mut Harness, path: &Path, bytes: &[u8]) -> Result<(), String> {
+    fs::write(path, bytes).expect("a file");
+    let begun = harness.engine.begin_loading(path, Duplicates::Refused).map_err(|error| error.to_string())?;
+    assert!(begun, "it is there");
+    harness.engine.load_at_once().map_err(|error| error.to_string())
+}
+
+/// `db 0, key k`, then the type and the contents of its value.
+fn key_with(kind: u8, contents: &[u8]) -> Vec<u8> {
+    [&[0xfe, 0, kind, 1, b'k'], contents].concat()
+}
+
+fn ziplist(entries: &[&[u8]]) -> Vec<u8> {
+    let mut body = Vec::new();
+    let mut before = 0;
+    let mut tail = 10;
+    for entry in entries {
+        tail = 10 + body.len();
+        body.push(before);
+        body.extend_from_slice(entry);
+        before = 1 + entry.len() as u8;
+    }
+    let total = 10 + body.len() + 1;
+    let mut list = (total as u32).to_le_bytes().to_vec();
+    list.extend_from_slice(&(tail as u32).to_le_bytes());
+    list.extend_from_slice(&(entries.len() as u16).to_le_bytes());
+    list.extend_from_slice(&body);
+    list.push(0xff);
+    list
+}
+
+fn as_string(bytes: &[u8]) -> Vec<u8> {
+    assert!(bytes.len() < 64);
+    [&[bytes.len() as u8], bytes].concat()
+}
+
+/// What servers since 2.4 have written, in forms that no server writes any more.
+#[test]
+fn old_versions() {
+    let dir = Dir::new("old");
+    let list = ziplist(&[b"\x01a", b"\x02bc", b"\xc0\x39\x30", b"\xfe\x80", b"\xf5"]);
+    let pairs = ziplist(&[b"\x01a", b"\x011", b"\x01b", b"\x03inf"]);
+    let intset = [&2_u32.to_le_bytes()[..], &3_u32.to_le_bytes(), b"\xff\xff\x01\x00\x02\x01"].concat();
+    let zipmap = b"\x02\x01f\x01\x00v\x02gg\x02\x01ww\0\xff";
+    let cases: &[(u16, Vec<u8>, &[(&str, &str)])] = &[
+        (1, key_with(0, b"\x01v"), &[("GET k", "\"v\"")]),
+        (
+            2,
+            [&b"\xfe\0\xfd\xff\xff\xff\x7f"[..], b"\0\x01k\xc1\x39\x30"].concat(),
+            &[("GET k", "\"12345\""), ("EXPIRETIME k", "2147483647")],
+        ),
+        (
+            3,
+            [&b"\xfe\x03\xfc"[..], &9_999_999_999_999_i64.to_le_bytes(), b"\0\x01k\xc2\xff\xff\xff\xff"].concat(),
+            &[("SELECT 3", "OK"), ("GET k", "\"-1\""), ("PEXPIRETIME k", "9999999999999")],
+        ),
+        (4, key_with(10, &as_string(&list)), &[("LRANGE k 0 -1", "[\"a\" \"bc\" \"12345\" \"-128\" \"4\"]")]),
+        (5, key_with(9, &as_string(zipmap)), &[("HGET k f", "\"v\""), ("HGET k gg", "\"ww\""), ("HLEN k", "2")]),
+        (6, key_with(13, &as_string(&pairs)), &[("HGET k b", "\"inf\""), ("OBJECT ENCODING k", "\"listpack\"")]),
+        (6, key_with(12, &as_string(&pairs)), &[("ZRANGE k 0 -1 WITHSCORES", "[\"a\" \"1\" \"b\" \"inf\"]")]),
+        (6, key_with(11, &as_string(&intset)), &[("SCARD k", "3"), ("SISMEMBER k 258", "1"), ("SISMEMBER k -1", "1")]),
+        (
+            7,
+            key_with(14, &[&[2][..], &as_string(&list), &as_string(&ziplist(&[b"\x01z"]))].concat()),
+            &[("LLEN k", "6"), ("LINDEX k -1", "\"z\"")],
+        ),
+        (
+            6,
+            key_with(3, b"\x03\x01a\x031.5\x01b\xfe\x01c\xff"),
+            &[("ZRANGE k 0 -1 WITHSCORES", "[\"c\" \"-inf\" \"a\" \"1.5\" \"b\" \"inf\"]")],
+        ),
+        (8, key_with(5, &[&b"\x01\x01a"[..], &2.5_f64.to_le_bytes()].concat()), &[("ZSCORE k a", "\"2.5\"")]),
+        (6, key_with(1, b"\x02\x01x\x01y"), &[("LRANGE k 0 -1", "[\"x\" \"y\"]")]),
+        (6, key_with(2, b"\x02\x01x\x01y"), &[("SISMEMBER k y", "1"), ("SCARD k", "2")]),
+        (6, key_with(4, b"\x01\x01x\x01y"), &[("HGETALL k", "[\"x\" \"y\"]")]),
+        // "aaa...": a literal, then a run that copies itself.
+        (6, key_with(0, b"\xc3\x05\x1e\x00a\xe0\x14\x00"), &[("STRLEN k", "30"), ("GETRANGE k 28 -1", "\"aa\"")]),
+        // With everything that may stand around keys.
+        (
+            11,
+            [
+                &b"\xfa\x09redis-ver\x057.2.4\xfa\x06x-name\x01v\xfe\0\xfb\x02\x01\xf4\x01\x02\x00"[..],
+                b"\xf8\x40\x64\0\x01k\x01v\xf9\x07\0\x01l\x01w",
+            ]
+            .concat(),
+            &[("GET k", "\"v\""), ("GET l", "\"w\"")],
+        ),
+    ];
+    for (version, contents, wanted) in cases {
+        let mut harness = dir.harness(&[]);
+        let loaded = load(&mut harness, &dir.file(), &file(*version, contents));
+        assert_eq!(loaded, Ok(()), "version {version}: {}", contents.escape_ascii());
+        harness.check(wanted);
+        assert_eq!(harness.dirty(), u64::from(wanted.iter().any(|(line, _)| line.starts_with("nothing"))));
+    }
+}
+
+/// What is refused, and what is said of it.
+#[test]
+fn refusals_say_what_and_where() {
+    let dir = Dir::new("refusals");
+    let module = [&b"\xf7\x81"[..], &0x45e2_5238_df91_2c03_u64.to_be_bytes()].concat();
+    let cases: &[(Vec<u8>, &str)] = &[
+        (b"REDIS".to_vec(), "at offset 0: the file ends too early"),
+        (b"NONSENSE of some length".to_vec(), "at offset 0: Wrong signature"),
+        (b"REDIS0099\xff".to_vec(), "Can't handle RDB format version 0099"),
+        (b"REDIS00x1\xff".to_vec(), "Can't handle RDB format version 00x1"),
+        (file(9, &key_with(21, b"\x00")), "key 'k' is a stream"),
+        (file(9, &key_with(7, b"\x00")), "key 'k' is a value of a module"),
+        (file(12, &key_with(22, b"\x00")), "at offset 12: key 'k' is a hash in a format of a release candidate"),
+        (file(9, &key_with(99, b"\x00")), "at offset 11: neither a type of value nor anything else: byte 99"),
+        (file(10, b"\xf5\x03abc"), "a library of functions"),
+        (file(10, b"\xf6\x03abc"), "release candidate of 7.0"),
+        (file(10, &module), "at offset 10: the file holds data of the module 'ReJSON-RL'"),
+        (file(9, &key_with(1, b"\x81\xff\xff\xff\xff\xff\xff\xff\xff")), "key 'k': no such encoding of a string"),
+        (file(9, &key_with(0, b"\x80\xff\xff\xff\xff")), "the file ends too early"),
+        (file(9, &key_with(2, b"\x02\x01a\x01a")), "at offset 11: key 'k': an element is there twice"),
+        (
+            file(9, &[key_with(0, b"\x01v"), b"\0\x01k\x01w".to_vec()].concat()),
+            "key 'k': RDB has duplicated key in DB 0",
+        ),
+        (file(9, b"\xfe\x40\x64\0\x01k\x01v"), "more than 16 databases"),
+        (b"REDIS0009\xfe\0\0\x01k\x01v\xff12345678".to_vec(), "Wrong RDB checksum"),
+        (b"REDIS0009\xfe\0\0\x01k\x01v\xff1234".to_vec(), "the file ends too early"),
+    ];
+    for (bytes, wanted) in cases {
+        let mut harness = dir.harness(&[]);
+        let error = load(&mut harness, &dir.file(), bytes).expect_err(wanted);
+        assert!(error.contains(wanted), "{error}\ninstead of: {wanted}");
+    }
+    // Not an error: a checksum of zero is none, and values without elements are left out.
+    let mut harness = dir.harness(&[]);
+    assert_eq!(load(&mut harness, &dir.file(), b"REDIS0009\xfe\0\0\x01k\x01v\xff\0\0\0\0\0\0\0\0"), Ok(()));
+    assert_eq!(load(&mut harness, &dir.file(), &file(9, &key_with(1, b"\0")).replace_key(b'e')), Ok(()));
+    harness.check(&[("DBSIZE", "1"), ("EXISTS e", "0")]);
+}
+
+trait ReplaceKey {
+    fn replace_key(self, key: u8) -> Vec<u8>;
+}
+
+impl ReplaceKey for Vec<u8> {
+    /// The same file with another key.
+    fn replace_key(mut self, key: u8) -> Vec<u8> {
+        self[13] = key;
+        let len = self.len() - 8;
+        let sum = checksum(&self[..len]);
+        self[len..].copy_from_slice(&sum.to_le_bytes());
+        self
+    }
+}
+
+/// Some keys of every type, small and large.
+fn fill(harness: &mut Harness, large: bool) {
+    let many = if large { 600 } else { 3 };
+    let long = "abcabcabcabcabcabcabcabcabcabcabcabc".repeat(if large { 300 } else { 1 });
+    for line in
+        ["SET s text", "SET i 12345", "SET big 123456789012", "SET t v EX 1000", "SELECT 2", "SET other 1", "SELECT 0"]
+    {
+        harness.run(line);
+    }
+    harness.run(&format!("SET z {long}"));
+    for n in 0..many {
+        harness.run(&format!("RPUSH l {n} x{n}"));
+        harness.run(&format!("SADD ints {n}"));
+        harness.run(&format!("SADD set m{n}"));
+        harness.run(&format!("ZADD zset {n}.5 m{n}"));
+        harness.run(&format!("HSET hash f{n} {n}"));
+        harness.run(&format!("HSET timed f{n} {n}"));
+        harness.run(&format!("HPEXPIRE timed {} FIELDS 1 f{n}", 100_000 + n));
+    }
+}
+
+/// Reads everything in a file, as deep as a load would. Err: what is wrong with it.
+fn read_through(harness: &Harness, bytes: &[u8], checked: bool) -> Result<usize, String> {
+    let context = harness.engine.keyspace.view(0).context();
+    let mut reader = FileReader::new(bytes, Some(bytes.len() as u64), checked);
+    let mut keys = 0;
+    loop {
+        match reader.next().map_err(|error| error.to_string())? {
+            Item::End => return Ok(keys),
+            Item::Key(item) => {
+                drop(load_contents(item.kind, item.contents, &context).map_err(|error| error.to_string())?);
+                keys += 1;
+            }
+            _ => {}
+        }
+    }
+}
+
+/// With the checksum every change is found; without it some are believed, and none does harm.
+#[test]
+fn every_change_of_a_byte_and_every_cut() {
+    let dir = Dir::new("hostile");
+    let mut harness = dir.harness(&[]);
+    fill(&mut harness, false);
+    assert_eq!(harness.run("SAVE"), "OK");
+    let bytes = fs::read(dir.file()).expect("it was saved");
+    assert_eq!(read_through(&harness, &bytes, true), Ok(12));
+    for len in 0..bytes.len() {
+        let error = read_through(&harness, &bytes[..len], true).expect_err("a part is not the whole");
+        assert!(error.contains("offset"), "{error}");
+    }
+    let (mut refused, mut believed) = (0, 0);
+    for at in 0..bytes.len() {
+        for change in [0x01, 0x02, 0x04, 0x08, 0x10, 0x20, 0x40, 0x80, 0xff, 0x7f, 0x3f, bytes[at]] {
+            if change == 0 {
+                continue;
+            }
+            let mut changed = bytes.clone();
+            changed[at] ^= change;
+            match read_through(&harness, &changed, false) {
+                Ok(_) => believed += 1,
+                Err(_) => refused += 1,
+            }
+            if change == 0x01 && (9..bytes.len() - 8).contains(&at) {
+                assert!(read_through(&harness, &changed, true).is_err(), "byte {at}");
+            }
+        }
+    }
+    assert!(refused > 1000 && believed > 1000, "{refused} refused, {believed} believed");
+}
+
+#[test]
+fn nonsense_ends() {
+    let harness = Harness::new();
+    for seed in 0..20_000 {
+        let mut random = Random::new(seed);
+        let len = random.below(300);
+        let mut bytes = b"REDIS0012".to_vec();
+        bytes.extend((0..len).map(|_| match random.below(4) {
+            // Opcodes, types and short lengths are where it gets far.
+            0 => 0xf4 + random.below(12) as u8,
+            1 => random.below(26) as u8,
+            _ => random.below(256) as u8,
+        }));
+        let begun = Instant::now();
+        let _ = read_through(&harness, &bytes, false);
+        assert!(begun.elapsed() < Duration::from_secs(1), "seed {seed}");
+    }
+}
+
+/// Hands out a few bytes at a time, and says how many were asked for.
+struct Dripping<'a>(&'a [u8], usize);
+
+impl Read for Dripping<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let len = buffer.len().min(self.1).min(self.0.len());
+        buffer[..len].copy_from_slice(&self.0[..len]);
+        self.0 = &self.0[len..];
+        Ok(len)
+    }
+}
+
+/// Values larger than the window come in pieces; the reader says so instead of holding up its caller.
+#[test]
+fn large_values_come_in_pieces() {
+    let dir = Dir::new("large");
+    let mut harness = dir.harness(&[("rdbcompression", "no")]);
+    let noise: Vec<u8> = (0..3_000_000_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+    harness.send(&[b"SET", b"noise", &noise]);
+    harness.send(&[b"RPUSH", b"list", &noise, b"x", &noise]);
+    assert_eq!(harness.run("SAVE"), "OK");
+    let bytes = fs::read(dir.file()).expect("it was saved");
+    let mut reader = FileReader::new(Dripping(&bytes, 1000), None, true);
+    let (mut keys, mut pending) = (0, 0);
+    loop {
+        match reader.next().expect("it is intact") {
+            Item::End => break,
+            Item::Pending => pending += 1,
+            Item::Key(_) => keys += 1,
+            _ => {}
+        }
+    }
+    assert_eq!(keys, 2);
+    assert!(pending > 20, "{pending}");
+}
+
+fn digest(harness: &mut Harness) -> String {
+    harness.run("DEBUG DIGEST")
+}
+
+/// Goes on with the save in the background until it is done, doing something between its slices.
+fn finish_save(harness: &mut Harness, mut between: impl FnMut(&mut Harness)) {
+    let begun = Instant::now();
+    while harness.engine.saving.is_active() {
+        between(harness);
+        harness.engine.begin_turn();
+        if !harness.engine.save_slice() {
+            std::thread::yield_now();
+        }
+        assert!(begun.elapsed() < Duration::from_secs(60), "the save does not end");
+    }
+}
+
+/// Many enough for a save of several slices.
+const KEYS: u64 = 8_000;
+
+/// What a save in the background writes is what there was when it began, under changes of all kinds; in every form that the directives give it.
+#[test]
+fn a_file_is_of_one_moment() {
+    for (round, directives) in [
+        vec![],
+        vec![("rdbcompression", "no"), ("maxmemory-policy", "allkeys-lfu")],
+        vec![("rdbchecksum", "no"), ("maxmemory-policy", "allkeys-lru")],
+    ]
+    .iter()
+    .enumerate()
+    {
+        let dir = Dir::new(&format!("moment{round}"));
+        let mut harness = dir.harness(directives);
+        fill(&mut harness, true);
+        for n in 0..KEYS {
+            harness.run(&format!("SET k{n} {n}-of-a-longer-value-than-an-integer-would-be-{n}"));
+        }
+        for save in 0..3 {
+            let wanted = digest(&mut harness);
+            assert_eq!(harness.run("BGSAVE"), "Background saving started");
+            assert_eq!(harness.run("BGSAVE"), "-ERR Background save already in progress");
+            assert_eq!(harness.run("SAVE"), "-ERR Background save already in progress");
+            let mut random = Random::new(save);
+            finish_save(&mut harness, |harness| {
+                for _ in 0..50 {
+                    let n = random.below(KEYS);
+                    harness.run(&format!("APPEND k{n} 7"));
+                    harness.run(&format!("DEL k{}", random.below(KEYS)));
+                    harness.run(&format!("SET new{n} x"));
+                }
+                match random.below(30) {
+                    0 => harness.run("SWAPDB 0 2"),
+                    1 => harness.run("RPUSH l more"),
+                    2 => harness.run("HDEL hash f1 f2"),
+                    3 => harness.run("APPEND z more"),
+                    4 if save == 2 => harness.run("FLUSHALL"),
+                    _ => harness.run("RENAME zset zset2"),
+                };
+            });
+            let info = harness.run("INFO persistence");
+            assert!(info.contains("rdb_last_bgsave_status:ok"), "{info}");
+            let mut other = dir.harness(directives);
+            let begun = other.engine.begin_loading(&dir.file(), Duplicates::Refused);
+            assert!(begun.expect("it can be opened"), "it is there");
+            other.engine.load_at_once().expect("it is intact");
+            assert_eq!(digest(&mut other), wanted, "round {round}, save {save}");
+        }
+    }
+}
+
+/// A save that is given up leaves no file, and nothing that the next one would stumble over.
+#[test]
+fn a_save_can_be_cancelled() {
+    let dir = Dir::new("cancel");
+    let mut harness = dir.harness(&[]);
+    for n in 0..30_000 {
+        harness.run(&format!("SET k{n} {n}"));
+    }
+    let none = "-ERR Background saving is currently not in progress or scheduled";
+    assert_eq!(harness.run("BGSAVE CANCEL"), none);
+    assert_eq!(harness.run("BGSAVE SCHEDULE"), "Background saving started");
+    harness.engine.save_slice();
+    for n in 0..3000 {
+        harness.run(&format!("SET k{n} changed"));
+    }
+    assert_eq!(harness.run("BGSAVE CANCEL"), "Background saving cancelled");
+    assert_eq!(harness.run("BGSAVE CANCEL"), none);
+    let wanted = digest(&mut harness);
+    assert_eq!(harness.run("BGSAVE"), "Background saving started");
+    while harness.engine.saving.is_scheduled() {
+        harness.engine.save_slice();
+    }
+    finish_save(&mut harness, |harness| {
+        harness.run("SET k5 again");
+    });
+    assert_eq!(harness.run("DEBUG RELOAD NOSAVE"), "OK");
+    assert_eq!(digest(&mut harness), wanted);
+    let left: Vec<_> =
+        fs::read_dir(&dir.0).expect("a directory").map(|entry| entry.expect("an entry").file_name()).collect();
+    assert_eq!(left, ["dump.rdb"]);
+}
+
+/// Save points, what a failed save does to writers, and how they get out of it.
+#[test]
+fn save_points_and_failures() {
+    let dir = Dir::new("points");
+    let mut harness = dir.harness(&[]);
+    harness.send(&[b"CONFIG", b"SET", b"save", b"60 3"]);
+    let misconf = "-MISCONF Redis is configured to save RDB snapshots";
+    // The rename fails: there is a directory in its place.
+    fs::create_dir(dir.file()).expect("a directory");
+    harness.run("MSET a 1 b 2");
+    let cron = |harness: &mut Harness| {
+        harness.engine.begin_turn();
+        harness.engine.cron();
+    };
+    cron(&mut harness);
+    assert!(!harness.engine.saving.is_active(), "it is too early");
+    harness.advance_ms(61_000);
+    harness.run("PING");
+    cron(&mut harness);
+    assert!(!harness.engine.saving.is_active(), "these are too few");
+    harness.run("DEL a");
+    cron(&mut harness);
+    assert!(harness.engine.saving.is_active());
+    finish_save(&mut harness, |_| {});
+    assert!(harness.run("INFO persistence").contains("rdb_last_bgsave_status:err"));
+    assert!(harness.run("SET k v").starts_with(misconf));
+    assert!(harness.run("PING").starts_with(misconf));
+    assert_eq!(harness.run("GET b"), "\"2\"");
+    harness.run("MULTI");
+    assert!(harness.run("SET k v").starts_with(misconf));
+    harness.run("DISCARD");
+    // It is tried again, but not at once.
+    cron(&mut harness);
+    assert!(!harness.engine.saving.is_active());
+    assert_eq!(harness.run("CONFIG SET stop-writes-on-bgsave-error no"), "OK");
+    assert_eq!(harness.run("SET k v"), "OK");
+    assert_eq!(harness.run("CONFIG SET stop-writes-on-bgsave-error yes"), "OK");
+    assert!(harness.run("SET k v").starts_with(misconf));
+    assert!(harness.run("SAVE").starts_with("-ERR"));
+    fs::remove_dir(dir.file()).expect("it is empty");
+    harness.advance_ms(6_000);
+    harness.run("GET c");
+    cron(&mut harness);
+    finish_save(&mut harness, |_| {});
+    assert_eq!(harness.run("SET k v"), "OK");
+    assert_eq!(harness.run("CONFIG SET dbfilename other.rdb"), "OK");
+    assert_eq!(harness.run("SAVE"), "OK");
+    assert!(dir.0.join("other.rdb").exists());
+    // No directory at all.
+    fs::remove_dir_all(&dir.0).expect("it is there");
+    assert!(harness.run("SAVE").starts_with("-ERR"));
+    assert_eq!(harness.run("BGSAVE"), "Background saving started");
+    finish_save(&mut harness, |_| {});
+    assert!(harness.run("SET k v").starts_with(misconf));
+}
+
+/// While it loads, a server says so; what it has loaded of a file with deadlines is what is still alive.
+#[test]
+fn loading_in_slices() {
+    let dir = Dir::new("slices");
+    let mut harness = dir.harness(&[]);
+    for n in 0..30_000 {
+        harness.run(&format!("SET k{n} {n}"));
+    }
+    harness.run("SET gone 1 PX 100");
+    harness.run("SET stays 1 PX 100000");
+    assert_eq!(harness.run("SAVE"), "OK");
+    harness.advance_ms(1_000);
+    let clock = harness.clock();
+    let mut config = Config::default();
+    config.override_value("dir", dir.0.to_string_lossy().as_bytes()).expect("a directive");
+    let mut other = Harness::of(Engine::with_config(config, clock.clone(), 1), clock);
+    assert!(other.engine.begin_loading(&dir.file(), Duplicates::Refused).expect("it is there"));
+    assert!(!other.engine.load_slice().expect("it is intact"), "it takes more than one slice");
+    let loading = "-LOADING Redis is loading the dataset in memory";
+    other.check(&[
+        ("GET k1", loading),
+        ("SET k1 v", loading),
+        ("PING", loading),
+        ("CONFIG GET port", "[\"port\" \"6379\"]"),
+    ]);
+    assert!(other.run("INFO persistence").contains("loading:1\r\n"));
+    while !other.engine.load_slice().expect("it is intact") {}
+    other.check(&[("DBSIZE", "30001"), ("GET k1", "\"1\""), ("EXISTS gone stays", "1"), ("PTTL stays", "99000")]);
+    let info = other.run("INFO persistence");
+    for line in [
+        "loading:0",
+        "rdb_last_load_keys_loaded:30001",
+        "rdb_last_load_keys_expired:1",
+        "rdb_changes_since_last_save:0",
+    ] {
+        assert!(info.contains(&format!("{line}\r\n")), "{line}: {info}");
+    }
+}
+
+/// DEBUG RELOAD with its options.
+#[test]
+fn reload() {
+    let dir = Dir::new("reload");
+    let mut harness = dir.harness(&[]);
+    fill(&mut harness, true);
+    let wanted = digest(&mut harness);
+    assert_eq!(harness.run("DEBUG RELOAD"), "OK");
+    assert_eq!(digest(&mut harness), wanted);
+    harness.check(&[
+        ("TTL t", "1000"),
+        ("DEL s", "1"),
+        ("SET i other", "OK"),
+        ("SET mine 1", "OK"),
+        ("DEBUG RELOAD NOSAVE NOFLUSH", "-ERR Error trying to load the RDB dump, check server logs."),
+        ("DEBUG RELOAD MERGE NOFLUSH NOSAVE", "OK"),
+        ("MGET s i mine", "[\"text\" \"12345\" \"1\"]"),
+        ("DEBUG RELOAD NOSAVE", "OK"),
+        ("EXISTS mine", "0"),
+        ("DEBUG RELOAD BOGUS", "-ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options."),
+    ]);
+    assert_eq!(digest(&mut harness), wanted);
+    // Only fields with deadlines need the newer version.
+    assert!(fs::read(dir.file()).expect("it was saved").starts_with(b"REDIS0012"));
+    harness.run("DEL timed");
+    harness.run("SAVE");
+    assert!(fs::read(dir.file()).expect("it was saved").starts_with(b"REDIS0010"));
+}
