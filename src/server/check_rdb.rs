@@ -67,7 +67,7 @@ fn read(
 ) -> io::Result<Result<(), FileError>> {
     loop {
         // Where the thing that was read ends.
-        let (line, end) = match reader.next() {
+        let (line, end) = match reader.next_item() {
             Err(error) => return Ok(Err(error)),
             Ok(Item::Pending | Item::ResizeDb { .. }) => continue,
             Ok(Item::Aux { name, value }) => {

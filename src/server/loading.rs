@@ -162,7 +162,7 @@ impl Engine {
 
     /// Whether that was the last item.
     fn load_item(&mut self, loading: &mut Loading) -> Result<bool, FileError> {
-        match loading.reader.next()? {
+        match loading.reader.next_item()? {
             Item::Pending | Item::ResizeDb { .. } => {}
             Item::End => return Ok(true),
             Item::Aux { name, value } => self.note_aux(&name, &value),

@@ -113,6 +113,10 @@ pub struct Saving {
     pub expired_at_load: u64,
 }
 
+/// There is no file; the log says why.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct SaveFailed;
+
 /// Progress of a save, for INFO.
 #[derive(Default)]
 pub struct Progress {
@@ -458,12 +462,12 @@ impl Engine {
     ///
     /// # Errors
     /// When there is no file now; the log says why.
-    pub fn save_now(&mut self) -> Result<(), ()> {
+    pub fn save_now(&mut self) -> Result<(), SaveFailed> {
         let active = match self.begin_save() {
             Ok(active) => active,
             Err(error) => {
                 log::warning(format_args!("Can't save: {}", reason(&error)));
-                return Err(());
+                return Err(SaveFailed);
             }
         };
         let disk = Rc::clone(&active.sink.borrow().disk);
@@ -491,7 +495,7 @@ impl Engine {
             self.log_failure(&active, doing, &error);
             disk.abandon(active.file);
             self.keyspace.give_up_snapshot();
-            return Err(());
+            return Err(SaveFailed);
         }
         log::notice("DB saved on disk");
         self.note_saved(&active);
@@ -519,7 +523,7 @@ impl Engine {
     ///
     /// # Errors
     /// When saving failed and `force` does not say that it does not matter.
-    pub fn save_before_end(&mut self, save: Option<bool>, force: bool) -> Result<(), ()> {
+    pub fn save_before_end(&mut self, save: Option<bool>, force: bool) -> Result<(), SaveFailed> {
         log::warning("User requested shutdown...");
         if self.cancel_background_save() {
             log::warning("There is a save in the background. Giving it up!");
@@ -531,13 +535,13 @@ impl Engine {
         }
         log::notice("Saving the final RDB snapshot before exiting.");
         match self.save_now() {
-            Err(()) if force => {
+            Err(SaveFailed) if force => {
                 log::warning("Error trying to save the DB. Exit anyway.");
                 Ok(())
             }
-            Err(()) => {
+            Err(SaveFailed) => {
                 log::warning("Error trying to save the DB, can't exit.");
-                Err(())
+                Err(SaveFailed)
             }
             Ok(()) => Ok(()),
         }

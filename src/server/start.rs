@@ -487,7 +487,11 @@ pub fn in_process() -> io::Result<SocketAddr> {
     let listener = Listener::bind(&address, Config::default().tcp_backlog.unsigned_abs())?;
     let address = listener.local_addr().ok_or(ErrorKind::AddrNotAvailable)?;
     thread::Builder::new().name("zedis".to_owned()).spawn(move || {
-        let engine = Engine::new(Clock::real(), Random::entropy_seed());
+        let mut config = Config::default();
+        // Nothing of a measurement is to be kept.
+        let stored = config.override_value("save", b"");
+        debug_assert!(stored.is_ok(), "no save points are save points");
+        let engine = Engine::with_config(config, Clock::real(), Random::entropy_seed());
         let outcome = Server::new(engine, vec![listener], None).and_then(|mut server| server.run());
         if let Err(error) = outcome {
             log::warning(format_args!("The event loop failed: {}", reason(&error)));

@@ -96,6 +96,9 @@ fn as_string(bytes: &[u8]) -> Vec<u8> {
     [&[bytes.len() as u8], bytes].concat()
 }
 
+/// Version, contents, and lines with what they answer.
+type Case = (u16, Vec<u8>, &'static [(&'static str, &'static str)]);
+
 /// What servers since 2.4 have written, in forms that no server writes any more.
 #[test]
 fn old_versions() {
@@ -104,7 +107,7 @@ fn old_versions() {
     let pairs = ziplist(&[b"\x01a", b"\x011", b"\x01b", b"\x03inf"]);
     let intset = [&2_u32.to_le_bytes()[..], &3_u32.to_le_bytes(), b"\xff\xff\x01\x00\x02\x01"].concat();
     let zipmap = b"\x02\x01f\x01\x00v\x02gg\x02\x01ww\0\xff";
-    let cases: &[(u16, Vec<u8>, &[(&str, &str)])] = &[
+    let cases: &[Case] = &[
         (1, key_with(0, b"\x01v"), &[("GET k", "\"v\"")]),
         (
             2,
@@ -153,7 +156,7 @@ fn old_versions() {
         let loaded = load(&mut harness, &dir.file(), &file(*version, contents));
         assert_eq!(loaded, Ok(()), "version {version}: {}", contents.escape_ascii());
         harness.check(wanted);
-        assert_eq!(harness.dirty(), u64::from(wanted.iter().any(|(line, _)| line.starts_with("nothing"))));
+        assert_eq!(harness.dirty(), 0, "loading is no change");
     }
 }
 
@@ -239,7 +242,7 @@ fn read_through(harness: &Harness, bytes: &[u8], checked: bool) -> Result<usize,
     let mut reader = FileReader::new(bytes, Some(bytes.len() as u64), checked);
     let mut keys = 0;
     loop {
-        match reader.next().map_err(|error| error.to_string())? {
+        match reader.next_item().map_err(|error| error.to_string())? {
             Item::End => return Ok(keys),
             Item::Key(item) => {
                 drop(load_contents(item.kind, item.contents, &context).map_err(|error| error.to_string())?);
@@ -327,7 +330,7 @@ fn large_values_come_in_pieces() {
     let mut reader = FileReader::new(Dripping(&bytes, 1000), None, true);
     let (mut keys, mut pending) = (0, 0);
     loop {
-        match reader.next().expect("it is intact") {
+        match reader.next_item().expect("it is intact") {
             Item::End => break,
             Item::Pending => pending += 1,
             Item::Key(_) => keys += 1,

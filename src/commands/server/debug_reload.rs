@@ -4,6 +4,7 @@ use crate::base::log;
 use crate::commands::{Args, CommandError, CommandResult};
 use crate::server::Engine;
 use crate::server::loading::Duplicates;
+use crate::server::saving::SaveFailed;
 
 pub(super) fn reload(args: &mut Args<'_>, engine: &mut Engine, key: usize) -> CommandResult {
     let (mut flush, mut save, mut duplicates) = (true, true, Duplicates::Refused);
@@ -21,7 +22,7 @@ pub(super) fn reload(args: &mut Args<'_>, engine: &mut Engine, key: usize) -> Co
     if save {
         // Both would write the same file.
         engine.cancel_background_save();
-        engine.save_now().map_err(|()| CommandError::new("ERR"))?;
+        engine.save_now().map_err(|SaveFailed| CommandError::new("ERR"))?;
     }
     if flush {
         for db in 0..engine.keyspace.databases() {

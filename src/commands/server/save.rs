@@ -3,6 +3,7 @@
 use super::ADMIN_ACL;
 use crate::commands::{Acl, Arg, Args, Command, CommandError, CommandResult, Flags, Group, Run};
 use crate::server::Engine;
+use crate::server::saving::SaveFailed;
 
 const IN_PROGRESS: CommandError = CommandError::new("ERR Background save already in progress");
 
@@ -23,7 +24,7 @@ fn save(_args: &mut Args<'_>, engine: &mut Engine, key: usize) -> CommandResult 
         return Err(IN_PROGRESS);
     }
     // Redis answers this error without any text.
-    engine.save_now().map_err(|()| CommandError::new("ERR"))?;
+    engine.save_now().map_err(|SaveFailed| CommandError::new("ERR"))?;
     engine.reply(key).ok();
     Ok(())
 }

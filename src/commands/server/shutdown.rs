@@ -3,6 +3,7 @@
 use super::ADMIN;
 use crate::commands::{Acl, Arg, Args, Command, CommandError, CommandResult, Flags, Group, Run};
 use crate::server::Engine;
+use crate::server::saving::SaveFailed;
 use crate::server::shutdown::ShutdownRequest;
 
 pub(super) static SHUTDOWN: Command = Command {
@@ -46,7 +47,7 @@ fn shutdown(args: &mut Args<'_>, engine: &mut Engine, key: usize) -> CommandResu
     if !abort {
         engine
             .save_before_end(request.save, request.force)
-            .map_err(|()| CommandError::new("ERR Errors trying to SHUTDOWN. Check logs."))?;
+            .map_err(|SaveFailed| CommandError::new("ERR Errors trying to SHUTDOWN. Check logs."))?;
         engine.request_shutdown(request);
         return Ok(());
     }

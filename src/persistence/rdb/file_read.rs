@@ -6,7 +6,7 @@
 //! ```
 //!
 //! The window holds what has been read and not been handed out. It grows as data arrives, to the size of the largest value, and a thing that
-//! is said to reach beyond the end of the file is refused before any of it is awaited. Whatever the bytes are, [`FileReader::next`] ends in an
+//! is said to reach beyond the end of the file is refused before any of it is awaited. Whatever the bytes are, [`FileReader::next_item`] ends in an
 //! item, in [`Item::Pending`] (call again), or in an error that says where.
 
 use std::borrow::Cow;
@@ -243,7 +243,7 @@ impl<R: Read> FileReader<R> {
     ///
     /// # Errors
     /// What is wrong with the file, and where. Nothing can be read after it.
-    pub fn next(&mut self) -> Result<Item<'_>, FileError> {
+    pub fn next_item(&mut self) -> Result<Item<'_>, FileError> {
         self.consume();
         let mut filled = false;
         loop {

@@ -44,7 +44,7 @@ pub(super) fn persistence(engine: &mut Engine, text: &mut Text) {
     text.field("module_fork_last_cow_size", 0);
     if let Some(loading) = &engine.loading {
         let (done, total, seconds) = (loading.loaded_bytes(), loading.total_bytes, loading.seconds(now_ns));
-        let eta_s = if done == 0 { 1 } else { seconds * total.saturating_sub(done) / done };
+        let eta_s = (seconds * total.saturating_sub(done)).checked_div(done).unwrap_or(1);
         text.field("loading_start_time", loading.started_s);
         text.field("loading_total_bytes", total);
         text.field("loading_rdb_used_mem", 0);
