@@ -18,7 +18,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("config", &["base", "resp"]),
     ("keyspace", &["base", "resp", "collections", "config"]),
     ("acl", &["base"]),
-    ("persistence", &["base", "collections", "keyspace"]),
+    ("persistence", &["base", "resp", "collections", "keyspace"]),
     ("replication", &["base", "resp", "collections", "keyspace", "persistence"]),
     ("cluster", &["base", "resp", "keyspace"]),
     // The record names the view, the writer, the session and the engine; the functions of a data group do not.

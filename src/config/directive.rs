@@ -116,6 +116,10 @@ pub enum Action {
     RequirePass,
     /// Change the working directory.
     Dir,
+    /// Begin or end to keep an append-only file.
+    AppendOnly,
+    /// Tell the thread that writes it.
+    AppendFsync,
     Hz,
     /// Evict down to the new limit.
     MaxMemory,

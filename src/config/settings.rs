@@ -72,6 +72,17 @@ pub struct Settings {
     pub rdb_save_incremental_fsync: bool,
     pub stop_writes_on_bgsave_error: bool,
     pub appendonly: bool,
+    /// Without a slash, as the next.
+    pub appendfilename: String,
+    pub appenddirname: String,
+    pub appendfsync: AppendFsync,
+    pub no_appendfsync_on_rewrite: bool,
+    pub auto_aof_rewrite_percentage: u64,
+    pub auto_aof_rewrite_min_size_bytes: u64,
+    pub aof_load_truncated: bool,
+    pub aof_use_rdb_preamble: bool,
+    pub aof_timestamp_enabled: bool,
+    pub aof_rewrite_incremental_fsync: bool,
     pub shutdown_on_sigint: ShutdownFlags,
     pub shutdown_on_sigterm: ShutdownFlags,
     pub shutdown_timeout_s: u32,
@@ -95,6 +106,19 @@ pub struct Settings {
     pub renamed_commands: Vec<(Vec<u8>, Vec<u8>)>,
     /// `user` lines: the words behind `user`.
     pub users: Vec<Vec<Vec<u8>>>,
+}
+
+/// `appendfsync`: when the append-only file is synced.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AppendFsync {
+    #[default]
+    EverySec,
+    Always,
+    No,
+}
+
+impl AppendFsync {
+    pub(super) const ALL: [AppendFsync; 3] = [AppendFsync::EverySec, AppendFsync::Always, AppendFsync::No];
 }
 
 /// What clients share an output buffer limit.

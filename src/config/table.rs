@@ -4,7 +4,7 @@
 //! versions.
 
 use super::directive::{Action, Directive, Kind, TextRule, boolean, int, memory, one_of, special, text};
-use super::settings::{Guard, MaxmemoryPolicy, ShutdownFlags, Supervised};
+use super::settings::{AppendFsync, Guard, MaxmemoryPolicy, ShutdownFlags, Supervised};
 use super::value::Value;
 use crate::base::log::Level;
 
@@ -194,23 +194,28 @@ pub static DIRECTIVES: &[Directive] = &[
     text("aof_rewrite_cpulist", "").immutable(),
     text("bgsave_cpulist", "").immutable(),
     // Append only file.
-    boolean("appendonly", "no").live(|s, v| s.appendonly = v.bool()),
+    boolean("appendonly", "no").live(|s, v| s.appendonly = v.bool()).action(Action::AppendOnly),
     special(
         "appendfilename",
         Kind::Text(TextRule::PlainName { what: "filename", may_be_empty: false }),
         "appendonly.aof",
     )
-    .immutable(),
+    .immutable()
+    .live(|s, v| s.appendfilename = v.string()),
     special("appenddirname", Kind::Text(TextRule::PlainName { what: "dirname", may_be_empty: false }), "appendonlydir")
-        .immutable(),
-    one_of("appendfsync", &["everysec", "always", "no"], "everysec"),
-    boolean("no-appendfsync-on-rewrite", "no"),
-    int("auto-aof-rewrite-percentage", 0, INT_MAX, "100"),
-    memory("auto-aof-rewrite-min-size", 0, SIZE_MAX, "67108864"),
-    boolean("aof-load-truncated", "yes"),
-    boolean("aof-use-rdb-preamble", "yes"),
-    boolean("aof-timestamp-enabled", "no"),
-    boolean("aof-rewrite-incremental-fsync", "yes"),
+        .immutable()
+        .live(|s, v| s.appenddirname = v.string()),
+    one_of("appendfsync", &["everysec", "always", "no"], "everysec")
+        .live(|s, v| s.appendfsync = AppendFsync::ALL[v.index()])
+        .action(Action::AppendFsync),
+    boolean("no-appendfsync-on-rewrite", "no").live(|s, v| s.no_appendfsync_on_rewrite = v.bool()),
+    int("auto-aof-rewrite-percentage", 0, INT_MAX, "100").live(|s, v| s.auto_aof_rewrite_percentage = v.int() as u64),
+    memory("auto-aof-rewrite-min-size", 0, SIZE_MAX, "67108864")
+        .live(|s, v| s.auto_aof_rewrite_min_size_bytes = v.u64()),
+    boolean("aof-load-truncated", "yes").live(|s, v| s.aof_load_truncated = v.bool()),
+    boolean("aof-use-rdb-preamble", "yes").live(|s, v| s.aof_use_rdb_preamble = v.bool()),
+    boolean("aof-timestamp-enabled", "no").live(|s, v| s.aof_timestamp_enabled = v.bool()),
+    boolean("aof-rewrite-incremental-fsync", "yes").live(|s, v| s.aof_rewrite_incremental_fsync = v.bool()),
     boolean("aof-disable-auto-gc", "no").hidden(),
     // Shutdown.
     int("shutdown-timeout", 0, INT_MAX, "10").live(|s, v| s.shutdown_timeout_s = v.u32()),

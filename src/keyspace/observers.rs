@@ -162,6 +162,13 @@ impl Observers {
         self.awaited.take_ready()
     }
 
+    /// Nobody is told of what has happened so far.
+    pub fn forget(&mut self) {
+        if !self.pending.is_empty() {
+            drop((self.take_notifications(), self.take_invalidations(), self.take_ready()));
+        }
+    }
+
     /// Whether changed keys are recorded for client-side caches.
     pub fn set_cached(&mut self, is_cached: bool) {
         self.interest.set(Interest::CACHED, is_cached);

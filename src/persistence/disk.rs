@@ -92,6 +92,7 @@ enum Task {
     Sync(FileId),
     Publish(FileId, PathBuf),
     Abandon(FileId),
+    Remove(PathBuf),
 }
 
 /// What waits.
@@ -163,6 +164,11 @@ impl Disk {
     /// Ends a file and removes it. There is no report, and none is to be expected for what was asked before.
     pub fn abandon(&self, file: FileId) {
         self.send(Task::Abandon(file));
+    }
+
+    /// Removes a file that nobody needs any more. There is no report.
+    pub fn remove(&self, path: PathBuf) {
+        self.send(Task::Remove(path));
     }
 
     /// Whether so much waits that whoever can wait should.
@@ -324,6 +330,10 @@ impl Worker {
                     let _ = fs::remove_file(&open.path);
                 }
                 self.files.retain(|open| open.id != id);
+            }
+            Task::Remove(path) => {
+                // If it can't be removed, it only takes up room.
+                let _ = fs::remove_file(path);
             }
         }
     }

@@ -35,6 +35,11 @@ impl Engine {
                 log::set_level(self.config.loglevel);
                 Ok(())
             }
+            Action::AppendOnly => self.apply_append_only(),
+            Action::AppendFsync => {
+                self.apply_append_fsync();
+                Ok(())
+            }
             Action::MaxClients => self.check_maxclients(),
             // Read where they are used.
             Action::RequirePass | Action::Hz | Action::MaxMemory | Action::LatencyTracking | Action::SlowlogLength => {

@@ -6,6 +6,8 @@
 //!   parse ---> batch --------> prefetch ---> execute ---> settle
 //! ```
 
+use std::collections::VecDeque;
+
 use slab::Slab;
 
 use crate::base::clock::Clock;
@@ -15,12 +17,14 @@ use crate::config::Config;
 use crate::keyspace::{EventClass, Keyspace, PackMax, Settings};
 use crate::reactor::{BufferPool, Stream};
 use crate::resp::request::{self, ArgRef, Limits, Prefix, Progress, ProtocolError};
+use crate::server::aof::Aof;
 use crate::server::blocking::Blocking;
 use crate::server::info::Facts;
 use crate::server::loading::Loading;
 use crate::server::metrics::Metrics;
 use crate::server::network::Network;
 use crate::server::pause::Pause;
+use crate::server::replay::{Replay, ToLoad};
 use crate::server::saving::Saving;
 use crate::server::session::{Client, Session, gate};
 use crate::server::shutdown::ShutdownRequest;
@@ -143,6 +147,12 @@ pub struct Engine {
     /// What INFO says of the last seconds.
     pub metrics: Metrics,
     pub saving: Saving,
+    pub aof: Aof,
+    /// The append-only file that is being loaded.
+    pub(super) replay: Option<Box<Replay>>,
+    /// While a part of it is executed, the client that does.
+    pub(super) replay_client: Option<usize>,
+    pub(super) to_load: VecDeque<ToLoad>,
     /// The file that is being loaded.
     pub loading: Option<Box<Loading>>,
     pub(super) pause: Pause,
@@ -190,6 +200,10 @@ impl Engine {
             facts: Facts::new(now_ms),
             metrics: Metrics::default(),
             saving: Saving::new(now_ms),
+            aof: Aof::default(),
+            replay: None,
+            replay_client: None,
+            to_load: VecDeque::new(),
             loading: None,
             pause: Pause::default(),
             blocking: Blocking::default(),

@@ -97,10 +97,11 @@ fn no_multi(_engine: &mut Engine, asked: &Asked<'_>) -> Opinion {
     Opinion::Pass
 }
 
-fn disk_error(_engine: &mut Engine, asked: &Asked<'_>) -> Opinion {
+fn disk_error(engine: &mut Engine, asked: &Asked<'_>) -> Opinion {
     // PING too, so that whoever watches the server hears of it.
     if asked.flags.contains(Flags::WRITE) || asked.command.name == "ping" {
-        return Opinion::Refuse(CommandError::new(DISK_ERROR));
+        let of_aof = engine.aof_error_text().map(CommandError::owned);
+        return Opinion::Refuse(of_aof.unwrap_or(CommandError::new(DISK_ERROR)));
     }
     Opinion::Pass
 }

@@ -31,6 +31,7 @@ impl Engine {
         self.check_clients();
         self.sample();
         self.check_save_points();
+        self.check_aof();
         self.pool.shrink();
         let elapsed_ns = self.clock.monotonic_ns() - started_ns;
         self.recorder.note_job("periodic jobs", elapsed_ns);

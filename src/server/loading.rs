@@ -139,6 +139,7 @@ impl Engine {
     fn loaded(&mut self, loading: &Loading, now_ns: u64) {
         self.gates &= !gate::LOADING;
         self.saving.loaded_keys = loading.keys;
+        self.saving.loaded_bytes = loading.loaded_bytes();
         self.saving.expired_at_load = loading.expired;
         log::notice(format_args!(
             "Done loading RDB, keys loaded: {}, keys expired: {}.",

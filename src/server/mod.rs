@@ -1,4 +1,5 @@
 //! The composition: sockets, engine, time.
+pub mod aof;
 pub mod blocking;
 pub mod check_rdb;
 pub mod client_list;
@@ -15,6 +16,7 @@ mod metrics;
 mod network;
 mod observe;
 mod pause;
+mod replay;
 pub mod saving;
 mod session;
 pub mod shutdown;

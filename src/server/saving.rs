@@ -13,7 +13,8 @@ use std::time::Duration;
 use crate::base::allocator;
 use crate::base::log;
 use crate::keyspace::{Entry, SharedSink, SnapshotSink, UseClock};
-use crate::persistence::disk::{Chunk, Disk, FileId, Options, Outcome};
+use crate::persistence::aof::CommandWriter;
+use crate::persistence::disk::{Chunk, Disk, FileId, Options, Outcome, Report};
 use crate::persistence::rdb::{About, ChunkCoder, FileWriter};
 use crate::reactor::Waker;
 use crate::server::engine::Engine;
@@ -34,9 +35,40 @@ const DISK_PAUSE: Duration = Duration::from_micros(200);
 /// After a failure the save points wait for so long, seconds.
 const RETRY_DELAY_S: i64 = 5;
 
+/// What a save is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Purpose {
+    /// The RDB file.
+    Rdb,
+    /// The base of the append-only file.
+    AofBase,
+}
+
+/// What makes the bytes.
+enum Writer {
+    Rdb(FileWriter),
+    Commands(CommandWriter),
+}
+
+impl Writer {
+    fn len(&self) -> usize {
+        match self {
+            Writer::Rdb(writer) => writer.len(),
+            Writer::Commands(writer) => writer.len(),
+        }
+    }
+
+    fn take(&mut self) -> Vec<u8> {
+        match self {
+            Writer::Rdb(writer) => writer.take(),
+            Writer::Commands(writer) => writer.take(),
+        }
+    }
+}
+
 /// Turns the keys of a snapshot into chunks of a file.
 struct SaveSink {
-    writer: FileWriter,
+    writer: Writer,
     disk: Rc<Disk>,
     file: FileId,
     uses: UseClock,
@@ -62,8 +94,13 @@ impl SnapshotSink for SaveSink {
     fn entry(&mut self, db: usize, entry: &Entry, early: bool) {
         self.keys += 1;
         self.early_keys += u64::from(early);
-        let (idle_s, frequency) = (self.uses.idle_s(entry), self.uses.frequency(entry));
-        let long_string = self.writer.entry(db, entry, idle_s, frequency);
+        let long_string = match &mut self.writer {
+            Writer::Rdb(writer) => writer.entry(db, entry, self.uses.idle_s(entry), self.uses.frequency(entry)),
+            Writer::Commands(writer) => {
+                writer.entry(db, entry);
+                None
+            }
+        };
         if self.writer.len() >= CHUNK_BYTES || long_string.is_some() {
             self.send();
         }
@@ -76,6 +113,7 @@ impl SnapshotSink for SaveSink {
 
 /// A save that is going on.
 struct Active {
+    purpose: Purpose,
     file: FileId,
     sink: Rc<RefCell<SaveSink>>,
     temporary: PathBuf,
@@ -96,6 +134,8 @@ pub struct Saving {
     disk: Option<Rc<Disk>>,
     waker: Option<Waker>,
     active: Option<Active>,
+    /// What the disk has said of it and nobody has looked at.
+    reports: Vec<Report>,
     /// A BGSAVE is to begin as soon as it can.
     is_scheduled: bool,
     /// Unix seconds; of the start until there has been one.
@@ -110,6 +150,8 @@ pub struct Saving {
     last_queued_peak_bytes: usize,
     /// Of the last load.
     pub loaded_keys: u64,
+    /// Where its end was.
+    pub loaded_bytes: u64,
     pub expired_at_load: u64,
 }
 
@@ -137,6 +179,7 @@ impl Saving {
             disk: None,
             waker: None,
             active: None,
+            reports: Vec::new(),
             is_scheduled: false,
             last_save_s: now_ms / 1000,
             last_attempt_s: 0,
@@ -146,6 +189,7 @@ impl Saving {
             saves: 0,
             last_queued_peak_bytes: 0,
             loaded_keys: 0,
+            loaded_bytes: 0,
             expired_at_load: 0,
         }
     }
@@ -173,7 +217,13 @@ impl Saving {
         Ok(disk)
     }
 
+    /// Whether an RDB file is being saved.
     pub fn is_active(&self) -> bool {
+        self.active.as_ref().is_some_and(|active| active.purpose == Purpose::Rdb)
+    }
+
+    /// Whether any file is being saved.
+    pub fn is_busy(&self) -> bool {
         self.active.is_some()
     }
 
@@ -198,7 +248,7 @@ impl Saving {
             ..Progress::default()
         };
         if let Some(active) = &self.active {
-            progress.in_background = true;
+            progress.in_background = active.purpose == Purpose::Rdb;
             progress.keys_done = active.sink.borrow().keys;
             progress.keys_total = active.keys_total;
             progress.seconds = Some((now_ns - active.started_ns) / 1_000_000_000);
@@ -225,38 +275,50 @@ impl Engine {
         self.saving.changes(self.keyspace.dirty)
     }
 
-    fn begin_save(&mut self) -> io::Result<Active> {
+    fn begin_save(&mut self, target: PathBuf, purpose: Purpose) -> io::Result<Active> {
         let disk = self.saving.disk()?;
         let now_ms = self.keyspace.now_ms();
-        let temporary = in_dir(&self.config.dir, &format!("temp-{}.rdb", std::process::id()));
+        let name = match purpose {
+            Purpose::Rdb => format!("temp-{}.rdb", std::process::id()),
+            Purpose::AofBase => format!("temp-rewriteaof-bg-{}.aof", std::process::id()),
+        };
+        let temporary = target.parent().unwrap_or(Path::new("")).join(name);
+        let is_rdb = purpose == Purpose::Rdb || self.config.aof_use_rdb_preamble;
         let has_field_deadlines = (0..self.keyspace.databases()).any(|db| self.keyspace.db(db).timed_hashes() > 0);
         let about = About {
             redis_version: REDIS_VERSION,
             created_s: now_ms / 1000,
             used_memory_bytes: allocator::stats().allocated,
-            is_aof_base: false,
+            is_aof_base: purpose == Purpose::AofBase,
             has_field_deadlines,
         };
         if has_field_deadlines {
             log::notice("Hashes have fields with expiration times: the RDB file is for Redis 7.4 and later");
         }
-        let mut writer = FileWriter::new(&about, self.config.rdbcompression);
+        let mut rdb = FileWriter::new(&about, self.config.rdbcompression);
         for number in 0..self.keyspace.databases() {
             let db = self.keyspace.db(number);
             if !db.is_empty() {
-                writer.resize(number, db.len(), db.volatile_len());
+                rdb.resize(number, db.len(), db.volatile_len());
             }
         }
         let file = disk.create(
             temporary.clone(),
             Options {
-                coder: Some(Box::new(ChunkCoder::new(self.config.rdbcompression, self.config.rdbchecksum))),
-                incremental_sync: self.config.rdb_save_incremental_fsync,
+                coder: if is_rdb {
+                    Some(Box::new(ChunkCoder::new(self.config.rdbcompression, self.config.rdbchecksum)))
+                } else {
+                    None
+                },
+                incremental_sync: match purpose {
+                    Purpose::Rdb => self.config.rdb_save_incremental_fsync,
+                    Purpose::AofBase => self.config.aof_rewrite_incremental_fsync,
+                },
                 append: false,
             },
         );
         let sink = Rc::new(RefCell::new(SaveSink {
-            writer,
+            writer: if is_rdb { Writer::Rdb(rdb) } else { Writer::Commands(CommandWriter::default()) },
             disk,
             file,
             uses: self.keyspace.use_clock(),
@@ -269,13 +331,17 @@ impl Engine {
             // Marks of a save that was given up; BGSAVE waits for their end before it comes here.
             self.keyspace.walk_snapshot(&mut || true);
         }
-        self.saving.saves += 1;
-        self.saving.last_attempt_s = now_ms / 1000;
+        if purpose == Purpose::Rdb {
+            self.saving.saves += 1;
+            self.saving.last_attempt_s = now_ms / 1000;
+        }
+        self.saving.reports.clear();
         Ok(Active {
+            purpose,
             file,
             sink,
             temporary,
-            target: self.rdb_path(),
+            target,
             started_ns: self.clock.monotonic_ns(),
             dirty: self.keyspace.dirty,
             keys_total: self.keyspace.keys(),
@@ -287,21 +353,37 @@ impl Engine {
 
     /// Begins a save in the background, or sees to it that it begins as soon as the marks of one that was given up are gone. False: it failed.
     pub fn begin_background_save(&mut self) -> bool {
-        if self.keyspace.has_snapshot() {
+        if self.keyspace.has_snapshot() || self.aof.is_rewriting() {
             self.saving.is_scheduled = true;
             return true;
         }
         self.saving.is_scheduled = false;
-        match self.begin_save() {
-            Ok(active) => {
+        match self.begin_background_save_to(self.rdb_path(), Purpose::Rdb) {
+            Ok(()) => {
                 log::notice("Background saving started");
-                self.saving.active = Some(active);
                 true
             }
             Err(error) => {
                 log::warning(format_args!("Can't save in background: {}", reason(&error)));
                 self.end_background_save(false);
                 false
+            }
+        }
+    }
+
+    pub(super) fn begin_background_save_to(&mut self, target: PathBuf, purpose: Purpose) -> io::Result<()> {
+        let active = self.begin_save(target, purpose)?;
+        self.saving.active = Some(active);
+        Ok(())
+    }
+
+    /// Takes what the thread of the disk has to say to those whom it concerns. Whether there was anything.
+    pub fn take_reports(&mut self) {
+        let Some(disk) = &self.saving.disk else { return };
+        for report in disk.take_reports() {
+            match &self.saving.active {
+                Some(active) if active.file == report.file => self.saving.reports.push(report),
+                _ => self.note_report(report),
             }
         }
     }
@@ -353,7 +435,7 @@ impl Engine {
 
     fn continue_save(&mut self, mut active: Active, started_ns: u64) -> bool {
         let disk = Rc::clone(&active.sink.borrow().disk);
-        for report in disk.take_reports().into_iter().filter(|report| report.file == active.file) {
+        for report in std::mem::take(&mut self.saving.reports) {
             match report.outcome {
                 Outcome::Published { bytes } => return self.saved_in_background(&active, bytes),
                 Outcome::Failed { doing, error } => return self.failed_in_background(&active, doing, &error),
@@ -392,6 +474,10 @@ impl Engine {
     }
 
     fn saved_in_background(&mut self, active: &Active, bytes: u64) -> bool {
+        if active.purpose == Purpose::AofBase {
+            self.base_saved(bytes);
+            return false;
+        }
         let (keys, early_keys) = (active.sink.borrow().keys, active.sink.borrow().early_keys);
         log::notice("DB saved on disk");
         log::notice(format_args!(
@@ -411,9 +497,13 @@ impl Engine {
 
     fn failed_in_background(&mut self, active: &Active, doing: &str, error: &io::Error) -> bool {
         self.log_failure(active, doing, error);
-        log::warning("Background saving error");
         active.sink.borrow().disk.abandon(active.file);
         self.keyspace.give_up_snapshot();
+        if active.purpose == Purpose::AofBase {
+            self.base_failed();
+            return self.keyspace.has_snapshot();
+        }
+        log::warning("Background saving error");
         let elapsed_ns = self.clock.monotonic_ns() - active.started_ns;
         self.saving.last_bgsave_s = Some(elapsed_ns / 1_000_000_000);
         self.end_background_save(false);
@@ -451,7 +541,7 @@ impl Engine {
     /// `stop-writes-on-bgsave-error`: called when any of what decides about it may have changed.
     pub fn update_disk_gate(&mut self) {
         let stop = self.config.stop_writes_on_bgsave_error && !self.config.save.is_empty();
-        if stop && !self.saving.last_bgsave_ok {
+        if (stop && !self.saving.last_bgsave_ok) || self.is_aof_bad() {
             self.gates |= gate::DISK_ERROR;
         } else {
             self.gates &= !gate::DISK_ERROR;
@@ -463,7 +553,15 @@ impl Engine {
     /// # Errors
     /// When there is no file now; the log says why.
     pub fn save_now(&mut self) -> Result<(), SaveFailed> {
-        let active = match self.begin_save() {
+        self.save_to(self.rdb_path(), Purpose::Rdb)
+    }
+
+    /// The same to any file.
+    ///
+    /// # Errors
+    /// As [`Engine::save_now`].
+    pub(super) fn save_to(&mut self, target: PathBuf, purpose: Purpose) -> Result<(), SaveFailed> {
+        let active = match self.begin_save(target, purpose) {
             Ok(active) => active,
             Err(error) => {
                 log::warning(format_args!("Can't save: {}", reason(&error)));
@@ -497,15 +595,25 @@ impl Engine {
             self.keyspace.give_up_snapshot();
             return Err(SaveFailed);
         }
-        log::notice("DB saved on disk");
-        self.note_saved(&active);
-        self.end_background_save(true);
+        if purpose == Purpose::Rdb {
+            log::notice("DB saved on disk");
+            self.note_saved(&active);
+            self.end_background_save(true);
+        }
         Ok(())
     }
 
     /// The save points, looked at ten times a second.
     pub(super) fn check_save_points(&mut self) {
-        if self.saving.is_active() || self.saving.is_scheduled || self.loading.is_some() {
+        if self.saving.is_scheduled
+            && !self.saving.is_busy()
+            && !self.aof.is_rewriting()
+            && !self.keyspace.has_snapshot()
+        {
+            // It had to wait for a rewrite of the append-only file.
+            self.begin_background_save();
+        }
+        if self.saving.is_busy() || self.saving.is_scheduled || self.is_loading() {
             return;
         }
         let now_s = self.keyspace.now_ms() / 1000;
@@ -530,7 +638,7 @@ impl Engine {
         }
         let wanted = save.unwrap_or(!self.config.save.is_empty());
         // What is only half there must not take the place of what is complete.
-        if !wanted || self.loading.is_some() {
+        if !wanted || self.is_loading() {
             return Ok(());
         }
         log::notice("Saving the final RDB snapshot before exiting.");

@@ -13,7 +13,6 @@ use crate::base::log;
 use crate::config::ShutdownFlags;
 use crate::reactor::{self, Flushed, Listener, Received, Stream, Ticker, Waker};
 use crate::server::engine::{BATCH_MAX, Engine};
-use crate::server::loading::Duplicates;
 use crate::server::network::{FIRST_LISTENER, Network, SIGNALS, TICK, WAKE};
 use crate::server::shutdown::ShutdownRequest;
 use crate::server::stall::Phase;
@@ -81,6 +80,7 @@ impl Server {
         while self.engine.shutdown_requested().is_none() {
             self.turn()?;
         }
+        self.engine.end_aof();
         self.engine.network.close();
         log::warning("Zedis is now ready to exit, bye bye...");
         Ok(())
@@ -91,17 +91,24 @@ impl Server {
     /// # Errors
     /// As epoll_wait(2), and [`io::ErrorKind::InvalidData`] with what is wrong with the file.
     pub fn load(&mut self) -> io::Result<bool> {
-        let path = self.engine.rdb_path();
-        self.persistence_behind = self.engine.begin_loading(&path, Duplicates::Refused)?;
-        while self.engine.loading.is_some() && self.engine.shutdown_requested().is_none() {
-            self.turn()?;
-            if let Err(error) = self.engine.load_slice() {
-                let text = format!("Error in the RDB file {} {error}", path.display());
-                return Err(io::Error::new(io::ErrorKind::InvalidData, text));
+        let invalid = |text| io::Error::new(io::ErrorKind::InvalidData, text);
+        self.engine.list_files_to_load().map_err(invalid)?;
+        while !self.engine.load_step().map_err(invalid)? {
+            if self.engine.is_loading() {
+                self.persistence_behind = true;
+                self.turn()?;
+            }
+            if self.engine.shutdown_requested().is_some() {
+                return Ok(false);
             }
         }
         self.persistence_behind = false;
-        Ok(self.engine.shutdown_requested().is_none())
+        if self.engine.config.appendonly {
+            self.engine.open_aof().map_err(invalid)?;
+        }
+        let changes = self.engine.keyspace.dirty;
+        self.engine.saving.mark_saved(changes);
+        Ok(true)
     }
 
     /// One turn of the loop.
@@ -111,6 +118,7 @@ impl Server {
         self.end_phase(Phase::Gather);
         // Ends its phase itself, with the time at which its last command ended.
         self.engine.run();
+        self.engine.write_journal();
         self.flush();
         self.end_phase(Phase::Flush);
         self.housekeep();
@@ -334,8 +342,11 @@ impl Server {
     /// Deadlines, periodic jobs, farewells.
     fn housekeep(&mut self) {
         let engine = &mut self.engine;
-        self.expiry_behind = engine.keyspace.expire_slice(EXPIRE_BUDGET) == 0;
-        self.persistence_behind = engine.save_slice() || engine.loading.is_some();
+        // What has been loaded of a file is as it was then.
+        let is_loading = engine.is_loading();
+        self.expiry_behind = !is_loading && engine.keyspace.expire_slice(EXPIRE_BUDGET) == 0;
+        engine.take_reports();
+        self.persistence_behind = engine.save_slice() || is_loading;
         let now_ms = engine.keyspace.now_ms() as u64;
         if now_ms >= self.next_cron_ms {
             // A little less, so that a tick a little early is not one too few.

@@ -23,6 +23,7 @@ mod time;
 use super::{Acl, Command, Flags};
 
 pub static COMMANDS: &[&Command] = &[
+    &save::BGREWRITEAOF,
     &save::BGSAVE,
     &command::COMMAND,
     &config::CONFIG,

@@ -1,4 +1,4 @@
-//! SAVE, BGSAVE, LASTSAVE. What a save is, [`crate::server::saving`] knows.
+//! SAVE, BGSAVE, LASTSAVE, BGREWRITEAOF. What a save is, [`crate::server::saving`] knows.
 
 use super::ADMIN_ACL;
 use crate::commands::{Acl, Arg, Args, Command, CommandError, CommandResult, Flags, Group, Run};
@@ -49,7 +49,6 @@ pub(super) static BGSAVE: Command = Command {
 fn bgsave(args: &mut Args<'_>, engine: &mut Engine, key: usize) -> CommandResult {
     match args.len() {
         1 => {}
-        // There is no rewrite of another file that it would have to wait for.
         2 if args.is(1, "SCHEDULE") => {}
         2 if args.is(1, "CANCEL") => {
             if !engine.cancel_background_save() {
@@ -63,10 +62,44 @@ fn bgsave(args: &mut Args<'_>, engine: &mut Engine, key: usize) -> CommandResult
     if engine.saving.is_active() || engine.saving.is_scheduled() {
         return Err(IN_PROGRESS);
     }
+    if engine.aof.is_rewriting() {
+        if args.len() == 1 {
+            return Err(CommandError::new(
+                "ERR Another child process is active (AOF?): can't BGSAVE right now. Use BGSAVE SCHEDULE in order to schedule a BGSAVE \
+                 whenever possible.",
+            ));
+        }
+        engine.begin_background_save();
+        engine.reply(key).simple("Background saving scheduled");
+        return Ok(());
+    }
     if !engine.begin_background_save() {
         return Err(CommandError::new("ERR"));
     }
     engine.reply(key).simple("Background saving started");
+    Ok(())
+}
+
+pub(super) static BGREWRITEAOF: Command = Command {
+    name: "bgrewriteaof",
+    arity: 1,
+    run: Run::Server(bgrewriteaof),
+    flags: Flags::ADMIN.union(Flags::NOSCRIPT).union(Flags::NO_ASYNC_LOADING),
+    acl: ADMIN_ACL,
+    group: Group::Server,
+    summary: "Rewrites the append-only file to disk in the background.",
+    ..Command::BASE
+};
+
+fn bgrewriteaof(_args: &mut Args<'_>, engine: &mut Engine, key: usize) -> CommandResult {
+    if engine.aof.is_rewriting() {
+        return Err(CommandError::new("ERR Background append only file rewriting already in progress"));
+    }
+    let text = match engine.schedule_rewrite() {
+        true => "Background append only file rewriting started",
+        false => "Background append only file rewriting scheduled",
+    };
+    engine.reply(key).simple(text);
     Ok(())
 }
 

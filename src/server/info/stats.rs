@@ -10,7 +10,7 @@ pub(super) fn persistence(engine: &mut Engine, text: &mut Text) {
     let progress = engine.saving.progress(now_ns);
     let seconds = |seconds: Option<u64>| seconds.map_or(-1, |seconds| i64::try_from(seconds).unwrap_or(i64::MAX));
     let status = if engine.saving.last_bgsave_ok { "ok" } else { "err" };
-    text.field("loading", u8::from(engine.loading.is_some()));
+    text.field("loading", u8::from(engine.is_loading()));
     text.field("async_loading", 0);
     // Nothing is copied but what is about to be changed, and that waits for the disk like everything else.
     text.field("current_cow_peak", progress.queued_peak_bytes);
@@ -30,20 +30,33 @@ pub(super) fn persistence(engine: &mut Engine, text: &mut Text) {
     text.field("rdb_last_cow_size", progress.last_queued_peak_bytes);
     text.field("rdb_last_load_keys_expired", engine.saving.expired_at_load);
     text.field("rdb_last_load_keys_loaded", engine.saving.loaded_keys);
-    text.field("aof_enabled", 0);
-    text.field("aof_rewrite_in_progress", 0);
-    text.field("aof_rewrite_scheduled", 0);
-    text.field("aof_last_rewrite_time_sec", -1);
-    text.field("aof_current_rewrite_time_sec", -1);
-    text.field("aof_last_bgrewrite_status", "ok");
-    text.field("aof_rewrites", 0);
-    text.field("aof_rewrites_consecutive_failures", 0);
-    text.field("aof_last_write_status", "ok");
+    let aof = engine.aof.facts(engine.keyspace.now_ms() / 1000);
+    let ok = |is_bad: bool| if is_bad { "err" } else { "ok" };
+    text.field("aof_enabled", u8::from(aof.is_on));
+    text.field("aof_rewrite_in_progress", u8::from(aof.is_rewriting));
+    text.field("aof_rewrite_scheduled", u8::from(aof.is_scheduled));
+    text.field("aof_last_rewrite_time_sec", aof.last_rewrite_s.unwrap_or(-1));
+    text.field("aof_current_rewrite_time_sec", aof.current_rewrite_s.unwrap_or(-1));
+    text.field("aof_last_bgrewrite_status", ok(aof.is_last_rewrite_bad));
+    text.field("aof_rewrites", aof.rewrites);
+    text.field("aof_rewrites_consecutive_failures", u8::from(aof.is_last_rewrite_bad));
+    text.field("aof_last_write_status", ok(aof.is_write_bad));
     text.field("aof_last_cow_size", 0);
     text.field("module_fork_in_progress", 0);
     text.field("module_fork_last_cow_size", 0);
-    if let Some(loading) = &engine.loading {
-        let (done, total, seconds) = (loading.loaded_bytes(), loading.total_bytes, loading.seconds(now_ns));
+    if aof.is_on {
+        text.field("aof_current_size", aof.current_bytes);
+        text.field("aof_base_size", aof.base_bytes);
+        text.field("aof_pending_rewrite", 0);
+        text.field("aof_buffer_length", aof.appender.queued_bytes);
+        text.field("aof_pending_bio_fsync", u8::from(aof.appender.is_syncing));
+        text.field("aof_delayed_fsync", aof.appender.delays);
+        // What a crash of the machine would lose now, bytes.
+        text.field("aof_unsynced_bytes", aof.appender.appended - aof.appender.synced);
+        text.field("aof_syncs", aof.appender.syncs);
+    }
+    if let Some(loading) = engine.load_progress(now_ns) {
+        let (done, total, seconds) = (loading.loaded_bytes, loading.total_bytes, loading.seconds);
         let eta_s = (seconds * total.saturating_sub(done)).checked_div(done).unwrap_or(1);
         text.field("loading_start_time", loading.started_s);
         text.field("loading_total_bytes", total);

@@ -1,0 +1,560 @@
+//! The append-only file: its start, what each turn hands over, its rewriting.
+//!
+//! ```text
+//!   turn: execute --> journal (keyspace) --> write_journal --> Appender (thread)            flush: the replies leave
+//!
+//!   rewrite:   manifest with another incremental file --> the appender switches to it, the snapshot begins
+//!              --> its base is on the disk --> manifest with the base instead of the old files --> these are removed
+//! ```
+//!
+//! Each step is on the disk before the next begins, so a crash at any moment finds a manifest whose files are complete. The loop waits for
+//! the disk only with `appendfsync always`, which promises it, and at the start.
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::base::log;
+use crate::config::AppendFsync;
+use crate::persistence::aof::{AofFile, Appender, AppenderStatus, Manifest, Sync};
+use crate::persistence::disk::{Chunk, FileId, Options, Outcome, Report};
+use crate::server::engine::Engine;
+use crate::server::saving::Purpose;
+use crate::server::start::reason;
+
+/// Room that the journal keeps between turns, bytes.
+const SPARE_MAX: usize = 1024 * 1024;
+/// After a rewrite that failed none begins by itself for so long, seconds.
+const RETRY_DELAY_S: i64 = 60;
+
+/// How far a rewrite is.
+enum Stage {
+    /// The manifest with the new incremental file is on its way to the disk.
+    Announcing { manifest: FileId, incremental: File, next: Manifest },
+    /// The base is being written.
+    Walking { base: AofFile, appended_before: u64 },
+    /// The manifest without the old files is on its way to the disk.
+    Concluding { manifest: FileId, next: Manifest },
+}
+
+/// What is known of the append-only file.
+#[derive(Default)]
+pub struct Aof {
+    manifest: Manifest,
+    appender: Option<Appender>,
+    /// It was switched on while there was data: there is no complete file before the first rewrite is done.
+    is_starting: bool,
+    stage: Option<Stage>,
+    /// A rewrite is to begin as soon as it can.
+    is_scheduled: bool,
+    /// The journal's other buffer.
+    spare: Vec<u8>,
+    /// Size of the files that are not being written to, and what had been appended when that was so.
+    settled_bytes: u64,
+    settled_appended: u64,
+    /// Size after the last rewrite, or at the start.
+    base_bytes: u64,
+    annotated_s: i64,
+    started_s: Option<i64>,
+    last_rewrite_s: Option<i64>,
+    last_attempt_s: i64,
+    is_last_rewrite_bad: bool,
+    is_write_bad: bool,
+    rewrites: u64,
+}
+
+/// For INFO.
+#[derive(Clone, Copy, Default)]
+pub struct AofFacts {
+    pub is_on: bool,
+    pub is_rewriting: bool,
+    pub is_scheduled: bool,
+    pub last_rewrite_s: Option<i64>,
+    pub current_rewrite_s: Option<i64>,
+    pub is_last_rewrite_bad: bool,
+    pub is_write_bad: bool,
+    pub rewrites: u64,
+    pub current_bytes: u64,
+    pub base_bytes: u64,
+    pub appender: AppenderStatus,
+}
+
+fn sync_of(policy: AppendFsync) -> Sync {
+    match policy {
+        AppendFsync::Always => Sync::Always,
+        AppendFsync::EverySec => Sync::EverySecond,
+        AppendFsync::No => Sync::No,
+    }
+}
+
+fn sync_dir(dir: &Path) -> io::Result<()> {
+    File::open(dir)?.sync_all()
+}
+
+impl Aof {
+    pub fn is_rewriting(&self) -> bool {
+        self.stage.is_some()
+    }
+
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    pub fn appender(&self) -> Option<&Appender> {
+        self.appender.as_ref()
+    }
+
+    /// Size of all files, bytes.
+    fn current_bytes(&self) -> u64 {
+        let appended = self.appender.as_ref().map_or(0, |appender| appender.status().appended);
+        self.settled_bytes + appended.saturating_sub(self.settled_appended)
+    }
+
+    pub fn facts(&self, now_s: i64) -> AofFacts {
+        AofFacts {
+            is_on: self.appender.is_some(),
+            is_rewriting: self.stage.is_some(),
+            is_scheduled: self.is_scheduled,
+            last_rewrite_s: self.last_rewrite_s,
+            current_rewrite_s: self.started_s.map(|started_s| now_s - started_s),
+            is_last_rewrite_bad: self.is_last_rewrite_bad,
+            is_write_bad: self.is_write_bad,
+            rewrites: self.rewrites,
+            current_bytes: self.current_bytes(),
+            base_bytes: self.base_bytes,
+            appender: self.appender.as_ref().map(Appender::status).unwrap_or_default(),
+        }
+    }
+}
+
+impl Engine {
+    /// The directory of the files.
+    pub fn aof_dir(&self) -> PathBuf {
+        Path::new(&self.config.dir).join(&self.config.appenddirname)
+    }
+
+    fn manifest_path(&self) -> PathBuf {
+        self.aof_dir().join(format!("{}.manifest", self.config.appendfilename))
+    }
+
+    fn temporary_manifest_path(&self) -> PathBuf {
+        self.aof_dir().join(format!("temp-{}.manifest", self.config.appendfilename))
+    }
+
+    /// Finds out, at the start, which files there are: their paths, in order. A single file of an older version is moved into the directory.
+    ///
+    /// # Errors
+    /// Why they can't be read.
+    pub fn find_aof(&mut self) -> Result<Vec<PathBuf>, String> {
+        let dir = self.aof_dir();
+        let told = |what: &str, path: &Path, error: &io::Error| format!("{what} {}: {}", path.display(), reason(error));
+        let path = self.manifest_path();
+        match fs::read(&path) {
+            Ok(text) => self.aof.manifest = Manifest::parse(&text)?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let old = Path::new(&self.config.dir).join(&self.config.appendfilename);
+                if !old.is_file() {
+                    return Ok(Vec::new());
+                }
+                fs::create_dir_all(&dir).map_err(|error| told("Can't open or create append-only dir", &dir, &error))?;
+                let manifest = Manifest::adopt(&self.config.appendfilename);
+                self.put_manifest(&manifest).map_err(|error| told("Can't write the AOF manifest", &path, &error))?;
+                let new = dir.join(&self.config.appendfilename);
+                fs::rename(&old, &new).map_err(|error| told("Error trying to move the AOF file", &old, &error))?;
+                self.aof.manifest = manifest;
+                log::notice(format_args!(
+                    "Successfully migrated an old-style AOF configuration ({}) into the AOF directory ({}).",
+                    self.config.appendfilename, self.config.appenddirname
+                ));
+            }
+            Err(error) => return Err(told("Fatal error: can't open the AOF manifest file", &path, &error)),
+        }
+        let manifest = &self.aof.manifest;
+        let names = manifest.base.iter().chain(&manifest.incremental).map(|file| &file.name);
+        let paths: Vec<PathBuf> = names.map(|name| dir.join(name)).collect();
+        if let Some(missing) = paths.iter().find(|path| !path.is_file()) {
+            return Err(format!("The AOF file {} does not exist, which the manifest names", missing.display()));
+        }
+        Ok(paths)
+    }
+
+    /// Begins to write, at the start: behind what has been loaded, or a first base and a first incremental file.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub fn open_aof(&mut self) -> Result<(), String> {
+        let dir = self.aof_dir();
+        let told = |what: &str, error: &io::Error| format!("{what}: {}", reason(error));
+        fs::create_dir_all(&dir).map_err(|error| told("Can't open or create append-only dir", &error))?;
+        let mut manifest = self.aof.manifest.clone();
+        if manifest.is_empty() {
+            let base = manifest.next_base(&self.config.appendfilename, self.config.aof_use_rdb_preamble);
+            log::notice(format_args!("Creating AOF base file {} on server start", base.name));
+            self.save_to(dir.join(&base.name), Purpose::AofBase)
+                .map_err(|_| "Can't write the AOF base file".to_owned())?;
+            manifest.replace_base(base, 0);
+        }
+        if manifest.incremental.is_empty() {
+            let name = manifest.add_incremental(&self.config.appendfilename);
+            log::notice(format_args!("Creating AOF incr file {name} on server start"));
+        }
+        let name = manifest.incremental.last().map(|file| file.name.clone()).unwrap_or_default();
+        let file = OpenOptions::new().append(true).create(true).open(dir.join(&name));
+        let file = file.map_err(|error| told("Can't open the append-only file", &error))?;
+        if manifest != self.aof.manifest {
+            self.put_manifest(&manifest).map_err(|error| told("Can't write the AOF manifest", &error))?;
+        }
+        self.aof.manifest = manifest;
+        self.start_appender(file).map_err(|error| told("Can't start the thread of the append-only file", &error))?;
+        self.aof.settled_bytes = self.files_bytes();
+        self.aof.base_bytes = self.aof.settled_bytes;
+        Ok(())
+    }
+
+    fn files_bytes(&self) -> u64 {
+        let dir = self.aof_dir();
+        let manifest = &self.aof.manifest;
+        let files = manifest.base.iter().chain(&manifest.incremental);
+        files.filter_map(|file| fs::metadata(dir.join(&file.name)).ok()).map(|about| about.len()).sum()
+    }
+
+    fn start_appender(&mut self, file: File) -> io::Result<()> {
+        self.aof.appender = Some(Appender::start(file, sync_of(self.config.appendfsync))?);
+        self.aof.settled_appended = 0;
+        self.keyspace.journal.set_on(true);
+        Ok(())
+    }
+
+    /// Writes the manifest and waits for the disk.
+    fn put_manifest(&self, manifest: &Manifest) -> io::Result<()> {
+        let temporary = self.temporary_manifest_path();
+        fs::write(&temporary, manifest.text())?;
+        File::open(&temporary)?.sync_all()?;
+        fs::rename(&temporary, self.manifest_path())?;
+        sync_dir(&self.aof_dir())
+    }
+
+    /// Sends the manifest to the disk; a report says when it is there.
+    fn send_manifest(&mut self, manifest: &Manifest) -> io::Result<FileId> {
+        let disk = self.saving.disk()?;
+        let options = Options { coder: None, incremental_sync: false, append: false };
+        let file = disk.create(self.temporary_manifest_path(), options);
+        disk.write(file, Chunk::Bytes(manifest.text().into_bytes()));
+        disk.publish(file, self.manifest_path());
+        Ok(file)
+    }
+
+    /// Hands what the turn's commands changed to the append-only file, before their replies leave.
+    #[inline]
+    pub fn write_journal(&mut self) {
+        if self.keyspace.journal.is_on() && self.keyspace.journal.waiting_bytes() > 0 {
+            self.write_journal_slowly();
+        }
+    }
+
+    fn write_journal_slowly(&mut self) {
+        let aof = &mut self.aof;
+        let Some(appender) = &aof.appender else { return };
+        let mut bytes = self.keyspace.journal.take(std::mem::take(&mut aof.spare));
+        if self.config.aof_timestamp_enabled {
+            let now_s = self.keyspace.now_ms() / 1000;
+            if now_s > aof.annotated_s {
+                aof.annotated_s = now_s;
+                appender.append(format!("#TS:{now_s}\r\n").as_bytes());
+            }
+        }
+        let started_ns = self.clock.monotonic_ns();
+        let mut has_waited = appender.append(&bytes);
+        if self.config.appendfsync == AppendFsync::Always {
+            has_waited = true;
+            if let Err((doing, error)) = appender.wait_synced() {
+                log::warning(format_args!("Error {doing} the append-only file: {}", reason(&error)));
+                log::warning("Can't recover from AOF write error when the AOF fsync policy is 'always'. Exiting...");
+                // What has not been answered was never promised.
+                std::process::exit(1);
+            }
+        }
+        if has_waited {
+            let elapsed_ns = self.clock.monotonic_ns() - started_ns;
+            self.recorder.note_job("the append-only file", elapsed_ns);
+        }
+        bytes.clear();
+        if bytes.capacity() <= SPARE_MAX {
+            self.aof.spare = bytes;
+        }
+    }
+
+    /// `appendfsync` has another value.
+    pub(super) fn apply_append_fsync(&mut self) {
+        if let Some(appender) = &self.aof.appender {
+            appender.set_policy(sync_of(self.config.appendfsync));
+        }
+    }
+
+    /// CONFIG SET appendonly: begins to keep the file, with a rewrite, or ends it.
+    ///
+    /// # Errors
+    /// Why it can't begin.
+    pub(super) fn apply_append_only(&mut self) -> Result<(), String> {
+        const FAILED: &str = "Unable to turn on AOF. Check server logs.";
+        if self.config.appendonly == self.aof.appender.is_some() {
+            return Ok(());
+        }
+        if !self.config.appendonly {
+            self.close_aof();
+            return Ok(());
+        }
+        let dir = self.aof_dir();
+        let opened = fs::create_dir_all(&dir).and_then(|()| {
+            if self.aof.manifest.is_empty()
+                && let Ok(text) = fs::read(self.manifest_path())
+            {
+                // Of an earlier time: its files become history, and its numbers are not used again.
+                self.aof.manifest = Manifest::parse(&text).unwrap_or_default();
+            }
+            let name = self.aof.manifest.clone().add_incremental(&self.config.appendfilename);
+            OpenOptions::new().write(true).create(true).truncate(true).open(dir.join(name))
+        });
+        let started = opened.and_then(|file| self.start_appender(file));
+        if let Err(error) = started {
+            log::warning(format_args!("Redis needs to enable the AOF but can't: {}", reason(&error)));
+            return Err(FAILED.to_owned());
+        }
+        self.aof.is_starting = true;
+        self.aof.settled_bytes = 0;
+        self.schedule_rewrite();
+        Ok(())
+    }
+
+    /// Ends the append-only file: everything is written and synced first.
+    pub(super) fn close_aof(&mut self) {
+        self.write_journal();
+        self.cancel_rewrite();
+        self.keyspace.journal.set_on(false);
+        self.aof.appender = None;
+        self.aof.is_starting = false;
+        self.aof.is_scheduled = false;
+        self.aof.is_write_bad = false;
+        self.update_disk_gate();
+    }
+
+    /// Asks for a rewrite. Whether it begins now; otherwise it does so when what is going on has ended.
+    pub fn schedule_rewrite(&mut self) -> bool {
+        self.aof.is_scheduled = true;
+        self.begin_scheduled_rewrite()
+    }
+
+    fn begin_scheduled_rewrite(&mut self) -> bool {
+        if !self.aof.is_scheduled || self.aof.is_rewriting() || self.saving.is_busy() || self.keyspace.has_snapshot() {
+            return false;
+        }
+        self.aof.is_scheduled = false;
+        self.aof.last_attempt_s = self.keyspace.now_ms() / 1000;
+        self.aof.rewrites += 1;
+        log::notice("Background append only file rewriting started");
+        let begun = if self.aof.appender.is_none() || self.aof.is_starting {
+            // Without a file that grows there is nothing to switch: the base is all there is.
+            self.begin_walk()
+        } else {
+            self.announce()
+        };
+        match begun {
+            Ok(()) => {
+                self.aof.started_s = Some(self.keyspace.now_ms() / 1000);
+                if let Some(appender) = &self.aof.appender {
+                    appender.hold_syncs(self.config.no_appendfsync_on_rewrite);
+                }
+                true
+            }
+            Err(error) => {
+                log::warning(format_args!("Can't rewrite append only file in background: {}", reason(&error)));
+                self.end_rewrite(false);
+                false
+            }
+        }
+    }
+
+    /// The first step: a manifest that has another incremental file, which is still empty.
+    fn announce(&mut self) -> io::Result<()> {
+        let mut next = self.aof.manifest.clone();
+        let name = next.add_incremental(&self.config.appendfilename);
+        let path = self.aof_dir().join(name);
+        let incremental = OpenOptions::new().write(true).create(true).truncate(true).open(path)?;
+        let manifest = self.send_manifest(&next)?;
+        self.aof.stage = Some(Stage::Announcing { manifest, incremental, next });
+        Ok(())
+    }
+
+    /// The second: the base, as of this moment.
+    fn begin_walk(&mut self) -> io::Result<()> {
+        fs::create_dir_all(self.aof_dir())?;
+        if self.aof.is_starting {
+            // What came before this base is none of the file's business; a new file, whatever is still on its way into the old one.
+            let name = self.aof.manifest.clone().add_incremental(&self.config.appendfilename);
+            let path = self.aof_dir().join(name);
+            let _ = fs::remove_file(&path);
+            let incremental = OpenOptions::new().write(true).create(true).truncate(true).open(path)?;
+            self.write_journal();
+            self.keyspace.journal.forget_database();
+            if let Some(appender) = &self.aof.appender {
+                appender.switch(incremental);
+            }
+        }
+        let base = self.aof.manifest.next_base(&self.config.appendfilename, self.config.aof_use_rdb_preamble);
+        let target = self.aof_dir().join(&base.name);
+        let appended_before = self.aof.appender.as_ref().map_or(0, |appender| appender.status().appended);
+        self.begin_background_save_to(target, Purpose::AofBase)?;
+        self.aof.stage = Some(Stage::Walking { base, appended_before });
+        Ok(())
+    }
+
+    /// What the disk says of a file that is no save's.
+    pub(super) fn note_report(&mut self, report: Report) {
+        match self.aof.stage.take() {
+            Some(Stage::Announcing { manifest, incremental, next }) if manifest == report.file => {
+                match report.outcome {
+                    Outcome::Failed { doing, error } => self.fail_rewrite(doing, &error),
+                    _ => {
+                        self.aof.manifest = next;
+                        // Everything up to here belongs to the old files.
+                        self.write_journal();
+                        self.keyspace.journal.forget_database();
+                        if let Some(appender) = &self.aof.appender {
+                            appender.switch(incremental);
+                        }
+                        if let Err(error) = self.begin_walk() {
+                            self.fail_rewrite("opening", &error);
+                        }
+                    }
+                }
+            }
+            Some(Stage::Concluding { manifest, mut next }) if manifest == report.file => match report.outcome {
+                Outcome::Failed { doing, error } => self.fail_rewrite(doing, &error),
+                _ => {
+                    if let Ok(disk) = self.saving.disk() {
+                        let dir = self.aof_dir();
+                        next.history.drain(..).for_each(|file| disk.remove(dir.join(file.name)));
+                    }
+                    self.aof.manifest = next;
+                    self.aof.is_starting = false;
+                    log::notice("Background AOF rewrite finished successfully");
+                    self.end_rewrite(true);
+                    // That the old files are gone is worth no wait.
+                    let manifest = self.aof.manifest.clone();
+                    let _ = self.send_manifest(&manifest);
+                }
+            },
+            stage => self.aof.stage = stage,
+        }
+    }
+
+    /// The base is on the disk.
+    pub(super) fn base_saved(&mut self, bytes: u64) {
+        let Some(Stage::Walking { base, appended_before }) = self.aof.stage.take() else { return };
+        log::notice(format_args!("Successfully created the AOF base file {} ({bytes} bytes)", base.name));
+        let mut next = self.aof.manifest.clone();
+        if self.aof.is_starting {
+            next.add_incremental(&self.config.appendfilename);
+        }
+        next.replace_base(base, usize::from(self.aof.appender.is_some()));
+        self.aof.settled_bytes = bytes;
+        self.aof.settled_appended = appended_before;
+        match self.send_manifest(&next) {
+            Ok(manifest) => self.aof.stage = Some(Stage::Concluding { manifest, next }),
+            Err(error) => self.fail_rewrite("opening", &error),
+        }
+    }
+
+    /// The base could not be written.
+    pub(super) fn base_failed(&mut self) {
+        self.aof.stage = None;
+        log::warning("Background AOF rewrite terminated with error");
+        self.end_rewrite(false);
+    }
+
+    fn fail_rewrite(&mut self, doing: &str, error: &io::Error) {
+        log::warning(format_args!("Error {doing} files of the append-only file: {}", reason(error)));
+        self.base_failed();
+    }
+
+    fn end_rewrite(&mut self, is_good: bool) {
+        self.aof.stage = None;
+        let now_s = self.keyspace.now_ms() / 1000;
+        if let Some(started_s) = self.aof.started_s.take() {
+            self.aof.last_rewrite_s = Some(now_s - started_s);
+        }
+        self.aof.is_last_rewrite_bad = !is_good;
+        if is_good {
+            self.aof.base_bytes = self.aof.current_bytes();
+        } else if self.aof.is_starting {
+            // Until there is a base the file is worth nothing.
+            self.aof.is_scheduled = true;
+        }
+        if let Some(appender) = &self.aof.appender {
+            appender.hold_syncs(false);
+        }
+    }
+
+    fn cancel_rewrite(&mut self) {
+        if matches!(self.aof.stage, Some(Stage::Walking { .. })) {
+            self.cancel_background_save();
+        }
+        if self.aof.stage.take().is_some() {
+            log::warning("There is a child rewriting the AOF. Giving it up!");
+            self.end_rewrite(false);
+            self.aof.is_scheduled = false;
+        }
+    }
+
+    /// Looks after it, ten times a second.
+    pub(super) fn check_aof(&mut self) {
+        let now_s = self.keyspace.now_ms() / 1000;
+        let may_try = !self.aof.is_last_rewrite_bad || now_s - self.aof.last_attempt_s > RETRY_DELAY_S;
+        if self.aof.is_scheduled && may_try {
+            self.begin_scheduled_rewrite();
+        }
+        let Some(appender) = &self.aof.appender else { return };
+        let error = appender.error();
+        if error.is_some() != self.aof.is_write_bad {
+            match &error {
+                Some((doing, error)) => {
+                    log::warning(format_args!("Error {doing} the append-only file: {}", reason(error)));
+                }
+                None => log::warning("AOF write error looks solved, Redis can write again."),
+            }
+            self.aof.is_write_bad = error.is_some();
+            self.update_disk_gate();
+        }
+        let percentage = self.config.auto_aof_rewrite_percentage;
+        if percentage == 0 || self.aof.is_rewriting() || self.aof.is_scheduled || !may_try || self.is_loading() {
+            return;
+        }
+        let (current, base) = (self.aof.current_bytes(), self.aof.base_bytes.max(1));
+        let growth = current.saturating_mul(100) / base;
+        if current > self.config.auto_aof_rewrite_min_size_bytes && growth >= percentage.saturating_add(100) {
+            log::notice(format_args!("Starting automatic rewriting of AOF on {}% growth", growth - 100));
+            self.schedule_rewrite();
+        }
+    }
+
+    /// Why writes are refused, if the append-only file is the reason.
+    pub(super) fn aof_error_text(&self) -> Option<String> {
+        let (_, error) = self.aof.appender.as_ref().filter(|_| self.aof.is_write_bad)?.error()?;
+        Some(format!("MISCONF Errors writing to the AOF file: {}", reason(&error)))
+    }
+
+    pub(super) fn is_aof_bad(&self) -> bool {
+        self.aof.is_write_bad
+    }
+
+    /// Before the end of the process: everything is on the disk.
+    pub(super) fn end_aof(&mut self) {
+        if self.aof.appender.is_some() {
+            if self.aof.is_starting {
+                log::warning("Writing initial AOF. Can't exit without it being complete, so it is given up.");
+            }
+            log::notice("Calling fsync() on the AOF file.");
+            self.close_aof();
+        }
+    }
+}
