@@ -41,12 +41,21 @@ fn all(harness: &mut Harness) -> Keys {
     sink.take().keys
 }
 
-/// Does something to some key.
-fn change(harness: &mut Harness, random: &mut Random, keys: u64) {
-    let key = format!("k{}", random.below(keys));
+/// Does something to some key; to most of them away with it, if they are to become fewer.
+fn change(harness: &mut Harness, random: &mut Random, keys: u64, fewer: bool) {
+    let mut key = format!("k{}", random.below(keys));
+    if fewer && random.below(8) > 0 {
+        harness.run(&format!("DEL {key} k{} k{}", random.below(keys), random.below(keys)));
+        return;
+    }
+    let what = random.below(46);
+    if matches!(what, 25..=29) {
+        // These stay hashes, so that there are some with fields to expire.
+        key = format!("h{}", random.below(keys.div_ceil(20)));
+    }
     let other = format!("k{}", random.below(keys));
     let n = random.below(1000);
-    let line = match random.below(46) {
+    let line = match what {
         0..=5 => format!("SET {key} {n}"),
         6 => format!("SET {key} {}", "v".repeat(n as usize)),
         7 => format!("SET {key} v PX {}", 1 + n % 50),
@@ -80,14 +89,14 @@ fn change(harness: &mut Harness, random: &mut Random, keys: u64) {
         41 if n < 25 => "FLUSHDB".to_owned(),
         42 if n < 8 => "FLUSHALL".to_owned(),
         43 => format!("SELECT {}", n % 3),
-        44 => {
+        44 | 45 => {
             harness.advance_ms(n % 10);
             "PING".to_owned()
         }
         _ => format!("GET {key}"),
     };
     harness.run(&line);
-    if random.below(8) == 0 {
+    if random.below(4) == 0 {
         harness.engine.keyspace.expire_slice(20);
     }
 }
@@ -101,12 +110,13 @@ fn a_snapshot_is_of_one_moment() {
         // Some grow and shrink by segments, most stay small and are full of collisions of the interesting kind.
         let keys = [10, 300, 4000][seed as usize % 3];
         for _ in 0..keys {
-            change(&mut harness, &mut random, keys);
+            change(&mut harness, &mut random, keys, false);
         }
         for round in 0..6 {
             for _ in 0..keys / 4 {
-                change(&mut harness, &mut random, keys);
+                change(&mut harness, &mut random, keys, false);
             }
+            let fewer = random.below(3) == 0;
             let wanted = all(&mut harness);
             let sink = Rc::new(RefCell::new(Collected::default()));
             let shared: SharedSink = sink.clone();
@@ -115,8 +125,8 @@ fn a_snapshot_is_of_one_moment() {
             let give_up_after = if random.below(4) == 0 { random.below(20) } else { u64::MAX };
             let mut steps = 0;
             loop {
-                for _ in 0..random.below(30) {
-                    change(&mut harness, &mut random, keys);
+                for _ in 0..random.below(if fewer { 300 } else { 30 }) {
+                    change(&mut harness, &mut random, keys, fewer);
                 }
                 let mut left = pause;
                 let ended = harness.engine.keyspace.walk_snapshot(&mut || {
@@ -137,4 +147,37 @@ fn a_snapshot_is_of_one_moment() {
         }
     }
     assert!(early > 1_000, "changes were ahead of the walk: {early}");
+}
+
+/// Segments split and merge behind the walk, ahead of it, and across the place where it is.
+#[test]
+fn the_table_may_shrink_and_grow_during_the_walk() {
+    for stop in (1..3000).step_by(211) {
+        let mut harness = Harness::with_config(&[("enable-debug-command", "yes")]);
+        harness.run("DEBUG POPULATE 3000");
+        let wanted = all(&mut harness);
+        let sink = Rc::new(RefCell::new(Collected::default()));
+        let shared: SharedSink = sink.clone();
+        assert!(harness.engine.keyspace.begin_snapshot(&shared));
+        let mut walk = |harness: &mut Harness, mut left: usize| {
+            harness.engine.keyspace.walk_snapshot(&mut || {
+                left -= 1;
+                left > 0
+            })
+        };
+        walk(&mut harness, stop);
+        for n in 0..3000 {
+            // What is left is too little for two segments, and then for four.
+            if n % 30 != 7 {
+                harness.run(&format!("DEL key:{n}"));
+            }
+        }
+        walk(&mut harness, 10);
+        harness.run("DEBUG POPULATE 4000 other");
+        walk(&mut harness, 10);
+        harness.run("DEBUG POPULATE 4000");
+        assert!(walk(&mut harness, usize::MAX));
+        assert_eq!(sink.borrow().keys, wanted, "stopped after {stop}");
+        all(&mut harness);
+    }
 }
