@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use argh::FromArgs;
-use zedis::server::check_rdb;
+use zedis::server::{check_aof, check_rdb};
 use zedis::server::start::{self, ExitReason};
 
 fn main() -> ExitCode {
@@ -13,6 +13,9 @@ fn main() -> ExitCode {
     let name = argv.first().and_then(|program| Path::new(program).file_name());
     if name.is_some_and(|name| name == "redis-check-rdb") {
         return check_rdb(&argv[1..]);
+    }
+    if name.is_some_and(|name| name == "redis-check-aof") {
+        return check_aof(&argv[1..]);
     }
     // Under Redis's name it is Redis's server, whatever the words.
     let is_redis_server = name.is_some_and(|name| name == "redis-server");
@@ -23,12 +26,20 @@ fn main() -> ExitCode {
         }
         Some("benchmark") if !is_redis_server => benchmark(&argv[2..]),
         Some("check-rdb") if !is_redis_server => check_rdb(&argv[2..]),
+        Some("check-aof") if !is_redis_server => check_aof(&argv[2..]),
         _ => serve(&argv),
     }
 }
 
 fn check_rdb(words: &[OsString]) -> ExitCode {
     match check_rdb::run(words, &mut std::io::stdout().lock()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(reason) => ExitCode::from(reason.report()),
+    }
+}
+
+fn check_aof(words: &[OsString]) -> ExitCode {
+    match check_aof::run(words, &mut std::io::stdin().lock(), &mut std::io::stdout().lock()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(reason) => ExitCode::from(reason.report()),
     }

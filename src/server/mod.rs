@@ -1,6 +1,7 @@
 //! The composition: sockets, engine, time.
 pub mod aof;
 pub mod blocking;
+pub mod check_aof;
 pub mod check_rdb;
 pub mod client_list;
 mod configure;
