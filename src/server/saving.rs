@@ -353,12 +353,10 @@ impl Engine {
 
     fn continue_save(&mut self, mut active: Active, started_ns: u64) -> bool {
         let disk = Rc::clone(&active.sink.borrow().disk);
-        for report in disk.take_reports().into_iter().filter(|report| report.file == active.file) {
-            match report.outcome {
-                Outcome::Published { bytes } => return self.saved_in_background(&active, bytes),
-                Outcome::Failed { doing, error } => return self.failed_in_background(&active, doing, &error),
-                Outcome::Synced { .. } => {}
-            }
+        match disk.take_report(active.file) {
+            Some(Outcome::Published { bytes }) => return self.saved_in_background(&active, bytes),
+            Some(Outcome::Failed { doing, error }) => return self.failed_in_background(&active, doing, &error),
+            Some(Outcome::Synced { .. }) | None => {}
         }
         active.queued_peak_bytes = active.queued_peak_bytes.max(disk.queued_bytes());
         if !active.is_walked && !disk.is_full() {
@@ -471,27 +469,17 @@ impl Engine {
             }
         };
         let disk = Rc::clone(&active.sink.borrow().disk);
-        let mut failure = None;
-        while failure.is_none() && !self.keyspace.walk_snapshot(&mut || !disk.is_full()) {
+        let mut failed = None;
+        while failed.is_none() && !self.keyspace.walk_snapshot(&mut || !disk.is_full()) {
             std::thread::sleep(DISK_PAUSE);
-            failure = failure_of(disk.take_reports(), active.file);
+            failed = disk.take_report(active.file);
         }
-        if failure.is_none() {
+        let outcome = failed.unwrap_or_else(|| {
             active.sink.borrow_mut().send();
             disk.publish(active.file, active.target.clone());
-        }
-        while failure.is_none() {
-            match disk.wait() {
-                Some(report) if report.file != active.file => {}
-                Some(report) => match report.outcome {
-                    Outcome::Published { .. } => break,
-                    Outcome::Failed { doing, error } => failure = Some((doing, error)),
-                    Outcome::Synced { .. } => {}
-                },
-                None => failure = Some(("writing", io::ErrorKind::BrokenPipe.into())),
-            }
-        }
-        if let Some((doing, error)) = failure {
+            disk.wait(active.file)
+        });
+        if let Outcome::Failed { doing, error } = outcome {
             self.log_failure(&active, doing, &error);
             disk.abandon(active.file);
             self.keyspace.give_up_snapshot();
@@ -546,11 +534,4 @@ impl Engine {
             Ok(()) => Ok(()),
         }
     }
-}
-
-fn failure_of(reports: Vec<crate::persistence::disk::Report>, file: FileId) -> Option<(&'static str, io::Error)> {
-    reports.into_iter().filter(|report| report.file == file).find_map(|report| match report.outcome {
-        Outcome::Failed { doing, error } => Some((doing, error)),
-        _ => None,
-    })
 }
