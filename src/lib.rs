@@ -17,13 +17,20 @@
 //!            |                                                                                |
 //!   flush: send              one send (or writev) per connection with replies                 |
 //!            |                                                                                |
-//!   housekeep                deadlines in slices, periodic jobs, closed connections ----------+
+//!   housekeep                deadlines, saving, loading in slices; periodic jobs -------------+
 //! ```
 //!
 //! [`server::Server`] has these phases in one function; everything between bytes in and bytes out is [`server::Engine`], which runs
 //! without a socket and on a virtual clock, so that a test feeds bytes and reads bytes. Nothing may stall a turn: growth moves at most
 //! a thousand entries at a time, deadlines are kept in a timing wheel, large values and whole databases are freed by another
 //! thread. A turn that takes too long all the same is recorded with its cause (`INFO stats`: `longest_turn_us`).
+//!
+//! # Saving without a fork
+//!
+//! A snapshot is a walk over all keys in hash order, a quarter of a millisecond a turn. A key ahead of it that is about to be changed is handed over first and
+//! marked (`keyspace/snapshot.rs`: one comparison per change while there is no walk), so the file is of the moment at which the save began. Its bytes
+//! go to a thread that compresses long strings, sums up, writes, syncs and renames ([`persistence::disk`]); the walk pauses when that falls behind. Loading is
+//! done in slices too, through a window over the file that never grows on the file's word alone.
 //!
 //! # Who owns what
 //!
@@ -44,7 +51,7 @@
 //!   HyperLogLog: no clock, no protocol
 //! - [`config`]: one table of directives; CONFIG GET and SET derive from it
 //! - [`keyspace`]: databases, entries, the typed values in all their encodings, deadlines, the writer
-//! - [`persistence`]: values as bytes: the RDB encoding, for DUMP and RESTORE
+//! - [`persistence`]: values and RDB files as bytes; the thread that writes files
 //! - [`commands`]: one folder per Redis group, a file per family of verbs
 //! - [`server`]: the composition: engine, loop, sessions, gates, limits, INFO, start and end of the process
 //! - [`benchmark`]: the load generator behind `zedis benchmark`

@@ -5,8 +5,8 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use argh::FromArgs;
-use zedis::server::{check_aof, check_rdb};
 use zedis::server::start::{self, ExitReason};
+use zedis::server::{check_aof, check_rdb};
 
 fn main() -> ExitCode {
     let argv: Vec<OsString> = std::env::args_os().collect();

@@ -10,7 +10,7 @@
 //!
 //! It knows nothing of what it writes; what is to be done to bytes off the loop (compressing, summing up) a [`Coder`] brings along.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -63,13 +63,13 @@ pub struct Options {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct FileId(u64);
 
-/// What became of a file.
 #[derive(Debug)]
-pub struct Report {
-    pub file: FileId,
-    pub outcome: Outcome,
+struct Report {
+    file: FileId,
+    outcome: Outcome,
 }
 
+/// What became of a file.
 #[derive(Debug)]
 pub enum Outcome {
     /// It is on the disk, under its name, with so many bytes.
@@ -107,6 +107,10 @@ pub struct Disk {
     /// None only while it is dropped.
     tasks: Option<Sender<Task>>,
     reports: Receiver<Report>,
+    /// Reports that have come and not been asked for, all of files in `files`.
+    arrived: RefCell<Vec<Report>>,
+    /// Files that are being written.
+    files: RefCell<Vec<FileId>>,
     waiting: Arc<Waiting>,
     next_id: Cell<u64>,
     thread: Option<JoinHandle<()>>,
@@ -127,7 +131,15 @@ impl Disk {
                 worker.carry_out(task);
             }
         })?;
-        Ok(Disk { tasks: Some(tasks), reports, waiting, next_id: Cell::new(0), thread: Some(thread) })
+        Ok(Disk {
+            tasks: Some(tasks),
+            reports,
+            arrived: RefCell::default(),
+            files: RefCell::default(),
+            waiting,
+            next_id: Cell::new(0),
+            thread: Some(thread),
+        })
     }
 
     fn send(&self, task: Task) {
@@ -141,6 +153,7 @@ impl Disk {
     pub fn create(&self, path: PathBuf, options: Options) -> FileId {
         self.next_id.set(self.next_id.get() + 1);
         let id = FileId(self.next_id.get());
+        self.files.borrow_mut().push(id);
         self.send(Task::Create(id, path, options));
         id
     }
@@ -163,6 +176,8 @@ impl Disk {
 
     /// Ends a file and removes it. There is no report, and none is to be expected for what was asked before.
     pub fn abandon(&self, file: FileId) {
+        self.files.borrow_mut().retain(|&other| other != file);
+        self.arrived.borrow_mut().retain(|report| report.file != file);
         self.send(Task::Abandon(file));
     }
 
@@ -181,14 +196,37 @@ impl Disk {
         self.waiting.bytes.load(Ordering::Relaxed)
     }
 
-    /// The reports since the last look.
-    pub fn take_reports(&self) -> Vec<Report> {
-        self.reports.try_iter().collect()
+    fn arrived(&self, report: Report) {
+        // Nobody asks for those of a file that was abandoned in the meantime.
+        if self.files.borrow().contains(&report.file) {
+            self.arrived.borrow_mut().push(report);
+        }
     }
 
-    /// Waits for the next report.
-    pub fn wait(&self) -> Option<Report> {
-        self.reports.recv().ok()
+    /// The next report on a file, if there is one.
+    pub fn take_report(&self, file: FileId) -> Option<Outcome> {
+        self.reports.try_iter().for_each(|report| self.arrived(report));
+        let mut arrived = self.arrived.borrow_mut();
+        let first = arrived.iter().position(|report| report.file == file)?;
+        let outcome = arrived.remove(first).outcome;
+        if matches!(outcome, Outcome::Published { .. }) {
+            self.files.borrow_mut().retain(|&other| other != file);
+        }
+        Some(outcome)
+    }
+
+    /// Waits for the next report on a file, of which there must be one to come.
+    pub fn wait(&self, file: FileId) -> Outcome {
+        loop {
+            if let Some(outcome) = self.take_report(file) {
+                return outcome;
+            }
+            match self.reports.recv() {
+                Ok(report) => self.arrived(report),
+                // The thread is gone, which it never should be before this.
+                Err(_) => return Outcome::Failed { doing: "writing", error: io::ErrorKind::BrokenPipe.into() },
+            }
+        }
     }
 }
 

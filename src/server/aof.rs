@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use crate::base::log;
 use crate::config::AppendFsync;
 use crate::persistence::aof::{AofFile, Appender, AppenderStatus, Manifest, Sync};
-use crate::persistence::disk::{Chunk, FileId, Options, Outcome, Report};
+use crate::persistence::disk::{Chunk, FileId, Options, Outcome};
 use crate::server::engine::Engine;
 use crate::server::saving::Purpose;
 use crate::server::start::reason;
@@ -45,6 +45,8 @@ pub struct Aof {
     /// It was switched on while there was data: there is no complete file before the first rewrite is done.
     is_starting: bool,
     stage: Option<Stage>,
+    /// The manifest without history, on its way to the disk.
+    tidying: Option<FileId>,
     /// A rewrite is to begin as soon as it can.
     is_scheduled: bool,
     /// The journal's other buffer.
@@ -408,44 +410,58 @@ impl Engine {
         Ok(())
     }
 
-    /// What the disk says of a file that is no save's.
-    pub(super) fn note_report(&mut self, report: Report) {
-        match self.aof.stage.take() {
-            Some(Stage::Announcing { manifest, incremental, next }) if manifest == report.file => {
-                match report.outcome {
-                    Outcome::Failed { doing, error } => self.fail_rewrite(doing, &error),
-                    _ => {
-                        self.aof.manifest = next;
-                        // Everything up to here belongs to the old files.
-                        self.write_journal();
-                        self.keyspace.journal.forget_database();
-                        if let Some(appender) = &self.aof.appender {
-                            appender.switch(incremental);
-                        }
-                        if let Err(error) = self.begin_walk() {
-                            self.fail_rewrite("opening", &error);
-                        }
-                    }
-                }
-            }
-            Some(Stage::Concluding { manifest, mut next }) if manifest == report.file => match report.outcome {
-                Outcome::Failed { doing, error } => self.fail_rewrite(doing, &error),
-                _ => {
-                    if let Ok(disk) = self.saving.disk() {
-                        let dir = self.aof_dir();
-                        next.history.drain(..).for_each(|file| disk.remove(dir.join(file.name)));
-                    }
-                    self.aof.manifest = next;
-                    self.aof.is_starting = false;
-                    log::notice("Background AOF rewrite finished successfully");
-                    self.end_rewrite(true);
-                    // That the old files are gone is worth no wait.
-                    let manifest = self.aof.manifest.clone();
-                    let _ = self.send_manifest(&manifest);
-                }
-            },
-            stage => self.aof.stage = stage,
+    /// Takes the rewrite a step further if the disk has done what that waits for.
+    #[inline]
+    pub(super) fn continue_rewrite(&mut self) {
+        if self.aof.stage.is_some() {
+            self.continue_rewrite_slowly();
         }
+    }
+
+    #[cold]
+    fn continue_rewrite_slowly(&mut self) {
+        let Some(Stage::Announcing { manifest, .. } | Stage::Concluding { manifest, .. }) = &self.aof.stage else {
+            return;
+        };
+        let Ok(disk) = self.saving.disk() else { return };
+        match disk.take_report(*manifest) {
+            None | Some(Outcome::Synced { .. }) => {}
+            Some(Outcome::Failed { doing, error }) => self.fail_rewrite(doing, &error),
+            Some(Outcome::Published { .. }) => match self.aof.stage.take() {
+                Some(Stage::Announcing { incremental, next, .. }) => self.switch_files(incremental, next),
+                Some(Stage::Concluding { next, .. }) => self.conclude(next),
+                stage => self.aof.stage = stage,
+            },
+        }
+    }
+
+    /// The manifest has the new incremental file: what comes now goes there.
+    fn switch_files(&mut self, incremental: File, next: Manifest) {
+        self.aof.manifest = next;
+        // Everything up to here belongs to the old files.
+        self.write_journal();
+        self.keyspace.journal.forget_database();
+        if let Some(appender) = &self.aof.appender {
+            appender.switch(incremental);
+        }
+        if let Err(error) = self.begin_walk() {
+            self.fail_rewrite("opening", &error);
+        }
+    }
+
+    /// The manifest has the new base: nothing needs the old files any more.
+    fn conclude(&mut self, mut next: Manifest) {
+        if let Ok(disk) = self.saving.disk() {
+            let dir = self.aof_dir();
+            next.history.drain(..).for_each(|file| disk.remove(dir.join(file.name)));
+        }
+        self.aof.manifest = next;
+        self.aof.is_starting = false;
+        log::notice("Background AOF rewrite finished successfully");
+        self.end_rewrite(true);
+        // That the old files are gone is worth no wait.
+        let manifest = self.aof.manifest.clone();
+        self.aof.tidying = self.send_manifest(&manifest).ok();
     }
 
     /// The base is on the disk.
@@ -508,6 +524,12 @@ impl Engine {
 
     /// Looks after it, ten times a second.
     pub(super) fn check_aof(&mut self) {
+        if let Some(manifest) = self.aof.tidying
+            && let Ok(disk) = self.saving.disk()
+            && disk.take_report(manifest).is_some()
+        {
+            self.aof.tidying = None;
+        }
         let now_s = self.keyspace.now_ms() / 1000;
         let may_try = !self.aof.is_last_rewrite_bad || now_s - self.aof.last_attempt_s > RETRY_DELAY_S;
         if self.aof.is_scheduled && may_try {

@@ -175,7 +175,9 @@ fn analyze(path: &Path, until_s: Option<i64>, out: &mut dyn Write) -> io::Result
             match reader.next_item() {
                 Ok(Item::End) => break,
                 Ok(_) => {}
-                Err(error) => return Ok(Err(format!("RDB preamble of AOF {} is not sane, aborting: {error}", path.display()))),
+                Err(error) => {
+                    return Ok(Err(format!("RDB preamble of AOF {} is not sane, aborting: {error}", path.display())));
+                }
             }
         }
         offset = reader.offset();
@@ -209,7 +211,8 @@ fn analyze_commands(file: &mut File, from: u64, size: u64, until_s: Option<i64>)
             Ok(Scanned::Annotation { len }) => {
                 let line = window[at..at + len].trim_ascii_end();
                 let time_s = line.strip_prefix(b"#TS:").and_then(number::parse_i64);
-                if until_s.zip(time_s).is_some_and(|(until_s, time_s)| time_s > until_s) && analysis.later_at.is_none() {
+                if until_s.zip(time_s).is_some_and(|(until_s, time_s)| time_s > until_s) && analysis.later_at.is_none()
+                {
                     analysis.later_at = Some(offset);
                 }
                 at += len;

@@ -14,7 +14,7 @@ use crate::base::allocator;
 use crate::base::log;
 use crate::keyspace::{Entry, SharedSink, SnapshotSink, UseClock};
 use crate::persistence::aof::CommandWriter;
-use crate::persistence::disk::{Chunk, Disk, FileId, Options, Outcome, Report};
+use crate::persistence::disk::{Chunk, Disk, FileId, Options, Outcome};
 use crate::persistence::rdb::{About, ChunkCoder, FileWriter};
 use crate::reactor::Waker;
 use crate::server::engine::Engine;
@@ -134,8 +134,6 @@ pub struct Saving {
     disk: Option<Rc<Disk>>,
     waker: Option<Waker>,
     active: Option<Active>,
-    /// What the disk has said of it and nobody has looked at.
-    reports: Vec<Report>,
     /// A BGSAVE is to begin as soon as it can.
     is_scheduled: bool,
     /// Unix seconds; of the start until there has been one.
@@ -179,7 +177,6 @@ impl Saving {
             disk: None,
             waker: None,
             active: None,
-            reports: Vec::new(),
             is_scheduled: false,
             last_save_s: now_ms / 1000,
             last_attempt_s: 0,
@@ -335,7 +332,6 @@ impl Engine {
             self.saving.saves += 1;
             self.saving.last_attempt_s = now_ms / 1000;
         }
-        self.saving.reports.clear();
         Ok(Active {
             purpose,
             file,
@@ -375,17 +371,6 @@ impl Engine {
         let active = self.begin_save(target, purpose)?;
         self.saving.active = Some(active);
         Ok(())
-    }
-
-    /// Takes what the thread of the disk has to say to those whom it concerns. Whether there was anything.
-    pub fn take_reports(&mut self) {
-        let Some(disk) = &self.saving.disk else { return };
-        for report in disk.take_reports() {
-            match &self.saving.active {
-                Some(active) if active.file == report.file => self.saving.reports.push(report),
-                _ => self.note_report(report),
-            }
-        }
     }
 
     /// Gives the save in the background up. Whether there was one.
@@ -435,12 +420,10 @@ impl Engine {
 
     fn continue_save(&mut self, mut active: Active, started_ns: u64) -> bool {
         let disk = Rc::clone(&active.sink.borrow().disk);
-        for report in std::mem::take(&mut self.saving.reports) {
-            match report.outcome {
-                Outcome::Published { bytes } => return self.saved_in_background(&active, bytes),
-                Outcome::Failed { doing, error } => return self.failed_in_background(&active, doing, &error),
-                Outcome::Synced { .. } => {}
-            }
+        match disk.take_report(active.file) {
+            Some(Outcome::Published { bytes }) => return self.saved_in_background(&active, bytes),
+            Some(Outcome::Failed { doing, error }) => return self.failed_in_background(&active, doing, &error),
+            Some(Outcome::Synced { .. }) | None => {}
         }
         active.queued_peak_bytes = active.queued_peak_bytes.max(disk.queued_bytes());
         if !active.is_walked && !disk.is_full() {
@@ -569,27 +552,17 @@ impl Engine {
             }
         };
         let disk = Rc::clone(&active.sink.borrow().disk);
-        let mut failure = None;
-        while failure.is_none() && !self.keyspace.walk_snapshot(&mut || !disk.is_full()) {
+        let mut failed = None;
+        while failed.is_none() && !self.keyspace.walk_snapshot(&mut || !disk.is_full()) {
             std::thread::sleep(DISK_PAUSE);
-            failure = failure_of(disk.take_reports(), active.file);
+            failed = disk.take_report(active.file);
         }
-        if failure.is_none() {
+        let outcome = failed.unwrap_or_else(|| {
             active.sink.borrow_mut().send();
             disk.publish(active.file, active.target.clone());
-        }
-        while failure.is_none() {
-            match disk.wait() {
-                Some(report) if report.file != active.file => {}
-                Some(report) => match report.outcome {
-                    Outcome::Published { .. } => break,
-                    Outcome::Failed { doing, error } => failure = Some((doing, error)),
-                    Outcome::Synced { .. } => {}
-                },
-                None => failure = Some(("writing", io::ErrorKind::BrokenPipe.into())),
-            }
-        }
-        if let Some((doing, error)) = failure {
+            disk.wait(active.file)
+        });
+        if let Outcome::Failed { doing, error } = outcome {
             self.log_failure(&active, doing, &error);
             disk.abandon(active.file);
             self.keyspace.give_up_snapshot();
@@ -654,11 +627,4 @@ impl Engine {
             Ok(()) => Ok(()),
         }
     }
-}
-
-fn failure_of(reports: Vec<crate::persistence::disk::Report>, file: FileId) -> Option<(&'static str, io::Error)> {
-    reports.into_iter().filter(|report| report.file == file).find_map(|report| match report.outcome {
-        Outcome::Failed { doing, error } => Some((doing, error)),
-        _ => None,
-    })
 }

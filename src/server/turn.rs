@@ -345,7 +345,7 @@ impl Server {
         // What has been loaded of a file is as it was then.
         let is_loading = engine.is_loading();
         self.expiry_behind = !is_loading && engine.keyspace.expire_slice(EXPIRE_BUDGET) == 0;
-        engine.take_reports();
+        engine.continue_rewrite();
         self.persistence_behind = engine.save_slice() || is_loading;
         let now_ms = engine.keyspace.now_ms() as u64;
         if now_ms >= self.next_cron_ms {
