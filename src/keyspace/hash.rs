@@ -29,7 +29,7 @@ pub enum Hash {
     /// Field, value, field, value, in the order in which they came.
     Pack(Listpack),
     /// Field, value, deadline, in the order of the deadlines; those without one are last.
-    TimedPack(Box<Listpack>),
+    TimedPack(Listpack),
     Table(Box<Fields>),
 }
 
@@ -382,7 +382,7 @@ impl Typed for Hash {
     fn memory_bytes(&self, samples: usize) -> usize {
         match self {
             Hash::Pack(pack) => pack.memory_bytes(),
-            Hash::TimedPack(pack) => size_of::<Listpack>() + pack.memory_bytes(),
+            Hash::TimedPack(pack) => pack.memory_bytes(),
             Hash::Table(fields) => {
                 let indexed_bytes = fields.deadlines.len() * INDEXED_BYTES;
                 size_of::<Fields>() + entries_bytes(&fields.table, samples) + indexed_bytes

@@ -1,4 +1,4 @@
-//! The values that are not strings, each in a box of its own behind the entry.
+//! The values that are not strings: three words in the entry, the last of which points to all that the value has.
 
 use std::cell::RefCell;
 
@@ -142,9 +142,9 @@ macro_rules! typed {
                 match self { $(Object::$type(value) => value.is_heavy(),)* }
             }
 
-            /// Memory held, bytes; of a large one estimated from `samples` elements (0: from all).
+            /// Memory held besides the object itself, bytes; of a large one estimated from `samples` elements (0: from all).
             pub fn memory_bytes(&self, samples: usize) -> usize {
-                size_of::<Object>() + match self { $(Object::$type(value) => value.memory_bytes(samples),)* }
+                match self { $(Object::$type(value) => value.memory_bytes(samples),)* }
             }
 
             /// Another one with the same elements.

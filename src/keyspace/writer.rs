@@ -331,7 +331,7 @@ impl<'a> Writer<'a> {
         let mut value = make(&context);
         let Changed(answer, changes) = change(&mut value, &context);
         if !value.is_empty() {
-            self.insert(key, NewValue::Object(Box::new(value.into_object())));
+            self.insert(key, NewValue::Object(value.into_object()));
             self.changed_in(key, event, changes, false);
         }
         Ok(answer)
@@ -347,7 +347,7 @@ impl<'a> Writer<'a> {
             }
             return;
         }
-        self.set(key, NewValue::Object(Box::new(object)), Ttl::Clear);
+        self.set(key, NewValue::Object(object), Ttl::Clear);
         self.notify(event, key);
     }
 
@@ -358,7 +358,7 @@ impl<'a> Writer<'a> {
 
     /// Frees an object that a change has taken out of its key: here if that is cheap, else off the loop.
     pub fn discard(&mut self, object: impl Into<Object>) {
-        self.keyspace.reclaimer.displaced(Displaced::Value(Value::Object(Box::new(object.into()))));
+        self.keyspace.reclaimer.displaced(Displaced::Value(Value::Object(object.into())));
     }
 
     /// What a value may need while it is made.

@@ -18,6 +18,7 @@
 //! functions cannot leave it, whatever its bytes.
 
 use crate::base::number::parse_i64;
+use crate::collections::thin_bytes::ThinBytes;
 
 /// Ends a pack.
 pub(super) const END: u8 = 0xFF;
@@ -317,7 +318,7 @@ impl<'a> Encoded<'a> {
 
     /// Adds the entry to the end of `out`.
     #[inline]
-    pub fn extend(&self, out: &mut Vec<u8>) {
+    pub fn extend(&self, out: &mut ThinBytes) {
         if self.head_len == 1 {
             out.push(self.head[0]);
         } else {

@@ -21,7 +21,7 @@ fn check(list: &Quicklist, twin: &Twin) {
             Node::Packed(pack) => {
                 assert!(!pack.is_empty());
                 assert!(!list.limit().is_exceeded(pack.total_bytes(), pack.len()) || pack.len() == 1);
-                let reread = Listpack::from_bytes(pack.as_bytes().to_vec());
+                let reread = Listpack::from_bytes(pack.as_bytes());
                 assert_eq!(reread.as_ref(), Ok(pack));
             }
             Node::Plain(bytes) => assert!(list.limit().is_large(bytes.len())),
@@ -232,7 +232,9 @@ fn pushing_fills_packs() {
         }
         let bytes: usize =
             list.nodes().map(|node| if let Node::Packed(pack) = node { pack.total_bytes() } else { 0 }).sum();
-        assert_eq!(list.nodes_len(), bytes.div_ceil(8192 - 16), "{bytes} bytes");
-        assert!(list.memory_bytes(0) < bytes * 21 / 20, "{} bytes for {bytes}", list.memory_bytes(0));
+        assert_eq!(list.nodes_len(), bytes.div_ceil(7168 - 16 - 8), "{bytes} bytes");
+        let full = list.nodes().filter(|node| node.memory_bytes() == 7168).count();
+        assert!(full >= list.nodes_len() - 1, "{full} of {} nodes fill their size class", list.nodes_len());
+        assert!(list.memory_bytes(0) < bytes * 102 / 100, "{} bytes for {bytes}", list.memory_bytes(0));
     }
 }
