@@ -17,8 +17,8 @@
 //! too; they stand before the pack, so that whoever has a pack has one word ([`ThinBytes`]).
 //!
 //! Invariants, established by [`Listpack::from_bytes`] and kept by every change: `total` is the pack's length; entries follow one
-//! another from byte 6 to the FF that is the last byte; each backlen is the one Redis writes; `count` is the number of entries,
-//! kept exactly beside the bytes and in the header as far as 16 bits go (65535: too many to say).
+//! another from byte 6 to the FF that is the last byte; each entry and backlen is as Redis writes it, the only way to write that
+//! element; `count` is the number of entries, kept exactly beside the bytes and in the header as far as 16 bits go (65535: too many to say).
 //!
 //! A [`Position`] is the offset of an entry from the pack's first byte. Any change to the pack outdates it unless the change says
 //! otherwise. Reading at an outdated one gives some other entry or none, never bytes outside the pack; changes want a current one.
@@ -29,6 +29,7 @@
 mod entry;
 mod iter;
 mod sample;
+mod search;
 #[cfg(test)]
 mod tests;
 
@@ -39,6 +40,7 @@ use super::thin_bytes::{self, ThinBytes};
 use entry::{END, Encoded};
 pub use entry::{ListpackValue, Needle};
 pub use iter::{Iter, Pairs};
+pub use search::Search;
 
 /// Bytes of start and count.
 const FRONT: usize = 8;
@@ -131,8 +133,19 @@ impl Listpack {
         if bytes.len() > READ_MAX {
             return Err(Malformed("listpack of 4 GB or more"));
         }
-        let count = validate(bytes)?;
-        Ok(Listpack::of_pack(bytes, count as usize))
+        let Valid { count, canonical } = validate(bytes)?;
+        let pack = Listpack::of_pack(bytes, count as usize);
+        Ok(if canonical { pack } else { pack.rewritten() })
+    }
+
+    /// The same elements as Redis writes them: digits as an integer, everything in its shortest form.
+    #[cold]
+    fn rewritten(&self) -> Listpack {
+        let mut pack = Listpack::with_capacity(self.total_bytes());
+        self.iter().for_each(|element| {
+            pack.append(element);
+        });
+        pack
     }
 
     fn of_pack(bytes: &[u8], count: usize) -> Listpack {
@@ -592,8 +605,15 @@ impl Listpack {
     }
 }
 
+/// What [`validate`] finds.
+struct Valid {
+    count: u32,
+    /// Every entry is as this crate and Redis write it.
+    canonical: bool,
+}
+
 /// Checks a pack of unknown origin and counts its entries.
-fn validate(pack: &[u8]) -> Result<u32, Malformed> {
+fn validate(pack: &[u8]) -> Result<Valid, Malformed> {
     let Some((total, rest)) = pack.split_first_chunk::<4>() else {
         return Err(Malformed("listpack shorter than its header"));
     };
@@ -605,11 +625,13 @@ fn validate(pack: &[u8]) -> Result<u32, Malformed> {
     }
     // An entry is at least two bytes, so that the count fits in 32 bits as the length does.
     let mut count = 0u32;
+    let mut canonical = true;
     while rest != [END] {
         let Some(size) = entry::size(rest) else {
             return Err(Malformed("listpack with an unknown entry"));
         };
         let stop = size + entry::backlen_len(size);
+        canonical &= entry::is_canonical(rest);
         match rest.get(size..stop) {
             Some(backlen) if entry::is_backlen(backlen, size) => rest = &rest[stop..],
             Some(_) => return Err(Malformed("listpack with a wrong backlen")),
@@ -621,5 +643,5 @@ fn validate(pack: &[u8]) -> Result<u32, Malformed> {
     if claimed != COUNT_UNKNOWN && u32::from(claimed) != count {
         return Err(Malformed("listpack with another number of elements than its header says"));
     }
-    Ok(count)
+    Ok(Valid { count, canonical })
 }

@@ -157,6 +157,17 @@ impl<'a> Needle<'a> {
     }
 }
 
+/// Whether the entry at the front of `rest` is as [`Encoded::new`] makes it.
+pub(super) fn is_canonical(rest: &[u8]) -> bool {
+    match decode(rest) {
+        Some((ListpackValue::Int(value), size)) => size == encode_int(value).1,
+        Some((ListpackValue::Bytes(bytes), size)) => {
+            size == encode_len(bytes.len()).1 + bytes.len() && parse_i64(bytes).is_none()
+        }
+        None => false,
+    }
+}
+
 /// Size of the entry at the front of `rest`, without its backlen. None: the end of the pack, or not an entry.
 #[inline]
 pub(super) fn size(rest: &[u8]) -> Option<usize> {
@@ -334,6 +345,13 @@ impl<'a> Encoded<'a> {
             write_backlen(backlen, size);
             out.extend_from_slice(backlen);
         }
+    }
+
+    /// The entry's bytes, with the backlen.
+    pub fn to_vec(&self) -> Vec<u8> {
+        let mut bytes = vec![0; self.len()];
+        self.write(&mut bytes);
+        bytes
     }
 
     /// Fills `out`, which is [`Encoded::len`] bytes long.

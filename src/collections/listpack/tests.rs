@@ -374,3 +374,29 @@ fn a_queue_in_a_pack_does_not_grow() {
     }
     assert!(pack.iter().map(ListpackValue::as_i64).eq((19_950..20_000).map(Some)));
 }
+
+/// What could be written in fewer bytes is: a string has one encoding, whoever wrote the pack.
+#[test]
+fn a_pack_from_elsewhere_is_written_as_redis_writes_it() {
+    let entries: [(&[u8], &str); 6] = [
+        (&[0x81, b'7', 0x02], "7"),                   // digits as a string
+        (&[0xC0, 0x05, 0x02], "5"),                   // a 13-bit 5
+        (&[0xF4, 1, 0, 0, 0, 0, 0, 0, 0, 0x09], "1"), // a 64-bit 1
+        (&[0xE0, 0x02, b'a', b'b', 0x04], "ab"),      // a long length for two bytes
+        (&[0xF0, 1, 0, 0, 0, b'c', 0x06], "c"),       // a longer one
+        (&[0xF1, 0xFF, 0xFF, 0x03], "-1"),            // 16 bits for what fits in 13
+    ];
+    let mut bytes = vec![0, 0, 0, 0, entries.len() as u8, 0];
+    let mut expected = Listpack::new();
+    for (entry, text) in entries {
+        bytes.extend_from_slice(entry);
+        expected.append(text.as_bytes());
+    }
+    bytes.push(0xFF);
+    let total = bytes.len() as u32;
+    bytes[..4].copy_from_slice(&total.to_le_bytes());
+    let pack = Listpack::from_bytes(&bytes).expect("valid, if wasteful");
+    assert_eq!(pack.as_bytes(), expected.as_bytes());
+    assert_eq!(pack.len(), entries.len());
+    assert!(entries.iter().all(|(_, text)| pack.find(text.as_bytes(), 0).is_some()));
+}

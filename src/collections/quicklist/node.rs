@@ -1,7 +1,7 @@
 //! One node of a quicklist: a pack, or an element too large for one. And how large a pack may be.
 
 use super::Direction;
-use crate::collections::listpack::{self, Listpack, ListpackValue, Needle, Position};
+use crate::collections::listpack::{self, Listpack, ListpackValue, Position, Search};
 
 /// How large a pack may become: `list-max-listpack-size`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -195,22 +195,46 @@ impl Node {
         }
     }
 
-    pub(super) fn find(&self, needle: &Needle<'_>, direction: Direction) -> Option<Position> {
+    pub(super) fn find(&self, search: &Search<'_>, direction: Direction) -> Option<Position> {
+        let needle = search.needle();
         match (self, direction) {
+            (Node::Packed(pack), _) if !search.may_be_in(pack) => None,
             (Node::Packed(pack), Direction::FromFront) => pack.find_from(pack.first()?, needle, 0),
             (Node::Packed(pack), Direction::FromBack) => pack.rfind(needle),
             (Node::Plain(bytes), _) => (**bytes == *needle.text()).then_some(Position::UNUSED),
         }
     }
 
-    /// Removes up to `count` elements that are `needle`, seen from that end. Returns how many, and how many are left.
+    /// Visits the indexes of the elements that match, seen from that end, as long as `visit` says so; false: it has not.
+    pub(super) fn for_each_match(
+        &self,
+        search: &Search<'_>,
+        direction: Direction,
+        mut visit: impl FnMut(usize) -> bool,
+    ) -> bool {
+        let needle = search.needle();
+        match (self, direction) {
+            (Node::Packed(pack), _) if !search.may_be_in(pack) => true,
+            (Node::Packed(pack), Direction::FromFront) => {
+                pack.iter().enumerate().all(|(index, value)| !needle.is(value) || visit(index))
+            }
+            (Node::Packed(pack), Direction::FromBack) => {
+                pack.iter().rev().enumerate().all(|(index, value)| !needle.is(value) || visit(pack.len() - 1 - index))
+            }
+            (Node::Plain(bytes), _) => **bytes != *needle.text() || visit(0),
+        }
+    }
+
+    /// Removes up to `count` elements that match, seen from that end. Returns how many, and how many are left.
     pub(super) fn remove_matching(
         &mut self,
-        needle: &Needle<'_>,
+        search: &Search<'_>,
         count: usize,
         direction: Direction,
     ) -> (usize, usize) {
+        let needle = search.needle();
         let pack = match self {
+            Node::Packed(pack) if !search.may_be_in(pack) => return (0, pack.len()),
             Node::Packed(pack) => pack,
             // It is for the list to drop the node.
             Node::Plain(bytes) => return if **bytes == *needle.text() { (1, 0) } else { (0, 1) },

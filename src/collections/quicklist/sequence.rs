@@ -17,7 +17,7 @@
 
 use std::collections::VecDeque;
 
-use super::Node;
+use super::{Direction, Node};
 
 /// Most nodes of a block.
 const BLOCK: usize = 256;
@@ -130,6 +130,29 @@ impl Sequence {
         }
         let block = at.block.checked_sub(1)?;
         Some(At { block, node: self.blocks[block].nodes.len() - 1 })
+    }
+
+    /// The node at that end.
+    pub fn end(&self, direction: Direction) -> Option<At> {
+        match direction {
+            Direction::FromFront => self.first(),
+            Direction::FromBack => self.last(),
+        }
+    }
+
+    /// The node after that one, for a walk in that direction.
+    #[inline]
+    pub fn beside(&self, at: At, direction: Direction) -> Option<At> {
+        match direction {
+            Direction::FromFront => self.next(at),
+            Direction::FromBack => self.prev(at),
+        }
+    }
+
+    /// A node about in the middle.
+    pub fn middle(&self) -> Option<&Node> {
+        let block = self.blocks.get(self.blocks.len() / 2)?;
+        block.nodes.get(block.nodes.len() / 2).map(|slot| &slot.node)
     }
 
     #[inline]
