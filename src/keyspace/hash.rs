@@ -16,7 +16,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::db::same;
-use super::entry::ByKey;
+use super::entry::{ByKey, Displaced};
 use super::{Context, Entry, Kind, NewValue, Object, Ttl, Typed, Value, ValueRef};
 use crate::base::hash::KeyHasher;
 use crate::collections::listpack::{Listpack, ListpackValue};
@@ -140,7 +140,7 @@ impl Fields {
         };
         let old = entry.deadline_ms();
         let expired = entry.is_expired(context.now_ms);
-        drop(entry.set_value(value));
+        context.discarded.take_in(entry.set_value(value));
         let new = match ttl {
             Ttl::Clear => None,
             Ttl::Keep => old.filter(|_| !expired),
@@ -159,7 +159,9 @@ impl Fields {
         let removed = self.table.remove(hash, |entry| same(entry.key(), field), ByKey(hasher));
         let Some(entry) = removed else { return false };
         self.reindex(hash, entry.deadline_ms(), None);
-        !entry.is_expired(context.now_ms)
+        let was_there = !entry.is_expired(context.now_ms);
+        context.discarded.take_in(Displaced::Entry(entry));
+        was_there
     }
 }
 

@@ -39,7 +39,7 @@ pub use hash::{FieldText, Hash};
 pub use list::{List, Side};
 pub use object::{Context, Kind, Object, Typed, WrongType};
 pub use observers::{Invalidation, Notification, Observers, Pending};
-pub use reclaim::Reclaimer;
+pub use reclaim::{Discarded, Reclaimer};
 pub use set::{Member, Set};
 pub use sorted_set::{End, Members, Scanned, SortedSet};
 pub use view::{StringBytes, View};
@@ -134,6 +134,8 @@ pub struct Keyspace {
     hasher: KeyHasher,
     random: RefCell<Random>,
     reclaimer: Reclaimer,
+    /// What the reclaimer gets at the end of the turn.
+    discarded: Discarded,
     /// Keys found expired by readers, which can't remove them: database and hash.
     expired_seen: RefCell<Vec<(usize, u64)>>,
     now_ms: i64,
@@ -158,6 +160,7 @@ impl Keyspace {
             hasher,
             random: RefCell::new(random),
             reclaimer: Reclaimer::default(),
+            discarded: Discarded::default(),
             expired_seen: RefCell::default(),
             now_ms,
             lru_clock: 0,
@@ -237,6 +240,9 @@ impl Keyspace {
     /// Hands what the turn's commands let go of to the thread that frees it.
     #[inline]
     pub fn flush_garbage(&mut self) {
+        for displaced in self.discarded.drain() {
+            self.reclaimer.displaced(displaced);
+        }
         self.reclaimer.flush();
     }
 

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 
+use super::reclaim::Discarded;
 use super::{Hash, List, Set, Settings, SortedSet};
 use crate::base::hash::KeyHasher;
 use crate::base::random::Random;
@@ -94,6 +95,8 @@ pub struct Context<'a> {
     pub hasher: &'a KeyHasher,
     pub now_ms: i64,
     pub(super) random: &'a RefCell<Random>,
+    /// Where what a change pushes out goes, if freeing it may take long.
+    pub(super) discarded: &'a Discarded,
 }
 
 impl Context<'_> {

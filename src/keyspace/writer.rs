@@ -284,7 +284,7 @@ impl<'a> Writer<'a> {
         event: Event,
         change: impl FnOnce(&mut T, &Context<'_>) -> Changed<R>,
     ) -> Result<Option<R>, WrongType> {
-        let Keyspace { dbs, hasher, settings, random, now_ms, lru_clock, .. } = &mut *self.keyspace;
+        let Keyspace { dbs, hasher, settings, random, discarded, now_ms, lru_clock, .. } = &mut *self.keyspace;
         let Some(entry) = dbs[self.db].find_mut(key) else { return Ok(None) };
         if entry.is_expired(*now_ms) {
             self.keyspace.remove_expired(self.db, key);
@@ -296,7 +296,7 @@ impl<'a> Writer<'a> {
             entry.set_lru(lru_clock);
         }
         let value = entry.object_mut().and_then(T::of_mut).ok_or(WrongType)?;
-        let context = Context { settings, hasher, now_ms: *now_ms, random };
+        let context = Context { settings, hasher, now_ms: *now_ms, random, discarded };
         let due_before = value.next_deadline_ms();
         let Changed(answer, changes) = change(value, &context);
         let is_empty = value.is_empty();
@@ -363,8 +363,8 @@ impl<'a> Writer<'a> {
 
     /// What a value may need while it is made.
     pub fn context(&self) -> Context<'_> {
-        let Keyspace { hasher, settings, random, now_ms, .. } = &*self.keyspace;
-        Context { settings, hasher, now_ms: *now_ms, random }
+        let Keyspace { hasher, settings, random, discarded, now_ms, .. } = &*self.keyspace;
+        Context { settings, hasher, now_ms: *now_ms, random, discarded }
     }
 
     /// Elements of the key's value have been changed, and perhaps none is left.
