@@ -83,6 +83,7 @@ const RANDOMNESS_NAMES: &[&str] = &["RandomState", "getrandom", "/dev/urandom", 
 const UNSAFE: &[(&str, &str)] = &[
     ("src/keyspace/entry.rs", "one allocation per key"),
     ("src/base/allocator.rs", "the allocator and its statistics"),
+    ("src/collections/thin_bytes.rs", "one word for a small collection, one allocation with its length"),
     ("src/collections/member.rs", "one allocation per member of a sorted set, two owners"),
     ("src/server/start.rs", "fork, setsid and rlimits of the start"),
 ];

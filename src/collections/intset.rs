@@ -13,12 +13,14 @@
 //! Cost: search is binary; insert and remove move the members behind; widening rewrites the array once, at most twice in its life.
 
 use super::Malformed;
-use crate::base::size_class;
+use super::thin_bytes::ThinBytes;
 
 #[cfg(test)]
 mod tests;
 
 const HEADER: usize = 8;
+/// Most members: as wide as they may become they take half of what the buffer holds.
+pub const LEN_MAX: usize = 1 << 28;
 
 /// Bytes of a member, and of the narrower ones that it replaces.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -60,7 +62,7 @@ impl Width {
 #[derive(Clone, PartialEq, Eq)]
 pub struct IntSet {
     /// The header's fields are read from here: the first bytes of what a search touches anyway.
-    bytes: Vec<u8>,
+    bytes: ThinBytes,
 }
 
 impl Default for IntSet {
@@ -77,13 +79,13 @@ impl std::fmt::Debug for IntSet {
 
 impl IntSet {
     pub fn new() -> IntSet {
-        let mut bytes = Vec::with_capacity(size_class::round_up(HEADER + Width::Two.bytes()));
+        let mut bytes = ThinBytes::with_capacity(HEADER + Width::Two.bytes());
         bytes.extend_from_slice(&[Width::Two as u8, 0, 0, 0, 0, 0, 0, 0]);
         IntSet { bytes }
     }
 
-    /// Takes over a set from a file or a client, once its lengths and its order have been checked.
-    pub fn from_bytes(bytes: Vec<u8>) -> Result<IntSet, Malformed> {
+    /// Reads a set from a file or a client, once its lengths and its order have been checked.
+    pub fn from_bytes(bytes: &[u8]) -> Result<IntSet, Malformed> {
         let Some((width, rest)) = bytes.split_first_chunk::<4>() else {
             return Err(Malformed("intset shorter than its header"));
         };
@@ -99,7 +101,10 @@ impl IntSet {
         if u64::from(u32::from_le_bytes(*count)) * width.bytes() as u64 != members.len() as u64 {
             return Err(Malformed("intset of another length than its header says"));
         }
-        let set = IntSet { bytes };
+        if u32::from_le_bytes(*count) as usize > LEN_MAX {
+            return Err(Malformed("intset of too many members"));
+        }
+        let set = IntSet { bytes: ThinBytes::from(bytes) };
         if !set.iter().zip(set.iter().skip(1)).all(|(a, b)| a < b) {
             return Err(Malformed("intset out of order"));
         }
@@ -113,7 +118,7 @@ impl IntSet {
 
     /// Memory held, bytes.
     pub fn memory_bytes(&self) -> usize {
-        self.bytes.capacity()
+        self.bytes.allocated_bytes()
     }
 
     #[inline]
@@ -186,8 +191,7 @@ impl IntSet {
         let width = self.width().bytes();
         let at = HEADER + index * width;
         let len = self.bytes.len();
-        size_class::reserve(&mut self.bytes, width);
-        self.bytes.resize(len + width, 0);
+        self.bytes.resize(len + width);
         self.bytes.copy_within(at..len, at + width);
         self.bytes[at..at + width].copy_from_slice(&value.to_le_bytes()[..width]);
         self.write_count();
@@ -198,7 +202,7 @@ impl IntSet {
     #[cold]
     fn widen(&mut self, width: Width, value: i64) {
         let len = HEADER + (self.len() + 1) * width.bytes();
-        let mut bytes = Vec::with_capacity(size_class::round_up(len));
+        let mut bytes = ThinBytes::with_capacity(len);
         bytes.extend_from_slice(&[width as u8, 0, 0, 0, 0, 0, 0, 0]);
         let (below, above) = if value < 0 { (Some(value), None) } else { (None, Some(value)) };
         for member in below.into_iter().chain(self.iter()).chain(above) {
@@ -216,7 +220,7 @@ impl IntSet {
         self.bytes.copy_within(at + width.., at);
         self.bytes.truncate(self.bytes.len() - width);
         if self.bytes.capacity() > SHRINK_ABOVE && self.bytes.len() < self.bytes.capacity() / 2 {
-            self.bytes.shrink_to(size_class::round_up(self.bytes.len()));
+            self.bytes.shrink_to(0);
         }
         self.write_count();
         true

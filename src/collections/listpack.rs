@@ -1,10 +1,10 @@
 //! The listpack: a sequence of strings and integers in one run of bytes, as Redis keeps and saves small collections.
 //!
 //! ```text
-//!    bytes:                                                       capacity: a size class of the allocator
-//!    | gap | total u32 | count u16 | entry | entry | ... | entry | FF | spare |
-//!          ^ start                 ^ 6
-//!          |<-------------------- the pack: `total` bytes ----------->|
+//!    bytes:                                                             together with its head a size class of the allocator
+//!    | start u32 | count u32 | gap | total u32 | count u16 | entry | ... | entry | FF | spare |
+//!                                  ^ start                 ^ 6
+//!                                  |<---------------- the pack: `total` bytes -------->|
 //!
 //!    entry: | header and payload (see `entry`) | backlen: their size, readable from its end |
 //! ```
@@ -13,12 +13,12 @@
 //! one: the thresholds are the caller's, who asks [`Listpack::is_safe_to_add`] before very large elements.
 //!
 //! The gap is ours, not the format's: bytes that a removal at the front leaves, or that a prepend makes on purpose. With it a pack
-//! grows and shrinks at both ends without moving the rest, and any other change moves the shorter side. A pack from a file or a
-//! client, whose gap is empty, is the buffer as it came.
+//! grows and shrinks at both ends without moving the rest, and any other change moves the shorter side. Start and count are ours
+//! too; they stand before the pack, so that whoever has a pack has one word ([`ThinBytes`]).
 //!
 //! Invariants, established by [`Listpack::from_bytes`] and kept by every change: `total` is the pack's length; entries follow one
-//! another from byte 6 to the FF that is the last byte; each backlen is the one Redis writes; `count` is the number of entries,
-//! kept exactly beside the bytes and in the header as far as 16 bits go (65535: too many to say).
+//! another from byte 6 to the FF that is the last byte; each entry and backlen is as Redis writes it, the only way to write that
+//! element; `count` is the number of entries, kept exactly beside the bytes and in the header as far as 16 bits go (65535: too many to say).
 //!
 //! A [`Position`] is the offset of an entry from the pack's first byte. Any change to the pack outdates it unless the change says
 //! otherwise. Reading at an outdated one gives some other entry or none, never bytes outside the pack; changes want a current one.
@@ -29,17 +29,23 @@
 mod entry;
 mod iter;
 mod sample;
+mod search;
 #[cfg(test)]
 mod tests;
 
 use std::fmt;
 
 use super::Malformed;
-use crate::base::size_class;
+use super::thin_bytes::{self, ThinBytes};
 use entry::{END, Encoded};
 pub use entry::{ListpackValue, Needle};
 pub use iter::{Iter, Pairs};
+pub use search::Search;
 
+/// Bytes of start and count.
+const FRONT: usize = 8;
+/// Bytes that stand before a pack in its allocation.
+pub const HEAD_BYTES: usize = thin_bytes::HEAD + FRONT;
 /// Bytes before the first entry.
 const HEADER: usize = 6;
 const EMPTY: [u8; HEADER + 1] = [HEADER as u8 + 1, 0, 0, 0, 0, 0, END];
@@ -47,6 +53,8 @@ const EMPTY: [u8; HEADER + 1] = [HEADER as u8 + 1, 0, 0, 0, 0, 0, END];
 const COUNT_UNKNOWN: u16 = u16::MAX;
 /// Packs are not made larger than this (as in Redis), though larger ones from elsewhere are read.
 const SAFE_MAX: usize = 1 << 30;
+/// Packs from elsewhere are not larger than this, which leaves room for what stands before them.
+const READ_MAX: usize = u32::MAX as usize - 64;
 /// Buffers up to this size stay when their pack shrinks.
 const SHRINK_ABOVE: usize = 256;
 
@@ -71,13 +79,16 @@ impl Position {
 
 /// A pack of strings and integers.
 pub struct Listpack {
-    bytes: Vec<u8>,
-    /// Bytes before the pack that are not part of it.
-    start: u32,
-    count: u32,
+    bytes: ThinBytes,
 }
 
-const _: () = assert!(size_of::<Option<Listpack>>() == 32);
+const _: () = assert!(size_of::<Option<Listpack>>() == 8);
+
+/// Bytes of pack that fit, with at least `bytes` of them, in the allocation that is made for them.
+#[inline]
+fn room_for(bytes: usize) -> usize {
+    thin_bytes::capacity_for(FRONT + bytes) - FRONT
+}
 
 impl Default for Listpack {
     fn default() -> Self {
@@ -87,7 +98,7 @@ impl Default for Listpack {
 
 impl Clone for Listpack {
     fn clone(&self) -> Self {
-        Listpack { bytes: self.as_bytes().to_vec(), start: 0, count: self.count }
+        Listpack::of_pack(self.as_bytes(), self.len())
     }
 }
 
@@ -112,44 +123,106 @@ impl Listpack {
 
     /// An empty pack with room for `bytes` bytes of pack.
     pub fn with_capacity(bytes: usize) -> Listpack {
-        let mut buffer = Vec::with_capacity(size_class::round_up(bytes.max(EMPTY.len())));
-        buffer.extend_from_slice(&EMPTY);
-        Listpack { bytes: buffer, start: 0, count: 0 }
+        let mut pack = Listpack { bytes: ThinBytes::with_capacity(FRONT + bytes.max(EMPTY.len())) };
+        pack.fill(&EMPTY, 0);
+        pack
     }
 
-    /// Takes over a pack from a file or a client, once every length in it has been checked.
-    pub fn from_bytes(bytes: Vec<u8>) -> Result<Listpack, Malformed> {
-        let count = validate(&bytes)?;
-        Ok(Listpack { bytes, start: 0, count })
+    /// Reads a pack from a file or a client, once every length in it has been checked.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Listpack, Malformed> {
+        if bytes.len() > READ_MAX {
+            return Err(Malformed("listpack of 4 GB or more"));
+        }
+        let Valid { count, canonical } = validate(bytes)?;
+        let pack = Listpack::of_pack(bytes, count as usize);
+        Ok(if canonical { pack } else { pack.rewritten() })
+    }
+
+    /// The same elements as Redis writes them: digits as an integer, everything in its shortest form.
+    #[cold]
+    fn rewritten(&self) -> Listpack {
+        let mut pack = Listpack::with_capacity(self.total_bytes());
+        self.iter().for_each(|element| {
+            pack.append(element);
+        });
+        pack
+    }
+
+    fn of_pack(bytes: &[u8], count: usize) -> Listpack {
+        let mut pack = Listpack { bytes: ThinBytes::with_capacity(FRONT + bytes.len()) };
+        pack.fill(bytes, count);
+        pack
+    }
+
+    /// Puts start, count and a pack into the empty buffer.
+    #[inline]
+    fn fill(&mut self, pack: &[u8], count: usize) {
+        self.bytes.resize(FRONT);
+        self.set_start(FRONT);
+        self.set_count(count);
+        self.bytes.extend_from_slice(pack);
+    }
+
+    /// The field at the buffer's front: where the pack begins, or how many elements it has.
+    #[inline]
+    fn field(&self, at: usize) -> usize {
+        self.bytes.get(at..).and_then(<[u8]>::first_chunk).map_or(0, |field| u32::from_ne_bytes(*field) as usize)
+    }
+
+    #[inline]
+    fn set_field(&mut self, at: usize, value: usize) {
+        self.bytes[at..at + 4].copy_from_slice(&(value as u32).to_ne_bytes());
+    }
+
+    /// The offset of the pack in the buffer.
+    #[inline]
+    fn start(&self) -> usize {
+        self.field(0)
+    }
+
+    #[inline]
+    fn set_start(&mut self, start: usize) {
+        self.set_field(0, start);
+    }
+
+    #[inline]
+    fn set_count(&mut self, count: usize) {
+        self.set_field(4, count);
+    }
+
+    /// Bytes of pack and gap that fit without moving to another allocation.
+    #[inline]
+    fn room(&self) -> usize {
+        self.bytes.capacity() - FRONT
     }
 
     /// The pack as Redis keeps and saves it.
     #[inline]
     pub fn as_bytes(&self) -> &[u8] {
-        &self.bytes[self.start as usize..]
+        &self.bytes[self.start()..]
     }
 
     /// Number of elements.
     #[inline]
     pub fn len(&self) -> usize {
-        self.count as usize
+        self.field(4)
     }
 
     #[inline]
     pub fn is_empty(&self) -> bool {
-        self.count == 0
+        self.len() == 0
     }
 
     /// Length of the pack, bytes.
     #[inline]
     pub fn total_bytes(&self) -> usize {
-        self.bytes.len() - self.start as usize
+        self.bytes.len() - self.start()
     }
 
     /// Memory held, bytes.
     #[inline]
     pub fn memory_bytes(&self) -> usize {
-        self.bytes.capacity()
+        self.bytes.allocated_bytes()
     }
 
     /// Whether elements of `bytes` bytes in all may be added to the pack, or it must become something else first.
@@ -297,12 +370,11 @@ impl Listpack {
             self.make_room(at, 0, encoded.len());
             encoded.write(self.slice_mut(at, encoded.len()));
         } else {
-            self.bytes.pop();
+            self.bytes.truncate(self.bytes.len() - 1);
             encoded.extend(&mut self.bytes);
             self.bytes.push(END);
         }
-        self.count += 1;
-        self.write_header();
+        self.write_header(self.len() + 1);
         Position::at(at)
     }
 
@@ -373,8 +445,7 @@ impl Listpack {
         let at = self.end();
         self.resize_at(at, 0, entries.len());
         self.slice_mut(at, entries.len()).copy_from_slice(entries);
-        self.count += other.count;
-        self.write_header();
+        self.write_header(self.len() + other.len());
     }
 
     /// Cuts the pack in two: the element at `position` and those behind it move to the pack that is returned.
@@ -385,8 +456,7 @@ impl Listpack {
         if moved > 0 {
             other.resize_at(HEADER, 0, stop - at);
             other.slice_mut(HEADER, stop - at).copy_from_slice(&self.as_bytes()[at..stop]);
-            other.count = moved as u32;
-            other.write_header();
+            other.write_header(moved);
             self.cut(at, stop, moved);
         }
         other
@@ -394,8 +464,8 @@ impl Listpack {
 
     /// Gives back the memory that the pack does not fill.
     pub fn shrink_to_fit(&mut self) {
-        let fitting = size_class::round_up(self.total_bytes());
-        if self.bytes.capacity() > fitting {
+        let fitting = room_for(self.total_bytes());
+        if self.room() > fitting {
             self.relocate(fitting, 0);
         }
     }
@@ -404,7 +474,7 @@ impl Listpack {
 
     #[inline]
     fn slice_mut(&mut self, at: usize, len: usize) -> &mut [u8] {
-        let at = self.start as usize + at;
+        let at = self.start() + at;
         &mut self.bytes[at..at + len]
     }
 
@@ -415,8 +485,7 @@ impl Listpack {
         let len = encoded.len();
         self.resize_at(at, old, len);
         encoded.write(self.slice_mut(at, len));
-        self.count += u32::from(old == 0);
-        self.write_header();
+        self.write_header(self.len() + usize::from(old == 0));
         Position::at(at)
     }
 
@@ -426,23 +495,24 @@ impl Listpack {
             return;
         }
         self.resize_at(at, stop - at, 0);
-        self.count -= removed as u32;
-        self.write_header();
+        self.write_header(self.len() - removed);
         self.give_back();
     }
 
     /// Gives back memory of which less than half is used.
     #[inline]
     fn give_back(&mut self) {
-        if self.bytes.capacity() > SHRINK_ABOVE && self.total_bytes() < self.bytes.capacity() / 2 {
-            self.relocate(size_class::round_up(self.total_bytes()), 0);
+        if self.room() > SHRINK_ABOVE && self.total_bytes() < self.room() / 2 {
+            self.relocate(room_for(self.total_bytes()), 0);
         }
     }
 
+    /// Says everywhere that there are `count` elements, and how long the pack is.
     #[inline]
-    fn write_header(&mut self) {
+    fn write_header(&mut self, count: usize) {
+        self.set_count(count);
         let total = self.total_bytes() as u32;
-        let count = u16::try_from(self.count).unwrap_or(COUNT_UNKNOWN);
+        let count = u16::try_from(count).unwrap_or(COUNT_UNKNOWN);
         let header = self.slice_mut(0, HEADER);
         header[..4].copy_from_slice(&total.to_le_bytes());
         header[4..].copy_from_slice(&count.to_le_bytes());
@@ -452,16 +522,16 @@ impl Listpack {
     /// the header: every change writes it anew, wherever it comes to stand.
     #[inline]
     fn resize_at(&mut self, at: usize, old: usize, new: usize) {
-        let start = self.start as usize;
+        let start = self.start();
         let behind = self.total_bytes() - at - old;
         if new > old {
             let more = new - old;
             let spare = self.bytes.capacity() - self.bytes.len();
             if at >= behind && spare >= more {
                 self.move_back(start + at + old, more);
-            } else if at < behind && start >= more {
+            } else if at < behind && start - FRONT >= more {
                 self.bytes.copy_within(start + HEADER..start + at, start + HEADER - more);
-                self.start -= more as u32;
+                self.set_start(start - more);
             } else {
                 self.make_room(at, old, more);
             }
@@ -469,7 +539,7 @@ impl Listpack {
             let fewer = old - new;
             if at < behind {
                 self.bytes.copy_within(start + HEADER..start + at, start + HEADER + fewer);
-                self.start += fewer as u32;
+                self.set_start(start + fewer);
             } else {
                 self.bytes.copy_within(start + at + old.., start + at + new);
                 self.bytes.truncate(self.bytes.len() - fewer);
@@ -481,7 +551,7 @@ impl Listpack {
     #[inline]
     fn move_back(&mut self, from: usize, more: usize) {
         let len = self.bytes.len();
-        self.bytes.resize(len + more, 0);
+        self.bytes.resize(len + more);
         self.bytes.copy_within(from..len, from + more);
     }
 
@@ -494,9 +564,9 @@ impl Listpack {
         let at_front = at < self.total_bytes() - at - old;
         // A pack that only grows at its back fills its size class. One that changes at the front too keeps an eighth of room, a
         // quarter of that on the side that did not ask: so the next move is that far away, whichever end grows next.
-        let room = if at_front || self.start > 0 { total / 8 } else { 0 };
-        let enough = self.bytes.capacity() >= total + room;
-        let capacity = if enough { self.bytes.capacity() } else { size_class::round_up(total + room) };
+        let room = if at_front || self.start() > FRONT { total / 8 } else { 0 };
+        let enough = self.room() >= total + room;
+        let capacity = if enough { self.room() } else { room_for(total + room) };
         let spare = capacity - total;
         let gap = match (at_front, room) {
             (true, _) => more + spare - spare / 4,
@@ -505,37 +575,45 @@ impl Listpack {
         };
         self.relocate(capacity, gap);
         if at_front {
-            let start = self.start as usize;
+            let start = self.start();
             self.bytes.copy_within(start + HEADER..start + at, start + HEADER - more);
-            self.start -= more as u32;
+            self.set_start(start - more);
         } else {
-            self.move_back(self.start as usize + at + old, more);
+            self.move_back(self.start() + at + old, more);
         }
     }
 
-    /// Moves the pack into a buffer of `capacity` bytes, behind `gap` unused ones.
-    fn relocate(&mut self, capacity: usize, gap: usize) {
-        let start = self.start as usize;
-        if capacity == self.bytes.capacity() {
-            let total = self.total_bytes();
-            self.bytes.resize(self.bytes.len().max(gap + total), 0);
-            self.bytes.copy_within(start..start + total, gap);
-            self.bytes.truncate(gap + total);
-        } else if start == 0 && gap == 0 && capacity > self.bytes.capacity() {
+    /// Moves the pack into a buffer with room for `room` bytes, behind `gap` unused ones.
+    fn relocate(&mut self, room: usize, gap: usize) {
+        let (start, total) = (self.start(), self.total_bytes());
+        let new_start = FRONT + gap;
+        if room == self.room() {
+            self.bytes.resize(self.bytes.len().max(new_start + total));
+            self.bytes.copy_within(start..start + total, new_start);
+            self.bytes.truncate(new_start + total);
+        } else if start == FRONT && gap == 0 && room > self.room() {
             // The allocator can often extend a large buffer where it is.
-            self.bytes.reserve_exact(capacity - self.bytes.len());
+            self.bytes.reserve(room - total);
         } else {
-            let mut bytes = Vec::with_capacity(capacity);
-            bytes.resize(gap, 0);
+            let mut bytes = ThinBytes::with_capacity(FRONT + room);
+            bytes.extend_from_slice(&self.bytes[..FRONT]);
+            bytes.resize(new_start);
             bytes.extend_from_slice(self.as_bytes());
             self.bytes = bytes;
         }
-        self.start = gap as u32;
+        self.set_start(new_start);
     }
 }
 
+/// What [`validate`] finds.
+struct Valid {
+    count: u32,
+    /// Every entry is as this crate and Redis write it.
+    canonical: bool,
+}
+
 /// Checks a pack of unknown origin and counts its entries.
-fn validate(pack: &[u8]) -> Result<u32, Malformed> {
+fn validate(pack: &[u8]) -> Result<Valid, Malformed> {
     let Some((total, rest)) = pack.split_first_chunk::<4>() else {
         return Err(Malformed("listpack shorter than its header"));
     };
@@ -547,11 +625,13 @@ fn validate(pack: &[u8]) -> Result<u32, Malformed> {
     }
     // An entry is at least two bytes, so that the count fits in 32 bits as the length does.
     let mut count = 0u32;
+    let mut canonical = true;
     while rest != [END] {
         let Some(size) = entry::size(rest) else {
             return Err(Malformed("listpack with an unknown entry"));
         };
         let stop = size + entry::backlen_len(size);
+        canonical &= entry::is_canonical(rest);
         match rest.get(size..stop) {
             Some(backlen) if entry::is_backlen(backlen, size) => rest = &rest[stop..],
             Some(_) => return Err(Malformed("listpack with a wrong backlen")),
@@ -563,5 +643,5 @@ fn validate(pack: &[u8]) -> Result<u32, Malformed> {
     if claimed != COUNT_UNKNOWN && u32::from(claimed) != count {
         return Err(Malformed("listpack with another number of elements than its header says"));
     }
-    Ok(count)
+    Ok(Valid { count, canonical })
 }

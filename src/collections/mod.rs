@@ -8,6 +8,7 @@ pub mod member;
 pub mod quicklist;
 pub mod segmented_table;
 pub mod sorted_set;
+pub mod thin_bytes;
 pub mod timing_wheel;
 
 /// Bytes from outside that are not what they say they are; the text says what is wrong with them.

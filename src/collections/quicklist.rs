@@ -33,7 +33,7 @@ pub use iter::Iter;
 pub use node::{Node, NodeLimit};
 use sequence::{At, Sequence};
 
-use super::listpack::{self, Listpack, ListpackValue, Needle};
+use super::listpack::{self, Listpack, ListpackValue, Search};
 
 /// A list of any length.
 #[derive(Clone)]
@@ -239,20 +239,42 @@ impl Quicklist {
 
     /// The first element that is `text`, seen from that end.
     pub fn find(&self, text: &[u8], direction: Direction) -> Option<Place> {
-        let needle = Needle::new(text);
-        let mut next = match direction {
-            Direction::FromFront => self.nodes.first(),
-            Direction::FromBack => self.nodes.last(),
-        };
+        let search = self.search(text);
+        let mut next = self.nodes.end(direction);
         while let Some(node) = next {
-            if let Some(entry) = self.nodes.get(node).find(&needle, direction) {
+            if let Some(entry) = self.nodes.get(node).find(&search, direction) {
                 return Some(Place { node, entry });
             }
-            next = match direction {
-                Direction::FromFront => self.nodes.next(node),
-                Direction::FromBack => self.nodes.prev(node),
-            };
+            next = self.nodes.beside(node, direction);
         }
         None
+    }
+
+    /// Visits the indexes (from the front) of the elements that are `text`, seen from that end, as long as `visit` says so.
+    pub fn for_each_match(&self, text: &[u8], direction: Direction, mut visit: impl FnMut(usize) -> bool) {
+        let search = self.search(text);
+        let mut next = self.nodes.end(direction);
+        let mut seen = 0;
+        while let Some(at) = next {
+            let node = self.nodes.get(at);
+            let len = node.len();
+            let begin = match direction {
+                Direction::FromFront => seen,
+                Direction::FromBack => self.len() - seen - len,
+            };
+            if !node.for_each_match(&search, direction, |inside| visit(begin + inside)) {
+                return;
+            }
+            seen += len;
+            next = self.nodes.beside(at, direction);
+        }
+    }
+
+    /// What is needed to search the nodes for `text`.
+    fn search<'t>(&self, text: &'t [u8]) -> Search<'t> {
+        match self.nodes.middle() {
+            Some(Node::Packed(pack)) => Search::new(text, pack),
+            _ => Search::new(text, &Listpack::new()),
+        }
     }
 }

@@ -1,24 +1,25 @@
 //! One key and its value in one allocation, behind a thin pointer.
 //!
 //! ```text
-//!   +--------+----------+------+----------+-----------+-------------------+
-//!   | header | deadline | word | key len  | key bytes | short string      |    rounded up to a size class of the allocator
-//!   |   8    |   8 ?    |  8 ? |    8 ?   |           | if embedded       |
-//!   +--------+----------+------+----------+-----------+-------------------+
+//!   +--------+----------+-------+---------+-----------+-------------------+
+//!   | header | deadline | value | key len | key bytes | short string      |    rounded up to a size class of the allocator
+//!   |   8    |   8 ?    | 8/24? |    8 ?  |           | if embedded       |
+//!   +--------+----------+-------+---------+-----------+-------------------+
 //!
-//!   header, from the low bit:  type 4 | encoding 2 | has deadline | filed | long key | swept | saved | 5 free | LRU/LFU 24 |
+//!   header, from the low bit:  type 4 | encoding 2 | has deadline | filed | long key | swept | key at 3 | saved | 2 free | LRU/LFU 24 |
 //!                              length of the embedded string 8 | key length 16 (when not long)
 //! ```
 //!
-//! `word` is there unless the value is an embedded string: the integer itself, or the pointer of a raw string or an object.
+//! `value` is there unless it is an embedded string: the integer itself, the pointer of a raw string, or an object, three words whose
+//! last points to all that it has. `key at` says in words where the key begins, so that nothing is added up to find it.
 //! The deadline is there when the key has had one since it was last rebuilt (a flag says whether it counts).
 //!
 //! This file holds the keyspace's unsafe code. Its invariants, which every constructor establishes and every method keeps:
 //!
 //! 1. `ptr` is the unique owner of an allocation of `Layout(size_class::round_up(parts.size), 8)`, where `parts` is computed from the header
-//!    (and for a long key the length field) alone.
+//!    (and for a long key the length field) alone. What is computed stays the same when the value is moved out.
 //! 2. `parts.key + key_len + embedded_len <= size_class::round_up(parts.size)`, and those bytes are initialized.
-//! 3. If the encoding is raw, `word` holds an `Arc<Vec<u8>>`; if object, a `Box<Object>`; this entry owns it.
+//! 3. If the encoding is raw, `value` holds an `Arc<Vec<u8>>`; if object, an `Object`; this entry owns it.
 //! 4. The header is only touched through a `Cell`: LRU bits and marks may change behind a shared reference. An entry is
 //!    never shared between threads (it is `Send`, so that it can be freed elsewhere, and not `Sync`).
 //!
@@ -42,7 +43,7 @@ pub struct Entry {
     ptr: NonNull<u8>,
 }
 
-// SAFETY: the entry owns its allocation and everything in it; bytes, `Arc<Vec<u8>>` and `Box<Object>` are all Send.
+// SAFETY: the entry owns its allocation and everything in it; bytes, `Arc<Vec<u8>>` and `Object` are all Send.
 unsafe impl Send for Entry {}
 
 /// A value on its way into an entry.
@@ -51,7 +52,7 @@ pub enum NewValue<'a> {
     /// Copied; at most [`EMBEDDED_MAX`] bytes.
     Embedded(&'a [u8]),
     Raw(Arc<Vec<u8>>),
-    Object(Box<Object>),
+    Object(Object),
 }
 
 impl NewValue<'_> {
@@ -72,7 +73,7 @@ pub enum Value {
     Int(i64),
     Short(smallvec::SmallVec<[u8; 64]>),
     Raw(Arc<Vec<u8>>),
-    Object(Box<Object>),
+    Object(Object),
 }
 
 impl Value {
@@ -82,7 +83,7 @@ impl Value {
             ValueRef::Int(int) => Value::Int(int),
             ValueRef::Embedded(bytes) => Value::Short(smallvec::SmallVec::from_slice(bytes)),
             ValueRef::Raw(bytes) => Value::Raw(Arc::clone(bytes)),
-            ValueRef::Object(object) => Value::Object(Box::new(object.copy(hasher))),
+            ValueRef::Object(object) => Value::Object(object.copy(hasher)),
         }
     }
 
@@ -139,8 +140,11 @@ const FILED: u64 = 1 << 7;
 const LONG_KEY: u64 = 1 << 8;
 /// Toggled by each sweep of the timing wheel.
 const SWEPT: u64 = 1 << 9;
+/// Where the key begins, in 8 bytes from the start.
+const KEY_AT_SHIFT: u32 = 10;
+const KEY_AT_BITS: u64 = 7 << KEY_AT_SHIFT;
 /// A snapshot that has not come to this key has no need of it any more.
-const SAVED: u64 = 1 << 10;
+const SAVED: u64 = 1 << 13;
 const LRU_SHIFT: u32 = 16;
 /// The 24 bits of LRU clock or LFU counter.
 pub const LRU_MAX: u32 = (1 << 24) - 1;
@@ -152,45 +156,58 @@ const NO_DEADLINE: i64 = i64::MIN;
 
 const _: () = assert!(EMBEDDED_MAX < 1 << (KEY_LEN_SHIFT - EMBEDDED_LEN_SHIFT));
 const _: () = assert!(size_of::<Option<Entry>>() == 8);
-const _: () = assert!(size_of::<Arc<Vec<u8>>>() == 8 && size_of::<Box<Object>>() == 8);
+const _: () = assert!(size_of::<Arc<Vec<u8>>>() == WORD && size_of::<Object>() == OBJECT_BYTES);
+const _: () = assert!(align_of::<Object>() <= 8);
+const WORD: usize = 8;
+const OBJECT_BYTES: usize = 24;
+// Header, deadline, object, length.
+const _: () = assert!((8 + 8 + OBJECT_BYTES + 8) / 8 <= (KEY_AT_BITS >> KEY_AT_SHIFT) as usize);
 
 /// Offsets of the parts, from the allocation's start.
 #[derive(Clone, Copy)]
 struct Parts {
-    word: usize,
+    value: usize,
     key: usize,
     key_len: usize,
     size: usize,
 }
 
 #[inline]
-fn parts_of(flags: u64, key_len: usize, embedded_len: usize) -> Parts {
-    // Without branches: each field that is there adds its 8 bytes.
-    let word = 8 + 8 * usize::from(flags & DEADLINE != 0);
-    let key = word + 8 * (usize::from(flags & ENCODING_BITS != 0) + usize::from(flags & LONG_KEY != 0));
-    Parts { word, key, key_len, size: key + key_len + embedded_len }
+fn key_at(header: u64) -> usize {
+    (header >> (KEY_AT_SHIFT - 3)) as usize & (KEY_AT_BITS >> (KEY_AT_SHIFT - 3)) as usize
+}
+
+#[inline]
+fn parts_of(header: u64, key_len: usize, embedded_len: usize) -> Parts {
+    let key = key_at(header);
+    // Without a branch: a deadline that is there adds its 8 bytes.
+    Parts { value: 8 + 8 * usize::from(header & DEADLINE != 0), key, key_len, size: key + key_len + embedded_len }
 }
 
 impl Entry {
     /// A new entry. `lru` are the 24 bits of [`Entry::lru`].
     pub fn new(key: &[u8], value: NewValue<'_>, deadline_ms: Option<i64>, lru: u32) -> Entry {
-        let (encoding, kind, embedded): (u64, u64, &[u8]) = match &value {
-            NewValue::Int(_) => (INT, 0, b""),
-            NewValue::Embedded(bytes) => (EMBEDDED, 0, bytes),
-            NewValue::Raw(_) => (RAW, 0, b""),
-            NewValue::Object(object) => (OBJECT, object.kind() as u64, b""),
+        let (encoding, kind, value_bytes, embedded): (u64, u64, usize, &[u8]) = match &value {
+            NewValue::Int(_) => (INT, 0, WORD, b""),
+            NewValue::Embedded(bytes) => (EMBEDDED, 0, 0, bytes),
+            NewValue::Raw(_) => (RAW, 0, WORD, b""),
+            NewValue::Object(object) => (OBJECT, object.kind() as u64, OBJECT_BYTES, b""),
         };
         assert!(embedded.len() <= EMBEDDED_MAX);
         let mut header = kind | encoding << ENCODING_SHIFT | u64::from(lru & LRU_MAX) << LRU_SHIFT;
         header |= (embedded.len() as u64) << EMBEDDED_LEN_SHIFT;
+        let mut key_at = 8 + value_bytes;
         if deadline_ms.is_some() {
             header |= DEADLINE;
+            key_at += 8;
         }
         if key.len() <= SHORT_KEY_MAX {
             header |= (key.len() as u64) << KEY_LEN_SHIFT;
         } else {
             header |= LONG_KEY;
+            key_at += 8;
         }
+        header |= (key_at as u64 / 8) << KEY_AT_SHIFT;
         let parts = parts_of(header, key.len(), embedded.len());
         let layout = layout(parts.size);
         // SAFETY: the layout's size is at least 8.
@@ -210,20 +227,21 @@ impl Entry {
             base.add(parts.key + key.len()).copy_from_nonoverlapping(embedded.as_ptr(), embedded.len());
         }
         let mut entry = Entry { ptr };
-        entry.write_word(parts, value);
+        entry.write_value(parts, value);
         entry
     }
 
     /// Establishes invariant 3 for a header whose encoding is that of `value`.
-    fn write_word(&mut self, parts: Parts, value: NewValue<'_>) {
-        // SAFETY: unless the value is embedded, `parts.word` is an 8-byte field of this allocation.
+    #[inline]
+    fn write_value(&mut self, parts: Parts, value: NewValue<'_>) {
+        // SAFETY: unless the value is embedded, there is a field for it at `parts.value`, 8-byte aligned and as large as it is.
         unsafe {
-            let word = self.ptr.as_ptr().add(parts.word);
+            let at = self.ptr.as_ptr().add(parts.value);
             match value {
                 NewValue::Embedded(_) => {}
-                NewValue::Int(int) => word.cast::<i64>().write(int),
-                NewValue::Raw(bytes) => word.cast::<Arc<Vec<u8>>>().write(bytes),
-                NewValue::Object(object) => word.cast::<Box<Object>>().write(object),
+                NewValue::Int(int) => at.cast::<i64>().write(int),
+                NewValue::Raw(bytes) => at.cast::<Arc<Vec<u8>>>().write(bytes),
+                NewValue::Object(object) => at.cast::<Object>().write(object),
             }
         }
     }
@@ -267,10 +285,7 @@ impl Entry {
             return self.long_key();
         }
         // SAFETY: invariant 2.
-        unsafe {
-            let at = parts_of(header, 0, 0).key;
-            std::slice::from_raw_parts(self.ptr.as_ptr().add(at), (header >> KEY_LEN_SHIFT) as usize)
-        }
+        unsafe { std::slice::from_raw_parts(self.ptr.as_ptr().add(key_at(header)), (header >> KEY_LEN_SHIFT) as usize) }
     }
 
     #[cold]
@@ -308,15 +323,15 @@ impl Entry {
         let parts = self.parts();
         // SAFETY: the encoding says what `word` or the bytes behind the key are (invariants 2 and 3).
         unsafe {
-            let word = self.ptr.as_ptr().add(parts.word);
+            let at = self.ptr.as_ptr().add(parts.value);
             match self.encoding() {
                 EMBEDDED => {
-                    let at = parts.key + parts.key_len;
-                    ValueRef::Embedded(std::slice::from_raw_parts(self.ptr.as_ptr().add(at), parts.size - at))
+                    let begin = parts.key + parts.key_len;
+                    ValueRef::Embedded(std::slice::from_raw_parts(self.ptr.as_ptr().add(begin), parts.size - begin))
                 }
-                INT => ValueRef::Int(word.cast::<i64>().read()),
-                RAW => ValueRef::Raw(&*word.cast::<Arc<Vec<u8>>>()),
-                _ => ValueRef::Object(&*word.cast::<Box<Object>>()),
+                INT => ValueRef::Int(at.cast::<i64>().read()),
+                RAW => ValueRef::Raw(&*at.cast::<Arc<Vec<u8>>>()),
+                _ => ValueRef::Object(&*at.cast::<Object>()),
             }
         }
     }
@@ -372,13 +387,13 @@ impl Entry {
             }
             (NewValue::Int(int), INT) => {
                 // SAFETY: the encoding says that the word is an integer.
-                unsafe { self.ptr.as_ptr().add(parts.word).cast::<i64>().write(*int) };
+                unsafe { self.ptr.as_ptr().add(parts.value).cast::<i64>().write(*int) };
                 return Displaced::Nothing;
             }
             (NewValue::Raw(_), RAW) => {
                 let old = self.take_value();
                 self.set_encoding(RAW, 0);
-                self.write_word(parts, value);
+                self.write_value(parts, value);
                 return Displaced::Value(old);
             }
             _ => {}
@@ -415,23 +430,23 @@ impl Entry {
         let encoding = self.encoding();
         // SAFETY: invariant 3; the encoding is changed so that what is moved out is not dropped again.
         unsafe {
-            let word = self.ptr.as_ptr().add(parts.word);
+            let at = self.ptr.as_ptr().add(parts.value);
             match encoding {
                 EMBEDDED => {
                     let ValueRef::Embedded(bytes) = self.value() else { unreachable!("the encoding says embedded") };
                     Value::Short(smallvec::SmallVec::from_slice(bytes))
                 }
-                INT => Value::Int(word.cast::<i64>().read()),
+                INT => Value::Int(at.cast::<i64>().read()),
                 RAW => {
-                    let bytes = word.cast::<Arc<Vec<u8>>>().read();
+                    let bytes = at.cast::<Arc<Vec<u8>>>().read();
                     self.set_encoding(INT, 0);
-                    word.cast::<i64>().write(0);
+                    at.cast::<i64>().write(0);
                     Value::Raw(bytes)
                 }
                 _ => {
-                    let object = word.cast::<Box<Object>>().read();
+                    let object = at.cast::<Object>().read();
                     self.set_encoding(INT, 0);
-                    word.cast::<i64>().write(0);
+                    at.cast::<i64>().write(0);
                     Value::Object(object)
                 }
             }
@@ -446,7 +461,7 @@ impl Entry {
         }
         let parts = self.parts();
         // SAFETY: invariant 3.
-        let bytes = unsafe { &mut *self.ptr.as_ptr().add(parts.word).cast::<Arc<Vec<u8>>>() };
+        let bytes = unsafe { &mut *self.ptr.as_ptr().add(parts.value).cast::<Arc<Vec<u8>>>() };
         Some(Arc::make_mut(bytes))
     }
 
@@ -457,7 +472,7 @@ impl Entry {
         }
         let parts = self.parts();
         // SAFETY: invariant 3.
-        Some(unsafe { &mut *self.ptr.as_ptr().add(parts.word).cast::<Box<Object>>() })
+        Some(unsafe { &mut *self.ptr.as_ptr().add(parts.value).cast::<Object>() })
     }
 
     /// The 24 bits of LRU clock (seconds) or LFU counter.
@@ -567,10 +582,10 @@ impl Drop for Entry {
         let parts = self.parts();
         // SAFETY: the entry owns what `word` holds (invariant 3) and its allocation (invariant 1), and is gone after this.
         unsafe {
-            let word = self.ptr.as_ptr().add(parts.word);
+            let at = self.ptr.as_ptr().add(parts.value);
             match self.encoding() {
-                RAW => word.cast::<Arc<Vec<u8>>>().drop_in_place(),
-                OBJECT => word.cast::<Box<Object>>().drop_in_place(),
+                RAW => at.cast::<Arc<Vec<u8>>>().drop_in_place(),
+                OBJECT => at.cast::<Object>().drop_in_place(),
                 _ => {}
             }
             dealloc(self.ptr.as_ptr(), layout(parts.size));

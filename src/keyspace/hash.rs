@@ -16,7 +16,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::db::same;
-use super::entry::ByKey;
+use super::entry::{ByKey, Displaced};
 use super::{Context, Entry, Kind, NewValue, Object, Ttl, Typed, Value, ValueRef};
 use crate::base::hash::KeyHasher;
 use crate::collections::listpack::{Listpack, ListpackValue};
@@ -29,7 +29,7 @@ pub enum Hash {
     /// Field, value, field, value, in the order in which they came.
     Pack(Listpack),
     /// Field, value, deadline, in the order of the deadlines; those without one are last.
-    TimedPack(Box<Listpack>),
+    TimedPack(Listpack),
     Table(Box<Fields>),
 }
 
@@ -140,7 +140,7 @@ impl Fields {
         };
         let old = entry.deadline_ms();
         let expired = entry.is_expired(context.now_ms);
-        drop(entry.set_value(value));
+        context.discarded.take_in(entry.set_value(value));
         let new = match ttl {
             Ttl::Clear => None,
             Ttl::Keep => old.filter(|_| !expired),
@@ -159,7 +159,9 @@ impl Fields {
         let removed = self.table.remove(hash, |entry| same(entry.key(), field), ByKey(hasher));
         let Some(entry) = removed else { return false };
         self.reindex(hash, entry.deadline_ms(), None);
-        !entry.is_expired(context.now_ms)
+        let was_there = !entry.is_expired(context.now_ms);
+        context.discarded.take_in(Displaced::Entry(entry));
+        was_there
     }
 }
 
@@ -382,7 +384,7 @@ impl Typed for Hash {
     fn memory_bytes(&self, samples: usize) -> usize {
         match self {
             Hash::Pack(pack) => pack.memory_bytes(),
-            Hash::TimedPack(pack) => size_of::<Listpack>() + pack.memory_bytes(),
+            Hash::TimedPack(pack) => pack.memory_bytes(),
             Hash::Table(fields) => {
                 let indexed_bytes = fields.deadlines.len() * INDEXED_BYTES;
                 size_of::<Fields>() + entries_bytes(&fields.table, samples) + indexed_bytes

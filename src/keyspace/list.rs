@@ -23,6 +23,15 @@ pub enum Side {
     Right,
 }
 
+impl Side {
+    fn direction(self) -> Direction {
+        match self {
+            Side::Left => Direction::FromFront,
+            Side::Right => Direction::FromBack,
+        }
+    }
+}
+
 /// Some elements of a list, from either end.
 pub enum Elements<'a> {
     Pack(listpack::Iter<'a>),
@@ -188,17 +197,29 @@ impl List {
         true
     }
 
+    /// Visits the indexes of the elements that are `text`, seen from that end, as long as `visit` says so.
+    pub fn for_each_match(&self, text: &[u8], side: Side, mut visit: impl FnMut(usize) -> bool) {
+        match self {
+            List::Pack(pack) => {
+                let needle = Needle::new(text);
+                let mut elements = pack.iter().enumerate();
+                let mut look = |(index, value)| !needle.is(value) || visit(index);
+                match side {
+                    Side::Left => elements.all(look),
+                    Side::Right => {
+                        pack.iter().rev().zip((0..pack.len()).rev()).all(|(value, index)| look((index, value)))
+                    }
+                };
+            }
+            List::Nodes(nodes) => nodes.for_each_match(text, side.direction(), visit),
+        }
+    }
+
     /// Removes up to `count` elements that are `text`, seen from that end. Returns how many there were.
     pub fn remove_matching(&mut self, text: &[u8], count: usize, side: Side) -> usize {
         match self {
             List::Pack(pack) => remove_from_pack(pack, &Needle::new(text), count, side),
-            List::Nodes(nodes) => {
-                let direction = match side {
-                    Side::Left => Direction::FromFront,
-                    Side::Right => Direction::FromBack,
-                };
-                nodes.remove_matching(text, count, direction)
-            }
+            List::Nodes(nodes) => nodes.remove_matching(text, count, side.direction()),
         }
     }
 }

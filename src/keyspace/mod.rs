@@ -43,7 +43,7 @@ pub use list::{List, Side};
 pub use lru::UseClock;
 pub use object::{Context, Kind, Object, Typed, WrongType};
 pub use observers::{Invalidation, Notification, Observers, Pending};
-pub use reclaim::Reclaimer;
+pub use reclaim::{Discarded, Reclaimer};
 pub use set::{Member, Set};
 pub use snapshot::{SharedSink, SnapshotSink};
 pub use sorted_set::{End, Members, Scanned, SortedSet};
@@ -140,6 +140,8 @@ pub struct Keyspace {
     random: RefCell<Random>,
     reclaimer: Reclaimer,
     walk: snapshot::Walk,
+    /// What the reclaimer gets at the end of the turn.
+    discarded: Discarded,
     /// Keys found expired by readers, which can't remove them: database and hash.
     expired_seen: RefCell<Vec<(usize, u64)>>,
     now_ms: i64,
@@ -167,6 +169,7 @@ impl Keyspace {
             random: RefCell::new(random),
             reclaimer: Reclaimer::default(),
             walk: snapshot::Walk::default(),
+            discarded: Discarded::default(),
             expired_seen: RefCell::default(),
             now_ms,
             lru_clock: 0,
@@ -253,6 +256,9 @@ impl Keyspace {
     /// Hands what the turn's commands let go of to the thread that frees it.
     #[inline]
     pub fn flush_garbage(&mut self) {
+        for displaced in self.discarded.drain() {
+            self.reclaimer.displaced(displaced);
+        }
         self.reclaimer.flush();
     }
 

@@ -1,7 +1,8 @@
-//! The values that are not strings, each in a box of its own behind the entry.
+//! The values that are not strings: three words in the entry, the last of which points to all that the value has.
 
 use std::cell::RefCell;
 
+use super::reclaim::Discarded;
 use super::{Hash, List, Set, Settings, SortedSet};
 use crate::base::hash::KeyHasher;
 use crate::base::random::Random;
@@ -94,6 +95,8 @@ pub struct Context<'a> {
     pub hasher: &'a KeyHasher,
     pub now_ms: i64,
     pub(super) random: &'a RefCell<Random>,
+    /// Where what a change pushes out goes, if freeing it may take long.
+    pub(super) discarded: &'a Discarded,
 }
 
 impl Context<'_> {
@@ -142,9 +145,9 @@ macro_rules! typed {
                 match self { $(Object::$type(value) => value.is_heavy(),)* }
             }
 
-            /// Memory held, bytes; of a large one estimated from `samples` elements (0: from all).
+            /// Memory held besides the object itself, bytes; of a large one estimated from `samples` elements (0: from all).
             pub fn memory_bytes(&self, samples: usize) -> usize {
-                size_of::<Object>() + match self { $(Object::$type(value) => value.memory_bytes(samples),)* }
+                match self { $(Object::$type(value) => value.memory_bytes(samples),)* }
             }
 
             /// Another one with the same elements.

@@ -1,6 +1,7 @@
 //! Freeing off the loop: what is expensive to free is collected during a turn and handed, once a turn, to a thread that does nothing
 //! else.
 
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -49,6 +50,38 @@ fn is_heavy(value: &ValueRef<'_>) -> bool {
     }
 }
 
+impl Displaced {
+    fn is_heavy(&self) -> bool {
+        match self {
+            Displaced::Nothing => false,
+            Displaced::Entry(entry) => is_heavy(&entry.value()),
+            Displaced::Value(Value::Raw(bytes)) => bytes.capacity() >= HEAVY_BYTES,
+            Displaced::Value(Value::Object(object)) => object.is_heavy(),
+            Displaced::Value(Value::Int(_) | Value::Short(_)) => false,
+        }
+    }
+}
+
+/// What changes inside a value let go of, fields of a hash for one; they know of no [`Reclaimer`], which takes it from here.
+#[derive(Default)]
+pub struct Discarded(RefCell<Vec<Displaced>>);
+
+impl Discarded {
+    /// Frees it here if that is cheap, else elsewhere.
+    #[inline]
+    pub fn take_in(&self, displaced: Displaced) {
+        if displaced.is_heavy() {
+            self.0.borrow_mut().push(displaced);
+        }
+    }
+
+    /// What is to be freed elsewhere.
+    #[inline]
+    pub fn drain(&mut self) -> impl Iterator<Item = Displaced> {
+        self.0.get_mut().drain(..)
+    }
+}
+
 impl Reclaimer {
     /// Frees the entry here if that is cheap, else elsewhere.
     #[inline]
@@ -61,19 +94,13 @@ impl Reclaimer {
     /// Frees what a new value displaced here if that is cheap, else elsewhere.
     #[inline]
     pub fn displaced(&mut self, displaced: Displaced) {
+        if !displaced.is_heavy() {
+            return;
+        }
         match displaced {
             Displaced::Nothing => {}
-            Displaced::Entry(entry) => self.entry(entry),
-            Displaced::Value(value) => {
-                let heavy = match &value {
-                    Value::Raw(bytes) => bytes.capacity() >= HEAVY_BYTES,
-                    Value::Object(object) => object.is_heavy(),
-                    Value::Int(_) | Value::Short(_) => false,
-                };
-                if heavy {
-                    self.collect(Garbage::Value(value));
-                }
-            }
+            Displaced::Entry(entry) => self.collect(Garbage::Entry(entry)),
+            Displaced::Value(value) => self.collect(Garbage::Value(value)),
         }
     }
 

@@ -14,7 +14,7 @@ use super::entry::ByKey;
 use super::{Context, Entry, Kind, NewValue, Object, Typed};
 use crate::base::hash::KeyHasher;
 use crate::base::number::parse_i64;
-use crate::collections::intset::IntSet;
+use crate::collections::intset::{self, IntSet};
 use crate::collections::listpack::{Listpack, ListpackValue};
 use crate::collections::segmented_table::SegmentedTable;
 
@@ -29,11 +29,8 @@ pub enum Set {
     Table(Box<SegmentedTable<Entry>>),
 }
 
-/// Members of an intset, whatever is configured.
-const INTSET_MAX: usize = 1 << 30;
-
 fn intset_max(context: &Context<'_>) -> usize {
-    context.settings.set_max_intset_entries.min(INTSET_MAX)
+    context.settings.set_max_intset_entries.min(intset::LEN_MAX)
 }
 
 /// Adds a member that is not there.

@@ -307,7 +307,7 @@ impl<'a> Writer<'a> {
         event: Event,
         change: impl FnOnce(&mut T, &Context<'_>) -> Changed<R>,
     ) -> Result<Option<R>, WrongType> {
-        let Keyspace { dbs, hasher, settings, random, now_ms, lru_clock, .. } = &mut *self.keyspace;
+        let Keyspace { dbs, hasher, settings, random, discarded, now_ms, lru_clock, .. } = &mut *self.keyspace;
         let Some(entry) = dbs[self.db].find_mut(key) else { return Ok(None) };
         if entry.is_expired(*now_ms) {
             self.keyspace.remove_expired(self.db, key);
@@ -319,7 +319,7 @@ impl<'a> Writer<'a> {
             entry.set_lru(lru_clock);
         }
         let value = entry.object_mut().and_then(T::of_mut).ok_or(WrongType)?;
-        let context = Context { settings, hasher, now_ms: *now_ms, random };
+        let context = Context { settings, hasher, now_ms: *now_ms, random, discarded };
         let due_before = value.next_deadline_ms();
         let Changed(answer, changes) = change(value, &context);
         let is_empty = value.is_empty();
@@ -354,7 +354,7 @@ impl<'a> Writer<'a> {
         let mut value = make(&context);
         let Changed(answer, changes) = change(&mut value, &context);
         if !value.is_empty() {
-            self.insert(key, NewValue::Object(Box::new(value.into_object())));
+            self.insert(key, NewValue::Object(value.into_object()));
             self.changed_in(key, event, changes, false);
         }
         Ok(answer)
@@ -370,7 +370,7 @@ impl<'a> Writer<'a> {
             }
             return;
         }
-        self.set(key, NewValue::Object(Box::new(object)), Ttl::Clear);
+        self.set(key, NewValue::Object(object), Ttl::Clear);
         self.notify(event, key);
     }
 
@@ -381,13 +381,13 @@ impl<'a> Writer<'a> {
 
     /// Frees an object that a change has taken out of its key: here if that is cheap, else off the loop.
     pub fn discard(&mut self, object: impl Into<Object>) {
-        self.keyspace.reclaimer.displaced(Displaced::Value(Value::Object(Box::new(object.into()))));
+        self.keyspace.reclaimer.displaced(Displaced::Value(Value::Object(object.into())));
     }
 
     /// What a value may need while it is made.
     pub fn context(&self) -> Context<'_> {
-        let Keyspace { hasher, settings, random, now_ms, .. } = &*self.keyspace;
-        Context { settings, hasher, now_ms: *now_ms, random }
+        let Keyspace { hasher, settings, random, discarded, now_ms, .. } = &*self.keyspace;
+        Context { settings, hasher, now_ms: *now_ms, random, discarded }
     }
 
     /// Elements of the key's value have been changed, and perhaps none is left.

@@ -27,7 +27,6 @@ impl Engine {
     pub fn cron(&mut self) {
         let started_ns = self.clock.monotonic_ns();
         self.clock.resync();
-        self.recorder.mark(self.clock.thread_cpu_ns());
         self.check_clients();
         self.sample();
         self.check_save_points();

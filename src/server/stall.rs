@@ -1,8 +1,9 @@
 //! The stall recorder: what each turn took, phase by phase, and what the longest ones were busy with.
 //!
 //! A thread that the kernel does not run makes a turn long that did little. So the time that the thread really ran is told apart, by its
-//! CPU time: read (a system call) only after a turn of a quarter of a millisecond and ten times a second, since short turns were
-//! hardly interrupted.
+//! CPU time: read (a system call) only after a turn of a quarter of a millisecond and after every [`MARK_TURNS`] short ones, which were
+//! hardly interrupted. The sleeps between turns take CPU time too, a microsecond or two each; so many of them at most hide that much of
+//! an interruption.
 //!
 //! Cost: five clock readings a turn, however many requests the turn runs.
 
@@ -79,6 +80,9 @@ pub struct Recorder {
 /// Turns shorter than this are only counted.
 const LOOK_NS: u64 = 250_000;
 
+/// Turns after which the thread's CPU time is looked at again.
+const MARK_TURNS: u64 = 64;
+
 /// Powers of two told apart: up to a day and a half.
 const HISTOGRAM: usize = 48;
 
@@ -130,6 +134,9 @@ impl Recorder {
         self.busy_since_mark_ns += wall_ns;
         self.histogram[(u64::BITS - wall_ns.leading_zeros()).min(HISTOGRAM as u32 - 1) as usize] += 1;
         if wall_ns < LOOK_NS {
+            if self.turns.is_multiple_of(MARK_TURNS) {
+                self.mark(cpu_ns());
+            }
             return None;
         }
         let stolen_ns = self.mark(cpu_ns()).min(wall_ns);
@@ -147,9 +154,9 @@ impl Recorder {
         None
     }
 
-    /// Looks at the thread's CPU time: how much of the turns since the last look it did not run, nanoseconds. Called now and then, so
+    /// Looks at the thread's CPU time: how much of the turns since the last look it did not run, nanoseconds. Done now and then, so
     /// that what it finds after a long turn is that turn's.
-    pub fn mark(&mut self, cpu_ns: u64) -> u64 {
+    fn mark(&mut self, cpu_ns: u64) -> u64 {
         let ran_ns = cpu_ns.saturating_sub(self.cpu_mark_ns);
         let stolen_ns = self.busy_since_mark_ns.saturating_sub(ran_ns);
         self.cpu_mark_ns = cpu_ns;

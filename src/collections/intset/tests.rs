@@ -23,7 +23,7 @@ fn check(set: &IntSet, twin: &BTreeSet<i64>) {
     assert!(set.iter().rev().eq(twin.iter().rev().copied()));
     assert_eq!((set.len(), set.iter().len(), set.is_empty()), (twin.len(), twin.len(), twin.is_empty()));
     assert_eq!((set.min(), set.max()), (twin.first().copied(), twin.last().copied()));
-    assert_eq!(IntSet::from_bytes(set.as_bytes().to_vec()).as_ref(), Ok(set));
+    assert_eq!(IntSet::from_bytes(set.as_bytes()).as_ref(), Ok(set));
 }
 
 #[test]
@@ -36,7 +36,7 @@ fn bytes_are_redis_bytes() {
         }
         assert_eq!(set.as_bytes(), bytes);
         check(&set, &members.iter().copied().collect());
-        assert_eq!(IntSet::from_bytes(bytes.to_vec()), Ok(set));
+        assert_eq!(IntSet::from_bytes(bytes), Ok(set));
     }
 }
 
@@ -78,11 +78,11 @@ fn behaves_as_a_set() {
 fn every_changed_byte_is_refused_or_harmless() {
     for (bytes, _) in FIXTURES {
         for at in 0..bytes.len() {
-            assert!(IntSet::from_bytes(bytes[..at].to_vec()).is_err());
+            assert!(IntSet::from_bytes(&bytes[..at]).is_err());
             for value in 0..=255 {
                 let mut changed = bytes.to_vec();
                 changed[at] = value;
-                let Ok(mut set) = IntSet::from_bytes(changed) else { continue };
+                let Ok(mut set) = IntSet::from_bytes(&changed) else { continue };
                 let mut twin: BTreeSet<i64> = set.iter().collect();
                 check(&set, &twin);
                 for member in [0, -1, 300, 70_000, i64::MIN, 1, 5] {
@@ -98,7 +98,7 @@ fn every_changed_byte_is_refused_or_harmless() {
 
 #[test]
 fn what_is_not_an_intset_is_refused() {
-    let refused = |bytes: &[u8]| IntSet::from_bytes(bytes.to_vec()).expect_err("must be refused").0;
+    let refused = |bytes: &[u8]| IntSet::from_bytes(bytes).expect_err("must be refused").0;
     assert!(refused(&[]).contains("header"));
     assert!(refused(&[2, 0, 0, 0, 0, 0]).contains("header"));
     assert!(refused(&[3, 0, 0, 0, 0, 0, 0, 0]).contains("encoding"));

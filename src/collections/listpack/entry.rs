@@ -18,6 +18,7 @@
 //! functions cannot leave it, whatever its bytes.
 
 use crate::base::number::parse_i64;
+use crate::collections::thin_bytes::ThinBytes;
 
 /// Ends a pack.
 pub(super) const END: u8 = 0xFF;
@@ -153,6 +154,17 @@ impl<'a> Needle<'a> {
         }
         let (value, size) = decode(rest)?;
         Some((self.is(value), size + backlen_len(size)))
+    }
+}
+
+/// Whether the entry at the front of `rest` is as [`Encoded::new`] makes it.
+pub(super) fn is_canonical(rest: &[u8]) -> bool {
+    match decode(rest) {
+        Some((ListpackValue::Int(value), size)) => size == encode_int(value).1,
+        Some((ListpackValue::Bytes(bytes), size)) => {
+            size == encode_len(bytes.len()).1 + bytes.len() && parse_i64(bytes).is_none()
+        }
+        None => false,
     }
 }
 
@@ -317,7 +329,7 @@ impl<'a> Encoded<'a> {
 
     /// Adds the entry to the end of `out`.
     #[inline]
-    pub fn extend(&self, out: &mut Vec<u8>) {
+    pub fn extend(&self, out: &mut ThinBytes) {
         if self.head_len == 1 {
             out.push(self.head[0]);
         } else {
@@ -333,6 +345,13 @@ impl<'a> Encoded<'a> {
             write_backlen(backlen, size);
             out.extend_from_slice(backlen);
         }
+    }
+
+    /// The entry's bytes, with the backlen.
+    pub fn to_vec(&self) -> Vec<u8> {
+        let mut bytes = vec![0; self.len()];
+        self.write(&mut bytes);
+        bytes
     }
 
     /// Fills `out`, which is [`Encoded::len`] bytes long.

@@ -51,7 +51,7 @@ fn check(pack: &Listpack, expected: &[Vec<u8>]) {
     assert!(pack.iter().map(ListpackValue::to_vec).eq(expected.iter().cloned()));
     assert!(pack.iter().rev().map(ListpackValue::to_vec).eq(expected.iter().rev().cloned()));
     assert!(pack.iter().zip(expected).all(|(value, text)| value.text_len() == text.len()));
-    let reread = Listpack::from_bytes(pack.as_bytes().to_vec()).expect("a pack of our own is valid");
+    let reread = Listpack::from_bytes(pack.as_bytes()).expect("a pack of our own is valid");
     assert_eq!(reread.len(), expected.len());
     // A pack holds what it needs, an eighth of room at its ends, and the rest of a size class.
     assert!(pack.memory_bytes() <= super::SHRINK_ABOVE.max(pack.total_bytes() * 5 / 2), "{}", pack.memory_bytes());
@@ -67,12 +67,12 @@ fn bytes_are_redis_bytes() {
     let strings = pack_of(STRINGS_TEXT.iter().map(|text| text.as_bytes()));
     assert_eq!(strings.as_bytes(), unhex(STRINGS));
     assert!(strings.iter().zip(STRINGS_TEXT).all(|(value, text)| value == ListpackValue::Bytes(text.as_bytes())));
-    let hash = Listpack::from_bytes(unhex(HASH)).expect("written by Redis");
+    let hash = Listpack::from_bytes(&unhex(HASH)).expect("written by Redis");
     let pairs: Vec<(Vec<u8>, Vec<u8>)> = hash.pairs().map(|(field, value)| (field.to_vec(), value.to_vec())).collect();
     let expected: [(&[u8], &[u8]); 3] = [(b"name", b"zedis"), (b"year", b"2024"), (b"f", b"")];
     assert!(pairs.iter().map(|(field, value)| (&field[..], &value[..])).eq(expected));
     assert_eq!(hash, pack_of([&b"name"[..], b"zedis", b"year", b"2024", b"f", b""]));
-    let zset = Listpack::from_bytes(unhex(ZSET)).expect("written by Redis");
+    let zset = Listpack::from_bytes(&unhex(ZSET)).expect("written by Redis");
     assert_eq!(texts(&zset), [&b"a"[..], b"-1.5", b"b", b"3", b"c", b"inf"]);
 }
 
@@ -218,7 +218,7 @@ fn read(pack: &Listpack, twin: &[Vec<u8>], random: &mut Random) {
 
 /// Does everything to a pack that was accepted; nothing may panic, and what comes out must be valid again.
 fn exercise(bytes: Vec<u8>) {
-    let Ok(pack) = Listpack::from_bytes(bytes) else { return };
+    let Ok(pack) = Listpack::from_bytes(&bytes) else { return };
     let twin = texts(&pack);
     assert_eq!(pack.iter().rev().count(), twin.len());
     for (index, text) in twin.iter().enumerate() {
@@ -262,7 +262,7 @@ fn wrong_lengths_and_counts_are_refused() {
     let refused = |change: &dyn Fn(&mut Vec<u8>)| {
         let mut bytes = good.clone();
         change(&mut bytes);
-        Listpack::from_bytes(bytes).expect_err("must be refused").0
+        Listpack::from_bytes(&bytes).expect_err("must be refused").0
     };
     assert!(refused(&|bytes| bytes.clear()).contains("header"));
     assert!(refused(&|bytes| bytes.truncate(6)).contains("length"));
@@ -276,7 +276,7 @@ fn wrong_lengths_and_counts_are_refused() {
     // A count that says nothing is no wrong count.
     let mut unknown = good.clone();
     unknown[4..6].copy_from_slice(&[255, 255]);
-    assert_eq!(Listpack::from_bytes(unknown).map(|pack| pack.len()), Ok(6));
+    assert_eq!(Listpack::from_bytes(&unknown).map(|pack| pack.len()), Ok(6));
 }
 
 #[test]
@@ -296,7 +296,7 @@ fn random_bytes_are_refused_or_harmless() {
 
 #[test]
 fn outdated_positions_read_something_or_nothing() {
-    let pack = Listpack::from_bytes(unhex(INTS)).expect("written by Redis");
+    let pack = Listpack::from_bytes(&unhex(INTS)).expect("written by Redis");
     for offset in 0..300 {
         let position = Position(offset);
         let _ = (pack.get(position), pack.next(position), pack.prev(position), pack.iter_from(position).count());
@@ -311,7 +311,7 @@ fn counts_beyond_16_bits_are_exact() {
         pack.append(1);
     }
     assert_eq!((pack.len(), &pack.as_bytes()[4..HEADER]), (70_000, &[255, 255][..]));
-    let reread = Listpack::from_bytes(pack.as_bytes().to_vec()).expect("a pack of our own is valid");
+    let reread = Listpack::from_bytes(pack.as_bytes()).expect("a pack of our own is valid");
     assert_eq!(reread.len(), 70_000);
     pack.remove_range(10, 4_466);
     assert_eq!((pack.len(), &pack.as_bytes()[4..HEADER]), (65_534, &[254, 255][..]));
@@ -331,7 +331,7 @@ fn integers_are_found_by_their_text_and_strings_by_theirs() {
     assert_eq!((pack.find(b"12", 1), pack.first(), pack.last(), pack.len()), (None, None, None, 0));
     // Another server may have kept an integer as a string; it is the same element.
     let bytes = vec![11, 0, 0, 0, 1, 0, 0x82, b'1', b'2', 3, END];
-    let foreign = Listpack::from_bytes(bytes).expect("valid, if wasteful");
+    let foreign = Listpack::from_bytes(&bytes).expect("valid, if wasteful");
     assert_eq!(foreign.find(b"12", 0), foreign.first());
     assert_eq!(foreign.iter().next().and_then(ListpackValue::as_i64), Some(12));
 }
@@ -373,4 +373,30 @@ fn a_queue_in_a_pack_does_not_grow() {
         assert!(pack.memory_bytes() <= 448, "{} bytes for {}", pack.memory_bytes(), pack.total_bytes());
     }
     assert!(pack.iter().map(ListpackValue::as_i64).eq((19_950..20_000).map(Some)));
+}
+
+/// What could be written in fewer bytes is: a string has one encoding, whoever wrote the pack.
+#[test]
+fn a_pack_from_elsewhere_is_written_as_redis_writes_it() {
+    let entries: [(&[u8], &str); 6] = [
+        (&[0x81, b'7', 0x02], "7"),                   // digits as a string
+        (&[0xC0, 0x05, 0x02], "5"),                   // a 13-bit 5
+        (&[0xF4, 1, 0, 0, 0, 0, 0, 0, 0, 0x09], "1"), // a 64-bit 1
+        (&[0xE0, 0x02, b'a', b'b', 0x04], "ab"),      // a long length for two bytes
+        (&[0xF0, 1, 0, 0, 0, b'c', 0x06], "c"),       // a longer one
+        (&[0xF1, 0xFF, 0xFF, 0x03], "-1"),            // 16 bits for what fits in 13
+    ];
+    let mut bytes = vec![0, 0, 0, 0, entries.len() as u8, 0];
+    let mut expected = Listpack::new();
+    for (entry, text) in entries {
+        bytes.extend_from_slice(entry);
+        expected.append(text.as_bytes());
+    }
+    bytes.push(0xFF);
+    let total = bytes.len() as u32;
+    bytes[..4].copy_from_slice(&total.to_le_bytes());
+    let pack = Listpack::from_bytes(&bytes).expect("valid, if wasteful");
+    assert_eq!(pack.as_bytes(), expected.as_bytes());
+    assert_eq!(pack.len(), entries.len());
+    assert!(entries.iter().all(|(_, text)| pack.find(text.as_bytes(), 0).is_some()));
 }

@@ -2,7 +2,7 @@
 
 use super::sequence::At;
 use super::{Direction, Node, Place, Quicklist};
-use crate::collections::listpack::{ListpackValue, Needle, Position};
+use crate::collections::listpack::{ListpackValue, Position};
 
 /// Where in a node an element is to go.
 enum Spot {
@@ -193,26 +193,20 @@ impl Quicklist {
 
     /// Removes up to `count` elements that are `text`, seen from that end. Returns how many there were.
     pub fn remove_matching(&mut self, text: &[u8], count: usize, direction: Direction) -> usize {
-        let needle = Needle::new(text);
+        let search = self.search(text);
         let limit = self.limit.halved();
         let mut removed = 0;
         // Elements that were looked at and stay; they are at the end where the search began.
         let mut kept = 0;
-        let mut next = match direction {
-            Direction::FromFront => self.nodes.first(),
-            Direction::FromBack => self.nodes.last(),
-        };
+        let mut next = self.nodes.end(direction);
         while let Some(at) = next
             && removed < count
         {
-            let (gone, stay) = self.nodes.edit(at, |node| node.remove_matching(&needle, count - removed, direction));
+            let (gone, stay) = self.nodes.edit(at, |node| node.remove_matching(&search, count - removed, direction));
             removed += gone;
             kept += stay;
             if gone == 0 {
-                next = match direction {
-                    Direction::FromFront => self.nodes.next(at),
-                    Direction::FromBack => self.nodes.prev(at),
-                };
+                next = self.nodes.beside(at, direction);
                 continue;
             }
             if stay == 0 {

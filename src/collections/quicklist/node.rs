@@ -1,13 +1,23 @@
 //! One node of a quicklist: a pack, or an element too large for one. And how large a pack may be.
 
 use super::Direction;
-use crate::collections::listpack::{Listpack, ListpackValue, Needle, Position};
+use crate::collections::listpack::{self, Listpack, ListpackValue, Position, Search};
 
 /// How large a pack may become: `list-max-listpack-size`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct NodeLimit {
     pub(super) bytes: u32,
     entries: u32,
+    /// Up to where a node is filled.
+    pub(super) fill_bytes: u32,
+}
+
+/// Bytes up to which nodes of at most `bytes` bytes are filled, so that a full one and its head fill a size class of the allocator. Of
+/// the classes up to 8 kB it is the next smaller one: jemalloc describes each run of pages with 128 bytes, and a run has one
+/// block of 4,096 or 8,192 bytes, but eight of 3,584 and four of 7,168. Larger blocks are runs of their own.
+const fn fill_bytes(bytes: u32) -> u32 {
+    let class = if bytes <= 8192 { bytes - bytes / 8 } else { bytes };
+    class - listpack::HEAD_BYTES as u32
 }
 
 /// Packs that are limited by their number of elements are still not larger than this, in bytes.
@@ -22,9 +32,19 @@ impl NodeLimit {
     pub fn from_config(list_max_listpack_size: i64) -> NodeLimit {
         if list_max_listpack_size < 0 {
             let doublings = list_max_listpack_size.max(-5).unsigned_abs() - 1;
-            return NodeLimit { bytes: 4096 << doublings, entries: u32::MAX };
+            return NodeLimit::new(4096 << doublings, u32::MAX);
         }
-        NodeLimit { bytes: BYTES_WITH_ENTRIES, entries: list_max_listpack_size.clamp(1, ENTRIES_MAX - 1) as u32 }
+        NodeLimit::new(BYTES_WITH_ENTRIES, list_max_listpack_size.clamp(1, ENTRIES_MAX - 1) as u32)
+    }
+
+    const fn new(bytes: u32, entries: u32) -> NodeLimit {
+        NodeLimit { bytes, entries, fill_bytes: fill_bytes(bytes) }
+    }
+
+    /// Whether a node of that size would be too full: with Redis's limit a little earlier than a pack is too large.
+    #[inline]
+    pub fn is_overfull(self, bytes: usize, entries: usize) -> bool {
+        bytes > self.fill_bytes as usize || entries > self.entries as usize
     }
 
     /// Whether a pack of that size is too large.
@@ -41,7 +61,7 @@ impl NodeLimit {
 
     /// Half the size.
     pub fn halved(self) -> NodeLimit {
-        NodeLimit { bytes: self.bytes / 2, entries: self.entries / 2 }
+        NodeLimit { bytes: self.bytes / 2, entries: self.entries / 2, fill_bytes: self.fill_bytes / 2 }
     }
 }
 
@@ -52,7 +72,7 @@ pub enum Node {
     Plain(Box<[u8]>),
 }
 
-const _: () = assert!(size_of::<Node>() == 32);
+const _: () = assert!(size_of::<Node>() == 16);
 
 impl Node {
     pub(super) fn new(value: ListpackValue<'_>, limit: NodeLimit) -> Node {
@@ -94,7 +114,7 @@ impl Node {
             Node::Packed(pack) => {
                 let bytes = value.text_len();
                 let larger = pack.total_bytes() + bytes + ENTRY_OVERHEAD;
-                if limit.is_large(bytes) || limit.is_exceeded(larger, pack.len() + 1) { None } else { Some(pack) }
+                if limit.is_large(bytes) || limit.is_overfull(larger, pack.len() + 1) { None } else { Some(pack) }
             }
             Node::Plain(_) => None,
         }
@@ -115,7 +135,7 @@ impl Node {
         match (self, other) {
             (Node::Packed(pack), Node::Packed(other)) => {
                 let bytes = pack.total_bytes() + other.total_bytes();
-                !limit.is_exceeded(bytes, pack.len() + other.len())
+                !limit.is_overfull(bytes, pack.len() + other.len())
             }
             _ => false,
         }
@@ -175,22 +195,46 @@ impl Node {
         }
     }
 
-    pub(super) fn find(&self, needle: &Needle<'_>, direction: Direction) -> Option<Position> {
+    pub(super) fn find(&self, search: &Search<'_>, direction: Direction) -> Option<Position> {
+        let needle = search.needle();
         match (self, direction) {
+            (Node::Packed(pack), _) if !search.may_be_in(pack) => None,
             (Node::Packed(pack), Direction::FromFront) => pack.find_from(pack.first()?, needle, 0),
             (Node::Packed(pack), Direction::FromBack) => pack.rfind(needle),
             (Node::Plain(bytes), _) => (**bytes == *needle.text()).then_some(Position::UNUSED),
         }
     }
 
-    /// Removes up to `count` elements that are `needle`, seen from that end. Returns how many, and how many are left.
+    /// Visits the indexes of the elements that match, seen from that end, as long as `visit` says so; false: it has not.
+    pub(super) fn for_each_match(
+        &self,
+        search: &Search<'_>,
+        direction: Direction,
+        mut visit: impl FnMut(usize) -> bool,
+    ) -> bool {
+        let needle = search.needle();
+        match (self, direction) {
+            (Node::Packed(pack), _) if !search.may_be_in(pack) => true,
+            (Node::Packed(pack), Direction::FromFront) => {
+                pack.iter().enumerate().all(|(index, value)| !needle.is(value) || visit(index))
+            }
+            (Node::Packed(pack), Direction::FromBack) => {
+                pack.iter().rev().enumerate().all(|(index, value)| !needle.is(value) || visit(pack.len() - 1 - index))
+            }
+            (Node::Plain(bytes), _) => **bytes != *needle.text() || visit(0),
+        }
+    }
+
+    /// Removes up to `count` elements that match, seen from that end. Returns how many, and how many are left.
     pub(super) fn remove_matching(
         &mut self,
-        needle: &Needle<'_>,
+        search: &Search<'_>,
         count: usize,
         direction: Direction,
     ) -> (usize, usize) {
+        let needle = search.needle();
         let pack = match self {
+            Node::Packed(pack) if !search.may_be_in(pack) => return (0, pack.len()),
             Node::Packed(pack) => pack,
             // It is for the list to drop the node.
             Node::Plain(bytes) => return if **bytes == *needle.text() { (1, 0) } else { (0, 1) },

@@ -3,7 +3,7 @@
 //! ```text
 //!   blocks:  [ 256 nodes | 90,112 elements ] [ 131 | 44,020 ] ... [ 17 | 6,001 ]     a deque of deques
 //!                 |
-//!                 node, node, node, ...          32 bytes each, elsewhere only what they hold
+//!                 node, node, node, ...          24 bytes each with its count, elsewhere only what they hold
 //! ```
 //!
 //! Owns the nodes; what is in them is the list's affair, which changes a node through [`Sequence::edit`] so that the counts follow.
@@ -17,16 +17,25 @@
 
 use std::collections::VecDeque;
 
-use super::Node;
+use super::{Direction, Node};
 
 /// Most nodes of a block.
 const BLOCK: usize = 256;
 /// A block with fewer nodes than this joins a neighbour if both together are at most half full.
 const JOIN_BELOW: usize = BLOCK / 8;
 
+/// A node, and its number of elements: so that counting to an index stays in this memory.
+#[derive(Clone, Debug)]
+struct Slot {
+    len: u32,
+    node: Node,
+}
+
+const _: () = assert!(size_of::<Slot>() == 24);
+
 #[derive(Clone, Debug, Default)]
 struct Block {
-    nodes: VecDeque<Node>,
+    nodes: VecDeque<Slot>,
     len: usize,
 }
 
@@ -42,6 +51,18 @@ pub struct At {
 pub struct Sequence {
     blocks: VecDeque<Block>,
     len: usize,
+}
+
+impl Slot {
+    fn new(node: Node) -> Slot {
+        // A pack of at most 4 GB has fewer elements than that.
+        Slot { len: node.len() as u32, node }
+    }
+
+    #[inline]
+    fn len(&self) -> usize {
+        self.len as usize
+    }
 }
 
 impl Sequence {
@@ -66,12 +87,12 @@ impl Sequence {
 
     pub fn memory_bytes(&self) -> usize {
         let nodes: usize = self.blocks.iter().map(|block| block.nodes.capacity()).sum();
-        nodes * size_of::<Node>() + self.blocks.capacity() * size_of::<Block>()
+        nodes * size_of::<Slot>() + self.blocks.capacity() * size_of::<Block>()
     }
 
     /// All nodes from the front.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = &Node> {
-        self.blocks.iter().flat_map(|block| block.nodes.iter())
+        self.blocks.iter().flat_map(|block| block.nodes.iter().map(|slot| &slot.node))
     }
 
     #[inline]
@@ -111,19 +132,43 @@ impl Sequence {
         Some(At { block, node: self.blocks[block].nodes.len() - 1 })
     }
 
+    /// The node at that end.
+    pub fn end(&self, direction: Direction) -> Option<At> {
+        match direction {
+            Direction::FromFront => self.first(),
+            Direction::FromBack => self.last(),
+        }
+    }
+
+    /// The node after that one, for a walk in that direction.
+    #[inline]
+    pub fn beside(&self, at: At, direction: Direction) -> Option<At> {
+        match direction {
+            Direction::FromFront => self.next(at),
+            Direction::FromBack => self.prev(at),
+        }
+    }
+
+    /// A node about in the middle.
+    pub fn middle(&self) -> Option<&Node> {
+        let block = self.blocks.get(self.blocks.len() / 2)?;
+        block.nodes.get(block.nodes.len() / 2).map(|slot| &slot.node)
+    }
+
     #[inline]
     pub fn get(&self, at: At) -> &Node {
-        &self.blocks[at.block].nodes[at.node]
+        &self.blocks[at.block].nodes[at.node].node
     }
 
     /// Changes a node, whose number of elements may change with it.
     #[inline]
     pub fn edit<R>(&mut self, at: At, change: impl FnOnce(&mut Node) -> R) -> R {
         let block = &mut self.blocks[at.block];
-        let node = &mut block.nodes[at.node];
-        let before = node.len();
-        let result = change(node);
-        let after = node.len();
+        let slot = &mut block.nodes[at.node];
+        let before = slot.len();
+        let result = change(&mut slot.node);
+        let after = slot.node.len();
+        slot.len = after as u32;
         block.len = block.len - before + after;
         self.len = self.len - before + after;
         result
@@ -136,7 +181,7 @@ impl Sequence {
         }
         let (block, rest) = nearest(&self.blocks, self.len, index, |block| block.len)?;
         let nodes = &self.blocks[block].nodes;
-        let (node, rest) = nearest(nodes, self.blocks[block].len, rest, Node::len)?;
+        let (node, rest) = nearest(nodes, self.blocks[block].len, rest, Slot::len)?;
         Some((At { block, node }, rest))
     }
 
@@ -168,9 +213,10 @@ impl Sequence {
     }
 
     fn put(&mut self, at: At, node: Node) {
-        let len = node.len();
+        let slot = Slot::new(node);
+        let len = slot.len();
         let block = &mut self.blocks[at.block];
-        block.nodes.insert(at.node, node);
+        block.nodes.insert(at.node, slot);
         block.len += len;
         self.len += len;
     }
@@ -182,7 +228,7 @@ impl Sequence {
             return at;
         }
         let nodes = block.nodes.split_off(BLOCK / 2);
-        let len = nodes.iter().map(Node::len).sum();
+        let len = nodes.iter().map(Slot::len).sum();
         block.len -= len;
         self.blocks.insert(at.block + 1, Block { nodes, len });
         if at.node <= BLOCK / 2 { at } else { At { block: at.block + 1, node: at.node - BLOCK / 2 } }
@@ -191,12 +237,12 @@ impl Sequence {
     /// Removes a node. Also where the one behind it is now.
     pub fn remove(&mut self, at: At) -> (Option<Node>, Option<At>) {
         let block = &mut self.blocks[at.block];
-        let node = block.nodes.remove(at.node);
-        let len = node.as_ref().map_or(0, Node::len);
+        let slot = block.nodes.remove(at.node);
+        let len = slot.as_ref().map_or(0, Slot::len);
         block.len -= len;
         self.len -= len;
         let next = self.tidy(at);
-        (node, self.normal(next))
+        (slot.map(|slot| slot.node), self.normal(next))
     }
 
     /// The node at `at` takes in the one behind it, if `may` says so to both. Returns where the node is then.
@@ -278,7 +324,8 @@ impl Sequence {
     pub fn check(&self) {
         for block in &self.blocks {
             assert!((1..=BLOCK).contains(&block.nodes.len()));
-            assert_eq!(block.len, block.nodes.iter().map(Node::len).sum::<usize>());
+            assert!(block.nodes.iter().all(|slot| slot.len() == slot.node.len()));
+            assert_eq!(block.len, block.nodes.iter().map(Slot::len).sum::<usize>());
         }
         assert_eq!(self.len, self.blocks.iter().map(|block| block.len).sum::<usize>());
     }
@@ -292,8 +339,8 @@ impl Sequence {
 impl Block {
     /// Takes out the nodes from `from` to before `to`.
     fn drain(&mut self, from: usize, to: usize) -> Block {
-        let nodes: VecDeque<Node> = self.nodes.drain(from..to).collect();
-        let len = nodes.iter().map(Node::len).sum();
+        let nodes: VecDeque<Slot> = self.nodes.drain(from..to).collect();
+        let len = nodes.iter().map(Slot::len).sum();
         self.len -= len;
         Block { nodes, len }
     }

@@ -21,7 +21,7 @@ fn check(list: &Quicklist, twin: &Twin) {
             Node::Packed(pack) => {
                 assert!(!pack.is_empty());
                 assert!(!list.limit().is_exceeded(pack.total_bytes(), pack.len()) || pack.len() == 1);
-                let reread = Listpack::from_bytes(pack.as_bytes().to_vec());
+                let reread = Listpack::from_bytes(pack.as_bytes());
                 assert_eq!(reread.as_ref(), Ok(pack));
             }
             Node::Plain(bytes) => assert!(list.limit().is_large(bytes.len())),
@@ -232,7 +232,75 @@ fn pushing_fills_packs() {
         }
         let bytes: usize =
             list.nodes().map(|node| if let Node::Packed(pack) = node { pack.total_bytes() } else { 0 }).sum();
-        assert_eq!(list.nodes_len(), bytes.div_ceil(8192 - 16), "{bytes} bytes");
-        assert!(list.memory_bytes(0) < bytes * 21 / 20, "{} bytes for {bytes}", list.memory_bytes(0));
+        assert_eq!(list.nodes_len(), bytes.div_ceil(7168 - 16 - 8), "{bytes} bytes");
+        let full = list.nodes().filter(|node| node.memory_bytes() == 7168).count();
+        assert!(full >= list.nodes_len() - 1, "{full} of {} nodes fill their size class", list.nodes_len());
+        assert!(list.memory_bytes(0) < bytes * 102 / 100, "{} bytes for {bytes}", list.memory_bytes(0));
+    }
+}
+
+/// Elements that hold the bytes of others' entries, that share all but one byte, and integers of every width: a search by bytes finds
+/// what a walk finds.
+#[test]
+fn a_search_finds_what_a_walk_finds() {
+    for seed in 0..6 {
+        println!("seed {seed}");
+        let mut random = Random::new(seed);
+        let mut elements: Vec<Vec<u8>> =
+            vec![b"".to_vec(), b"0".to_vec(), b"-1".to_vec(), vec![b'z'; 70], vec![0xFF; 5000]];
+        for shift in 0..63 {
+            let int = 1i64 << shift;
+            elements.extend([int - 1, int, -int].map(|int| int.to_string().into_bytes()));
+        }
+        for n in 0..300 {
+            elements.push(format!("user:{:06}", n * 7).into_bytes());
+            elements.push(format!("user:{n:06}:{}", "x".repeat(n % 90)).into_bytes());
+        }
+        // Entries inside an entry.
+        for at in 0..elements.len() {
+            if elements[at].len() < 100 {
+                let mut pack = Listpack::new();
+                pack.append(&elements[at][..]);
+                elements.push(pack.as_bytes()[random.below(8) as usize..].to_vec());
+            }
+        }
+        let limit = NodeLimit::from_config([-1, 40, -2][seed as usize % 3]);
+        let mut list = Quicklist::new(limit);
+        let mut twin: Twin = Twin::new();
+        for _ in 0..1500 {
+            let element = &elements[random.below(elements.len() as u64) as usize];
+            list.push_back(&element[..]);
+            twin.push_back(element.clone());
+        }
+        for _ in 0..200 {
+            let text = elements[random.below(elements.len() as u64) as usize].clone();
+            let mut expected: Vec<usize> = (0..twin.len()).filter(|&at| twin[at] == text).collect();
+            let enough = 1 + random.below(expected.len() as u64 + 2) as usize;
+            for direction in [Direction::FromFront, Direction::FromBack] {
+                let mut found = Vec::new();
+                list.for_each_match(&text, direction, |index| {
+                    found.push(index);
+                    found.len() < enough
+                });
+                assert_eq!(found, expected[..enough.min(expected.len())]);
+                assert_eq!(list.find(&text, direction).is_some(), !expected.is_empty());
+                expected.reverse();
+            }
+            if random.below(4) == 0 {
+                let count = random.below(4) as usize;
+                let from_back = random.below(2) == 0;
+                if from_back {
+                    expected.reverse();
+                }
+                expected.truncate(count);
+                let direction = if from_back { Direction::FromBack } else { Direction::FromFront };
+                assert_eq!(list.remove_matching(&text, count, direction), expected.len());
+                expected.sort_unstable();
+                for index in expected.into_iter().rev() {
+                    twin.remove(index);
+                }
+                check(&list, &twin);
+            }
+        }
     }
 }

@@ -3,7 +3,7 @@
 use super::READ_ACL;
 use crate::collections::listpack::Needle;
 use crate::commands::{Arg, Args, Command, CommandError, CommandResult, Flags, Group, KeyFlags, KeySpec, Reply, Run};
-use crate::keyspace::{List, Typed, View};
+use crate::keyspace::{List, Side, Typed, View};
 
 pub(super) static LPOS: Command = Command {
     name: "lpos",
@@ -71,7 +71,7 @@ impl Options {
 fn lpos(args: &mut Args<'_>, view: &View<'_>, reply: &mut Reply<'_>) -> CommandResult {
     let options = Options::parse(args)?;
     let found = match view.object::<List>(args.key(1))? {
-        Some(list) => find(list, &Needle::new(args.get(2)), &options),
+        Some(list) => find(list, args.get(2), &options),
         None => Vec::new(),
     };
     if options.count.is_none() {
@@ -88,20 +88,41 @@ fn lpos(args: &mut Args<'_>, view: &View<'_>, reply: &mut Reply<'_>) -> CommandR
     Ok(())
 }
 
-fn find(list: &List, needle: &Needle<'_>, options: &Options) -> Vec<usize> {
+fn find(list: &List, element: &[u8], options: &Options) -> Vec<usize> {
     let len = list.len();
     let looked_at = if options.maxlen == 0 { len } else { options.maxlen.min(len) };
-    let skipped = usize::try_from(options.rank.unsigned_abs() - 1).unwrap_or(usize::MAX);
+    let mut skipped = usize::try_from(options.rank.unsigned_abs() - 1).unwrap_or(usize::MAX);
     let wanted = match options.count {
         None => 1,
         Some(0) => usize::MAX,
         Some(count) => count,
     };
-    if options.rank > 0 {
-        let matches = list.iter().enumerate().take(looked_at).filter(|(_, value)| needle.is(*value));
-        matches.map(|(index, _)| index).skip(skipped).take(wanted).collect()
+    let side = if options.rank > 0 { Side::Left } else { Side::Right };
+    let mut found = Vec::new();
+    let collect = |index: usize| {
+        let before = if side == Side::Left { index } else { len - 1 - index };
+        if before >= looked_at {
+            return false;
+        }
+        if skipped > 0 {
+            skipped -= 1;
+        } else {
+            found.push(index);
+        }
+        found.len() < wanted
+    };
+    if looked_at == len {
+        list.for_each_match(element, side, collect);
     } else {
-        let matches = list.iter().rev().enumerate().take(looked_at).filter(|(_, value)| needle.is(*value));
-        matches.map(|(index, _)| len - 1 - index).skip(skipped).take(wanted).collect()
+        // Only what may be looked at, however far away the next match is.
+        let part = if side == Side::Left { list.range(0, looked_at) } else { list.range(len - looked_at, looked_at) };
+        let needle = Needle::new(element);
+        match side {
+            Side::Left => part.enumerate().filter(|(_, value)| needle.is(*value)).map(|(at, _)| at).all(collect),
+            Side::Right => {
+                part.rev().enumerate().filter(|(_, value)| needle.is(*value)).map(|(at, _)| len - 1 - at).all(collect)
+            }
+        };
     }
+    found
 }

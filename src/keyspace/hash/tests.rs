@@ -6,6 +6,7 @@ use std::collections::{HashMap, HashSet};
 use super::Hash;
 use crate::base::hash::KeyHasher;
 use crate::base::random::Random;
+use crate::keyspace::reclaim::Discarded;
 use crate::keyspace::{Context, FieldText, NewValue, PackMax, Settings, Ttl, Typed};
 
 const START_MS: i64 = 1_700_000_000_000;
@@ -17,17 +18,30 @@ struct World {
     settings: Settings,
     hasher: KeyHasher,
     drawn: RefCell<Random>,
+    discarded: Discarded,
     now_ms: i64,
 }
 
 impl World {
     fn new(seed: u64, entries: usize, value_bytes: usize) -> World {
         let settings = Settings { hash_max_listpack: PackMax { entries, value_bytes }, ..Settings::default() };
-        World { settings, hasher: KeyHasher::new(seed, 7), drawn: RefCell::new(Random::new(seed)), now_ms: START_MS }
+        World {
+            settings,
+            hasher: KeyHasher::new(seed, 7),
+            drawn: RefCell::new(Random::new(seed)),
+            discarded: Discarded::default(),
+            now_ms: START_MS,
+        }
     }
 
     fn context(&self) -> Context<'_> {
-        Context { settings: &self.settings, hasher: &self.hasher, now_ms: self.now_ms, random: &self.drawn }
+        Context {
+            settings: &self.settings,
+            hasher: &self.hasher,
+            now_ms: self.now_ms,
+            random: &self.drawn,
+            discarded: &self.discarded,
+        }
     }
 }
 

@@ -131,7 +131,7 @@ impl Hash {
                 timed.append(value);
                 timed.append(NO_DEADLINE);
             }
-            *self = Hash::TimedPack(Box::new(timed));
+            *self = Hash::TimedPack(timed);
         }
     }
 

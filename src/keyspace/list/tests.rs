@@ -6,6 +6,7 @@ use super::{Elements, List, Side};
 use crate::base::hash::KeyHasher;
 use crate::base::random::Random;
 use crate::collections::quicklist::NodeLimit;
+use crate::keyspace::reclaim::Discarded;
 use crate::keyspace::{Context, Settings, Typed};
 
 /// Lists get a context of their own keyspace; here they get one without.
@@ -13,16 +14,28 @@ struct World {
     settings: Settings,
     hasher: KeyHasher,
     random: RefCell<Random>,
+    discarded: Discarded,
 }
 
 impl World {
     fn new(list_max_listpack_size: i32) -> World {
         let settings = Settings { list_max_listpack_size, ..Settings::default() };
-        World { settings, hasher: KeyHasher::new(1, 2), random: RefCell::new(Random::new(3)) }
+        World {
+            settings,
+            hasher: KeyHasher::new(1, 2),
+            random: RefCell::new(Random::new(3)),
+            discarded: Discarded::default(),
+        }
     }
 
     fn context(&self) -> Context<'_> {
-        Context { settings: &self.settings, hasher: &self.hasher, now_ms: 0, random: &self.random }
+        Context {
+            settings: &self.settings,
+            hasher: &self.hasher,
+            now_ms: 0,
+            random: &self.random,
+            discarded: &self.discarded,
+        }
     }
 }
 

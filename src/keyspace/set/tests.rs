@@ -7,6 +7,7 @@ use super::Set;
 use crate::base::hash::KeyHasher;
 use crate::base::number::parse_i64;
 use crate::base::random::Random;
+use crate::keyspace::reclaim::Discarded;
 use crate::keyspace::{Context, PackMax, Settings, Typed};
 
 struct Bench {
@@ -14,6 +15,7 @@ struct Bench {
     hasher: KeyHasher,
     /// The sets' own choices.
     random: RefCell<Random>,
+    discarded: Discarded,
     /// The test's choices.
     dice: Random,
 }
@@ -27,11 +29,23 @@ impl Bench {
             ..Settings::default()
         };
         let hasher = KeyHasher::new(seed, 1);
-        Bench { settings, hasher, random: RefCell::new(Random::new(seed ^ 1)), dice: Random::new(seed) }
+        Bench {
+            settings,
+            hasher,
+            random: RefCell::new(Random::new(seed ^ 1)),
+            discarded: Discarded::default(),
+            dice: Random::new(seed),
+        }
     }
 
     fn context(&self) -> Context<'_> {
-        Context { settings: &self.settings, hasher: &self.hasher, now_ms: 0, random: &self.random }
+        Context {
+            settings: &self.settings,
+            hasher: &self.hasher,
+            now_ms: 0,
+            random: &self.random,
+            discarded: &self.discarded,
+        }
     }
 
     fn below(&mut self, n: usize) -> usize {

@@ -7,6 +7,7 @@ use crate::base::hash::KeyHasher;
 use crate::base::random::Random;
 use crate::collections::btree::{LexBound, ScoreBound};
 use crate::collections::sorted_set::SortedSetBuilder;
+use crate::keyspace::reclaim::Discarded;
 use crate::keyspace::{Context, PackMax, Settings, Typed};
 
 /// Members in order, and nothing else.
@@ -39,7 +40,8 @@ fn run(entries: usize, value_bytes: usize, seed: u64) {
     let settings = Settings { zset_max_listpack: PackMax { entries, value_bytes }, ..Settings::default() };
     let hasher = KeyHasher::new(seed, 2);
     let source = RefCell::new(Random::new(seed));
-    let context = Context { settings: &settings, hasher: &hasher, now_ms: 0, random: &source };
+    let discarded = Discarded::default();
+    let context = Context { settings: &settings, hasher: &hasher, now_ms: 0, random: &source, discarded: &discarded };
     let mut random = Random::new(seed + 1);
     let mut below = |n: usize| random.below(n as u64) as usize;
     let mut set = SortedSet::with_hints(1, 1, &context);
@@ -146,7 +148,8 @@ fn ranges_by_member() {
     let settings = Settings::default();
     let hasher = KeyHasher::new(1, 2);
     let source = RefCell::new(Random::new(1));
-    let context = Context { settings: &settings, hasher: &hasher, now_ms: 0, random: &source };
+    let discarded = Discarded::default();
+    let context = Context { settings: &settings, hasher: &hasher, now_ms: 0, random: &source, discarded: &discarded };
     for hint in [1, 1000] {
         let mut set = SortedSet::with_hints(hint, 1, &context);
         for member in ["", "1", "12", "a", "b", "ba"] {

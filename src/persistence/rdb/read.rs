@@ -27,7 +27,7 @@ impl Loaded {
             Loaded::Int(int) => NewValue::Int(*int),
             Loaded::String(bytes) => NewValue::string(bytes),
             Loaded::Object(_) => match std::mem::replace(self, Loaded::Int(0)) {
-                Loaded::Object(object) => NewValue::Object(Box::new(object)),
+                Loaded::Object(object) => NewValue::Object(object),
                 _ => unreachable!("it was an object"),
             },
         }
@@ -169,7 +169,7 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn pack(&mut self) -> Result<Listpack, Malformed> {
-        Listpack::from_bytes(self.blob()?)
+        Listpack::from_bytes(&self.blob()?)
     }
 
     fn old_pack(&mut self) -> Result<Listpack, Malformed> {
@@ -218,7 +218,7 @@ fn load(kind: u8, reader: &mut Reader<'_>, context: &Context<'_>) -> Result<Load
             list_of((0..count).map(|_| node(reader)), context)?.into()
         }
         kind::SET => plain_set(reader, context)?.into(),
-        kind::SET_INTSET => int_set(IntSet::from_bytes(reader.blob()?)?, context)?.into(),
+        kind::SET_INTSET => int_set(IntSet::from_bytes(&reader.blob()?)?, context)?.into(),
         kind::SET_LISTPACK => packed_set(&reader.pack()?, context)?.into(),
         kind::ZSET => sorted_set::of_texts(reader, context)?.into(),
         kind::ZSET_2 => sorted_set::of_doubles(reader, context)?.into(),

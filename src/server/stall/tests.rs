@@ -99,6 +99,32 @@ fn time_that_others_took_is_told_apart() {
     assert_eq!(recorder.stalls, 2);
 }
 
+/// What the thread did between turns hides little of what others did in one.
+#[test]
+fn sleeps_between_turns_do_not_hide_an_interruption() {
+    let registry = Registry::new(GROUPS);
+    let none = TurnStats::default();
+    let mut recorder = Recorder::default();
+    let (mut now_ns, mut cpu_ns) = (0, 0);
+    let mut turn = |wall_ns: u64, ran_ns: u64| {
+        // Waking up and going to sleep.
+        cpu_ns += 2_000;
+        recorder.begin(now_ns);
+        now_ns += wall_ns;
+        cpu_ns += ran_ns;
+        for phase in [Phase::Gather, Phase::Execute, Phase::Flush, Phase::Housekeep] {
+            recorder.end_phase(phase, now_ns);
+        }
+        recorder.finish(&none, &registry, 1000, || cpu_ns);
+        recorder.longest.ns
+    };
+    for _ in 0..10_000 {
+        turn(10_000, 10_000);
+    }
+    let longest_ns = turn(3_000_000, 300_000);
+    assert!((300_000..=300_000 + 64 * 2_000).contains(&longest_ns), "{longest_ns}");
+}
+
 #[test]
 fn percentiles_are_right_within_a_factor_of_two() {
     let seed = 1;
