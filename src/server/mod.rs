@@ -1,4 +1,5 @@
 //! The composition: sockets, engine, time.
+mod access;
 pub mod blocking;
 pub mod client_list;
 mod configure;

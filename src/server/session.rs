@@ -2,6 +2,7 @@
 
 use hashbrown::HashTable;
 
+use crate::acl::{DEFAULT_USER, UserId};
 use crate::commands::CommandId;
 use crate::reactor::{Input, Output, Stream};
 use crate::resp::reply::Version;
@@ -58,6 +59,8 @@ pub mod gate {
     pub const BLOCKED: u32 = 1 << 5;
     /// It has a transaction: its requests are put off until EXEC.
     pub const MULTI: u32 = 1 << 6;
+    /// Its user may not do everything.
+    pub const RESTRICTED: u32 = 1 << 7;
 
     /// What was asked when a request was put off, and does not matter any more when EXEC comes to it.
     pub const PASSED_BY_EXEC: u32 = REPLY_SKIP_NEXT | PAUSED | CLOSING;
@@ -71,6 +74,10 @@ pub struct Session {
     pub name: Vec<u8>,
     pub lib_name: Vec<u8>,
     pub lib_ver: Vec<u8>,
+    /// Who it is logged in as.
+    pub user: UserId,
+    /// Whether it may go on when the user `default` needs a password.
+    pub authenticated: bool,
     pub db: usize,
     pub version: Version,
     /// Bits of [`gate`].
@@ -102,6 +109,8 @@ impl Session {
             name: Vec::new(),
             lib_name: Vec::new(),
             lib_ver: Vec::new(),
+            user: DEFAULT_USER,
+            authenticated: true,
             db: 0,
             version: Version::Resp2,
             gates: 0,
@@ -125,10 +134,6 @@ impl Session {
     #[inline]
     pub fn is_held(&self) -> bool {
         self.gates & (gate::HELD | gate::CLOSING | gate::BLOCKED) != 0
-    }
-
-    pub fn is_authenticated(&self) -> bool {
-        self.gates & gate::UNAUTHENTICATED == 0
     }
 }
 
