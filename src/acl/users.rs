@@ -1,6 +1,6 @@
 //! All users, by name and by number, and their text form: the file of `aclfile`, the `user` lines of redis.conf.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::permissions::has_spaces;
 use super::{Catalog, RuleError, User, merge_selectors};
@@ -22,6 +22,11 @@ pub struct Users {
     free: Vec<UserId>,
     /// The channels of new users: all, or none.
     pub all_channels_at_first: bool,
+}
+
+/// What an error quotes of a rule: Redis prints it as a C string, which a NUL byte ends.
+fn quotable(rule: &[u8]) -> &[u8] {
+    rule.split(|&byte| byte == 0).next().unwrap_or_default()
 }
 
 /// Whether a user may be called so.
@@ -96,7 +101,7 @@ impl Users {
     pub fn set(&mut self, name: &[u8], rules: &[&[u8]], commands: &dyn Catalog) -> Result<UserId, SetError> {
         let merged = merge_selectors(rules).map_err(|at| {
             let start = b"Unmatched parenthesis in acl selector starting at '".as_slice();
-            SetError([start, rules[at], b"'."].concat())
+            SetError([start, quotable(rules[at]), b"'."].concat())
         })?;
         let mut user = match self.find(name) {
             Some(id) => self.get(id).clone(),
@@ -105,7 +110,7 @@ impl Users {
         for rule in merged {
             user.apply(&rule, commands).map_err(|error| {
                 let reason = format!("': {error}");
-                SetError([b"Error in ACL SETUSER modifier '".as_slice(), &rule, reason.as_bytes()].concat())
+                SetError([b"Error in ACL SETUSER modifier '".as_slice(), quotable(&rule), reason.as_bytes()].concat())
             })?;
         }
         Ok(self.put(name, user))
@@ -150,22 +155,30 @@ impl Users {
     /// What is wrong, of every line, in Redis's words; nothing has changed then.
     pub fn load(&mut self, text: &[u8], file: &str, commands: &dyn Catalog) -> Result<Vec<UserId>, String> {
         let mut loaded: BTreeMap<&[u8], User> = BTreeMap::new();
+        let mut seen: BTreeSet<&[u8]> = BTreeSet::new();
         let mut errors = String::new();
         for (index, line) in text.split(|&byte| byte == b'\n').enumerate() {
             let line = line.trim_ascii();
             if line.is_empty() {
                 continue;
             }
-            match self.load_line(line, file, index + 1, commands) {
-                Ok((name, user)) => {
-                    if loaded.contains_key(name) {
-                        let name = String::from_utf8_lossy(name);
-                        errors += &format!("WARNING: Duplicate user '{name}' found on line {}. ", index + 1);
-                    } else {
-                        loaded.insert(name, user);
-                    }
+            let number = index + 1;
+            let mut words: Vec<&[u8]> = line.split(|&byte| byte == b' ').collect();
+            if words[0] != b"user" || words.len() < 2 {
+                errors += &format!("{file}:{number} should start with user keyword followed by the username. ");
+                continue;
+            }
+            let (rules, name) = (words.split_off(2), words[1]);
+            let shown = String::from_utf8_lossy(name);
+            if !is_plain_name(name) {
+                errors += &format!("'{file}:{number}: username '{shown}' contains invalid characters. ");
+            } else if !seen.insert(name) {
+                errors += &format!("WARNING: Duplicate user '{shown}' found on line {number}. ");
+            } else {
+                match self.load_rules(&rules, &format!("{file}:{number}"), commands) {
+                    Ok(user) => drop(loaded.insert(name, user)),
+                    Err(error) => errors += &error,
                 }
-                Err(error) => errors += &error,
             }
         }
         if !errors.is_empty() {
@@ -187,25 +200,10 @@ impl Users {
         Ok(gone.iter().filter_map(|name| self.remove(name)).collect())
     }
 
-    fn load_line<'a>(
-        &self,
-        line: &'a [u8],
-        file: &str,
-        number: usize,
-        commands: &dyn Catalog,
-    ) -> Result<(&'a [u8], User), String> {
-        let mut words: Vec<&[u8]> = line.split(|&byte| byte == b' ').collect();
-        if words[0] != b"user" || words.len() < 2 {
-            return Err(format!("{file}:{number} should start with user keyword followed by the username. "));
-        }
-        let rules = words.split_off(2);
-        let name = words[1];
-        if !is_plain_name(name) {
-            let name = String::from_utf8_lossy(name);
-            return Err(format!("'{file}:{number}: username '{name}' contains invalid characters. "));
-        }
-        let rules = merge_selectors(&rules)
-            .map_err(|_| format!("{file}:{number}: Unmatched parenthesis in selector definition."))?;
+    /// A user by the rules of a line; `place` says which.
+    fn load_rules(&self, rules: &[&[u8]], place: &str, commands: &dyn Catalog) -> Result<User, String> {
+        let rules =
+            merge_selectors(rules).map_err(|_| format!("{place}: Unmatched parenthesis in selector definition."))?;
         let mut user = User::new(commands, self.all_channels_at_first);
         let mut errors = String::new();
         let mut told = false;
@@ -216,17 +214,17 @@ impl Users {
                 // It tells nothing that must not be told.
                 Err(error @ RuleError::Unknown) => {
                     let rule = String::from_utf8_lossy(rule);
-                    errors += &format!("{file}:{number}: Error in applying operation '{rule}': {error}. ");
+                    errors += &format!("{place}: Error in applying operation '{rule}': {error}. ");
                 }
                 // Others may come of the first.
                 Err(error) if !told => {
-                    errors += &format!("{file}:{number}: {error}. ");
+                    errors += &format!("{place}: {error}. ");
                     told = true;
                 }
                 Err(_) => {}
             }
         }
-        if errors.is_empty() { Ok((name, user)) } else { Err(errors) }
+        if errors.is_empty() { Ok(user) } else { Err(errors) }
     }
 
     /// Lines that [`Users::load`] reads.

@@ -77,6 +77,9 @@ pub fn describe(engine: &Engine, key: usize, caller: usize, args: &Args<'_>, out
         memory_bytes += input.memory_bytes;
         argv_bytes = args.from(0).map(<[u8]>::len).sum();
         command = engine.registry.find(args.get(0));
+        if let (Some(id), Some(word)) = (command, args.try_get(1)) {
+            command = engine.registry.find_subcommand(id, word).or(command);
+        }
     }
     let name = command.map_or("NULL", |id| {
         let shown = session.last_subcommand.filter(|&sub| engine.registry.get(sub).parent == Some(id)).unwrap_or(id);

@@ -467,10 +467,10 @@ fn logo(port: u16, pid: u32) -> String {
 /// # Errors
 /// When it can't listen, or the loop fails.
 pub fn run(started: Started) -> Result<(), ExitReason> {
-    let listeners = listen(&started.config).inspect_err(ExitReason::log)?;
-    let failed = |error: io::Error| ExitReason::Failed(format!("The event loop failed: {}", reason(&error)));
     let mut engine = Engine::with_config(started.config.clone(), Clock::real(), Random::entropy_seed());
     engine.load_users_at_start().map_err(ExitReason::Failed).inspect_err(ExitReason::log)?;
+    let listeners = listen(&started.config).inspect_err(ExitReason::log)?;
+    let failed = |error: io::Error| ExitReason::Failed(format!("The event loop failed: {}", reason(&error)));
     started.ready(&listeners);
     let signals = Signals::install().map_err(failed)?;
     allocator::start_background_thread();

@@ -161,13 +161,15 @@ impl<'p> Options<'p> {
                 // Any pattern without a `*` means: do not sort. `#` is no exception here.
                 let is_key = pattern.contains(&b'*');
                 if is_key && !may_look_up {
-                    return Err(CommandError::new("ERR BY option of SORT denied due to insufficient ACL permissions"));
+                    return Err(CommandError::new("ERR BY option of SORT denied due to insufficient ACL permissions."));
                 }
                 options.by = Some(if is_key { Pattern::new(pattern) } else { Pattern::Nothing });
                 index += 1;
             } else if args.is(index, "GET") && left >= 1 {
                 if !may_look_up {
-                    return Err(CommandError::new("ERR GET option of SORT denied due to insufficient ACL permissions"));
+                    return Err(CommandError::new(
+                        "ERR GET option of SORT denied due to insufficient ACL permissions.",
+                    ));
                 }
                 options.gets.push(Pattern::new(args.get(index + 1)));
                 index += 1;
