@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 const GROUPED_WITHIN_MS: i64 = 60_000;
 /// So many of the latest entries are compared with a new one.
 const GROUPED_AMONG: usize = 10;
-/// More of a key or a name is not kept: a client may send 512 MB of it.
+/// More of a key or a name, also of the client's own, is not kept: a client may send 512 MB of it.
 const TEXT_BYTES_MAX: usize = 4096;
 
 /// What was not allowed.
@@ -89,6 +89,7 @@ impl Log {
             return;
         }
         let object = &refusal.object[..refusal.object.len().min(TEXT_BYTES_MAX)];
+        let client_info = &refusal.client_info[..refusal.client_info.len().min(TEXT_BYTES_MAX)];
         let username = &refusal.username[..refusal.username.len().min(TEXT_BYTES_MAX)];
         let agrees = |entry: &Entry| {
             entry.reason == refusal.reason
@@ -102,7 +103,7 @@ impl Log {
             Some(mut entry) => {
                 entry.count += 1;
                 entry.updated_ms = now_ms;
-                entry.client_info = refusal.client_info.to_vec();
+                entry.client_info = client_info.to_vec();
                 entry
             }
             None => {
@@ -115,7 +116,7 @@ impl Log {
                     context: refusal.context,
                     object: object.to_vec(),
                     username: username.to_vec(),
-                    client_info: refusal.client_info.to_vec(),
+                    client_info: client_info.to_vec(),
                     created_ms: now_ms,
                     updated_ms: now_ms,
                 }
