@@ -49,6 +49,7 @@
 //! - [`reactor`]: sockets, rings, listeners: bytes in, bytes out; knows no command
 //! - [`collections`]: the segmented table, the timing wheel, listpack, intset, quicklist, sorted set (B+ tree and table) and
 //!   HyperLogLog: no clock, no protocol
+//! - [`acl`]: users, their passwords and what they may do; knows commands as numbers with names
 //! - [`config`]: one table of directives; CONFIG GET and SET derive from it
 //! - [`keyspace`]: databases, entries, the typed values in all their encodings, deadlines, the writer
 //! - [`persistence`]: values and RDB files as bytes; the thread that writes files
@@ -66,6 +67,7 @@
 //! - Quick commands are timed in runs, not one by one: a clock reading for each would be a large part of a small GET.
 //! - Small tables are not prefetched: below a few thousand keys everything is in the cache already.
 
+pub mod acl;
 pub mod base;
 pub mod benchmark;
 pub mod collections;

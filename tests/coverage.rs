@@ -253,6 +253,8 @@ impl Generator {
             (_, "destination-db" | "db" | "index" | "index1" | "index2") => format!("{}", number % 3),
             (_, "ifdeq-digest" | "ifdne-digest") => format!("{:016x}", self.random.next()),
             (_, "increment" | "decrement") if kind == "string" => number.to_string(),
+            // Of a user.
+            (_, "rule") => format!("~key-{number}"),
             (_, "lowerbound") => "-1000000".to_string(),
             (_, "upperbound") => "1000000".to_string(),
             ("integer", _) => (1000 + number).to_string(),

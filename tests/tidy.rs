@@ -17,7 +17,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("collections", &["base"]),
     ("config", &["base", "resp"]),
     ("keyspace", &["base", "resp", "collections", "config"]),
-    ("acl", &["base"]),
+    // Rules in parentheses are words as in a line of redis.conf.
+    ("acl", &["base", "resp"]),
     ("persistence", &["base", "resp", "collections", "keyspace"]),
     ("replication", &["base", "resp", "collections", "keyspace", "persistence"]),
     ("cluster", &["base", "resp", "keyspace"]),

@@ -1,4 +1,5 @@
-//! The one random source: xoshiro256++ under a 64-bit seed, so that a seed reproduces a run. Not for secrets.
+//! The one random source: xoshiro256++ under a 64-bit seed, so that a seed reproduces a run. Secrets come from the operating
+//! system instead.
 
 /// A seeded stream of random numbers.
 #[derive(Clone, Debug)]
@@ -29,6 +30,11 @@ impl Random {
             let place = 0u8;
             since.map_or(0, |since| since.as_nanos() as u64) ^ (&raw const place).addr() as u64
         })
+    }
+
+    /// Fills `out` with bytes that nobody can guess, past every seed. False: the system has none yet.
+    pub fn secret(out: &mut [u8]) -> bool {
+        getrandom::fill(out).is_ok()
     }
 
     /// 64 random bits.

@@ -203,6 +203,11 @@ bitflags::bitflags! {
 }
 
 impl Acl {
+    /// The category of this name, in any case.
+    pub fn named(name: &[u8]) -> Option<Acl> {
+        Acl::NAMES.iter().find(|(_, own)| own.as_bytes().eq_ignore_ascii_case(name)).map(|&(category, _)| category)
+    }
+
     /// Every category with its name, in the order in which Redis lists them.
     pub const NAMES: &'static [(Acl, &'static str)] = &[
         (Acl::KEYSPACE, "keyspace"),
@@ -244,6 +249,14 @@ impl KeySpec {
         match (&self.begin, &self.find) {
             (BeginSearch::Index(index), FindKeys::Range { .. }) => *index,
             _ => 0,
+        }
+    }
+
+    /// Where its only key is, if it has never more than one, and that always at the same argument.
+    pub fn one_index(&self) -> Option<u16> {
+        match (&self.begin, &self.find) {
+            (BeginSearch::Index(index), FindKeys::Range { last: 0, .. }) => Some(*index),
+            _ => None,
         }
     }
 

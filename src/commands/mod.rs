@@ -21,6 +21,7 @@ mod args;
 mod command;
 mod error;
 mod key_extraction;
+pub mod permission;
 mod registry;
 mod time_unit;
 

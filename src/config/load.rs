@@ -8,6 +8,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::directive::{Effect, Kind};
+use super::settings::UserLine;
 use super::value::Value;
 use super::{Config, DIRECTIVES, find};
 use crate::base::glob;
@@ -173,6 +174,12 @@ impl Config {
                 }
                 continue;
             }
+            if name.eq_ignore_ascii_case(b"user") && !words.is_empty() {
+                // What it means is known where the commands are.
+                let text = String::from_utf8_lossy(line).into_owned();
+                self.settings.users.push(UserLine { line: index + 1, text, words: words.to_vec() });
+                continue;
+            }
             self.load_directive(name, words, index + 1, load).map_err(|reason| failed(&reason))?;
         }
         Ok(())
@@ -211,10 +218,6 @@ impl Config {
         match (name.to_ascii_lowercase().as_slice(), words) {
             (b"rename-command", [from, to]) => {
                 self.settings.renamed_commands.push((from.clone(), to.clone()));
-            }
-            (b"user", [_, ..]) => {
-                self.settings.users.push(words.to_vec());
-                load.note(line, "Directive 'user' is accepted, but has no effect yet");
             }
             (b"loadmodule", [path, ..]) => {
                 let path = String::from_utf8_lossy(path);

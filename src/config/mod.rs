@@ -18,6 +18,7 @@ pub use directive::{Action, Directive, Effect, Kind, Mutability, TextRule};
 pub use load::{ConfigError, Note, compose, options_text};
 pub use settings::{
     AppendFsync, BufferClass, BufferLimit, Guard, MaxmemoryPolicy, SavePoint, Settings, ShutdownFlags, Supervised,
+    UserLine,
 };
 pub use table::DIRECTIVES;
 pub use value::Value;

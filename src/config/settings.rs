@@ -104,8 +104,22 @@ pub struct Settings {
     pub stall_threshold_us: u64,
     /// `rename-command` lines: from, to (empty: disabled).
     pub renamed_commands: Vec<(Vec<u8>, Vec<u8>)>,
-    /// `user` lines: the words behind `user`.
-    pub users: Vec<Vec<Vec<u8>>>,
+    /// `user` lines.
+    pub users: Vec<UserLine>,
+    /// File of users; empty: none.
+    pub aclfile: String,
+    /// Refusals that ACL LOG keeps.
+    pub acllog_max_len: u64,
+    /// Whether new users may use all channels.
+    pub acl_pubsub_default_all: bool,
+}
+
+/// A `user` line: where it is, the words behind `user`, and the whole of it for the error text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UserLine {
+    pub line: usize,
+    pub text: String,
+    pub words: Vec<Vec<u8>>,
 }
 
 /// `appendfsync`: when the append-only file is synced.

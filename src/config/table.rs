@@ -146,10 +146,11 @@ pub static DIRECTIVES: &[Directive] = &[
     int("replica-announce-port", 0, 65535, "0").alias("slave-announce-port"),
     // Keys tracking and security.
     int("tracking-table-max-keys", 0, LONG_MAX, "1000000"),
-    int("acllog-max-len", 0, LONG_MAX, "128"),
-    text("aclfile", "").immutable(),
+    int("acllog-max-len", 0, LONG_MAX, "128").live(|s, v| s.acllog_max_len = v.u64()),
+    text("aclfile", "").immutable().live(|s, v| s.aclfile = v.string()),
     text("requirepass", "").live(|s, v| s.requirepass = v.bytes().to_vec()).action(Action::RequirePass),
-    one_of("acl-pubsub-default", &["allchannels", "resetchannels"], "resetchannels"),
+    one_of("acl-pubsub-default", &["allchannels", "resetchannels"], "resetchannels")
+        .live(|s, v| s.acl_pubsub_default_all = v.index() == 0),
     // Clients and memory.
     int("maxclients", 1, UINT_MAX, "10000").live(|s, v| s.maxclients = v.u32()).action(Action::MaxClients),
     memory("maxmemory", 0, u64::MAX, "0").live(|s, v| s.maxmemory = v.u64()).action(Action::MaxMemory),

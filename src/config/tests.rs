@@ -2,7 +2,7 @@
 
 use super::{
     Action, BufferLimit, Config, ConfigError, DIRECTIVES, Effect, Guard, MaxmemoryPolicy, Mutability, SavePoint,
-    ShutdownFlags, Value, compose, options_text,
+    ShutdownFlags, UserLine, Value, compose, options_text,
 };
 use crate::base::log::Level;
 
@@ -240,7 +240,8 @@ fn files() {
     assert_eq!(get(&load("replicaof 10.0.0.1 6379").unwrap(), "slaveof"), "10.0.0.1 6379");
     let config = load("rename-command CONFIG \"\"\nuser alice on").unwrap();
     assert_eq!(config.renamed_commands, [(b"CONFIG".to_vec(), Vec::new())]);
-    assert_eq!(config.users, [vec![b"alice".to_vec(), b"on".to_vec()]]);
+    let alice = UserLine { line: 2, text: "user alice on".to_owned(), words: vec![b"alice".to_vec(), b"on".to_vec()] };
+    assert_eq!(config.users, [alice]);
 }
 
 #[test]

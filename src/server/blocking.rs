@@ -19,6 +19,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::acl::Context;
 use crate::commands::{Args, CommandError, CommandId, Outcome, Reply, Run, Wait};
 use crate::keyspace::{Key, Kind};
 use crate::resp::request::ArgRef;
@@ -70,6 +71,15 @@ struct Queue {
 pub enum EndOfWait {
     Timeout,
     Unblocked,
+}
+
+/// What became of the command of a client that waited.
+enum WaitEnd {
+    /// It has replied.
+    Done,
+    Failed(CommandError),
+    /// It may not be called any more.
+    Refused(CommandError),
 }
 
 /// Everybody who waits.
@@ -254,6 +264,19 @@ impl Engine {
         let client = &mut self.clients[key];
         let Some(mut waiting) = client.waiting.take() else { return };
         let Run::Block(run) = self.registry.command(waiting.command).run else { return };
+        if client.session.gates & gate::RESTRICTED != 0 {
+            // What its user may do has perhaps been changed meanwhile.
+            let mut input = [];
+            let args = Args::new(&waiting.frame, &waiting.args, &mut input, waiting.key_hash);
+            let checked = self.check_access(key, waiting.command, &args, Context::TopLevel);
+            self.clients[key].waiting = Some(waiting);
+            if let Err(error) = checked {
+                return self.end_wait(key, WaitEnd::Refused(error));
+            }
+            let Some(taken) = self.clients[key].waiting.take() else { return };
+            waiting = taken;
+        }
+        let client = &mut self.clients[key];
         let started_ns = self.clock.monotonic_ns();
         client.output.attach(&mut self.pool);
         client.output.set_muted(waiting.muted);
@@ -272,20 +295,27 @@ impl Engine {
                 client.output.set_muted(client.session.reply_off);
                 client.output.settle(&mut self.pool);
             }
-            Ok(Outcome::Done) => self.end_wait(key, None),
-            Err(error) => self.end_wait(key, Some(error)),
+            Ok(Outcome::Done) => self.end_wait(key, WaitEnd::Done),
+            Err(error) => self.end_wait(key, WaitEnd::Failed(error)),
         }
     }
 
     /// The client's command is done, or has failed: it is booked, and the client goes on.
-    fn end_wait(&mut self, key: usize, error: Option<CommandError>) {
+    fn end_wait(&mut self, key: usize, how: WaitEnd) {
         let Some(waiting) = self.leave_queues(key) else { return };
-        let counted = &mut self.registry.stats[usize::from(waiting.command)];
-        counted.calls += 1;
-        counted.run_ns += waiting.run_ns;
-        self.stats.note_run(waiting.command, 1, waiting.run_ns);
-        if let Some(error) = error {
-            self.fail(key, waiting.command, error);
+        if let WaitEnd::Refused(error) = how {
+            let client = &mut self.clients[key];
+            client.output.attach(&mut self.pool);
+            client.output.set_muted(waiting.muted);
+            self.reject(key, waiting.command, error);
+        } else {
+            let counted = &mut self.registry.stats[usize::from(waiting.command)];
+            counted.calls += 1;
+            counted.run_ns += waiting.run_ns;
+            self.stats.note_run(waiting.command, 1, waiting.run_ns);
+            if let WaitEnd::Failed(error) = how {
+                self.fail(key, waiting.command, error);
+            }
         }
         let now_ms = self.keyspace.now_ms() as u64;
         let client = &mut self.clients[key];
@@ -305,9 +335,9 @@ impl Engine {
         match why {
             EndOfWait::Timeout => {
                 self.reply(key).null_array();
-                self.end_wait(key, None);
+                self.end_wait(key, WaitEnd::Done);
             }
-            EndOfWait::Unblocked => self.end_wait(key, Some(UNBLOCKED)),
+            EndOfWait::Unblocked => self.end_wait(key, WaitEnd::Failed(UNBLOCKED)),
         }
         true
     }

@@ -77,6 +77,9 @@ pub fn describe(engine: &Engine, key: usize, caller: usize, args: &Args<'_>, out
         memory_bytes += input.memory_bytes;
         argv_bytes = args.from(0).map(<[u8]>::len).sum();
         command = engine.registry.find(args.get(0));
+        if let (Some(id), Some(word)) = (command, args.try_get(1)) {
+            command = engine.registry.find_subcommand(id, word).or(command);
+        }
     }
     let name = command.map_or("NULL", |id| {
         let shown = session.last_subcommand.filter(|&sub| engine.registry.get(sub).parent == Some(id)).unwrap_or(id);
@@ -97,7 +100,7 @@ pub fn describe(engine: &Engine, key: usize, caller: usize, args: &Args<'_>, out
         "id={} addr={} laddr={} fd={} name={} age={} idle={} flags={} db={} sub=0 psub=0 ssub=0 multi={} \
          watch={} qbuf={pending_bytes} qbuf-free={free_bytes} argv-mem={argv_bytes} multi-mem={} \
          rbs={reply_ring_bytes} rbp={reply_ring_bytes} obl={ring_bytes} oll={overflow_chunks} omem={overflow_bytes} \
-         tot-mem={memory_bytes} events={events} cmd={name} user=default redir=-1 resp={version} lib-name={} lib-ver={}",
+         tot-mem={memory_bytes} events={events} cmd={name} user={} redir=-1 resp={version} lib-name={} lib-ver={}",
         session.id,
         session.addr,
         session.laddr,
@@ -110,6 +113,7 @@ pub fn describe(engine: &Engine, key: usize, caller: usize, args: &Args<'_>, out
         transaction.map_or(-1, |transaction| transaction.len() as i64),
         client.watched.len(),
         transaction.map_or(0, |transaction| transaction.argument_bytes()),
+        String::from_utf8_lossy(engine.access.users.name(session.user)),
         String::from_utf8_lossy(&session.lib_name),
         String::from_utf8_lossy(&session.lib_ver),
     );

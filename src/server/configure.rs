@@ -41,10 +41,12 @@ impl Engine {
                 Ok(())
             }
             Action::MaxClients => self.check_maxclients(),
-            // Read where they are used.
-            Action::RequirePass | Action::Hz | Action::MaxMemory | Action::LatencyTracking | Action::SlowlogLength => {
+            Action::RequirePass => {
+                self.apply_requirepass();
                 Ok(())
             }
+            // Read where they are used.
+            Action::Hz | Action::MaxMemory | Action::LatencyTracking | Action::SlowlogLength => Ok(()),
         }
     }
 

@@ -7,6 +7,7 @@ use crate::base::clock::Clock;
 use crate::commands::{Args, CommandError, CommandId, CommandResult, Outcome, Registry, Reply, Run, Write};
 use crate::keyspace::Keyspace;
 use crate::resp::request::ArgRef;
+use crate::server::access::permitted_run;
 use crate::server::engine::{DetachedInput, Engine, Request, UNKNOWN};
 use crate::server::gates::{self, Verdict};
 use crate::server::session::gate;
@@ -242,12 +243,18 @@ impl Engine {
     /// Executes requests from `index` on, as long as they are commands on data and nothing is in their way; the first that is not.
     #[inline]
     fn execute_data_commands(&mut self, key: usize, index: usize, end: usize, timer: &mut RunTimer) -> usize {
-        let Engine { clients, keyspace, registry, batch, stats, clock, .. } = self;
+        let Engine { clients, keyspace, access, registry, batch, stats, clock, .. } = self;
         let client = &mut clients[key];
-        if self.gates | client.session.gates != 0 {
-            return index;
-        }
+        let gates = self.gates | client.session.gates;
         let (bytes, owned) = client.input.parts();
+        let end = match gates {
+            0 => end,
+            gate::RESTRICTED => {
+                let user = access.users.get(client.session.user);
+                index + permitted_run(access, user, &batch.requests[index..end], bytes, &batch.args)
+            }
+            _ => return index,
+        };
         let (db, no_touch) = (client.session.db, client.session.no_touch);
         let mut on_data = DataLoop { keyspace, registry, stats, clock, timer, db, no_touch, tells_between: true };
         let mut reply = Reply::new(&mut client.output, client.session.version);
@@ -461,7 +468,7 @@ impl Engine {
         self.answer_error(key, &error);
     }
 
-    fn answer_error(&mut self, key: usize, error: &CommandError) {
+    pub(super) fn answer_error(&mut self, key: usize, error: &CommandError) {
         self.stats.count_error(error.text());
         self.reply(key).error(error.text());
     }

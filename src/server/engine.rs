@@ -17,6 +17,7 @@ use crate::config::Config;
 use crate::keyspace::{EventClass, Keyspace, PackMax, Settings};
 use crate::reactor::{BufferPool, Stream};
 use crate::resp::request::{self, ArgRef, Limits, Prefix, Progress, ProtocolError};
+use crate::server::access::AccessControl;
 use crate::server::aof::Aof;
 use crate::server::blocking::Blocking;
 use crate::server::info::Facts;
@@ -136,6 +137,7 @@ pub(super) struct DetachedInput {
 pub struct Engine {
     pub clients: Slab<Client>,
     pub keyspace: Keyspace,
+    pub access: AccessControl,
     pub registry: Registry,
     pub clock: Clock,
     pub config: Config,
@@ -188,10 +190,12 @@ impl Engine {
     /// The same `seed`, clock and input give the same output.
     pub fn with_config(config: Config, clock: Clock, seed: u64) -> Engine {
         let now_ms = (clock.unix_us() / 1000) as i64;
+        let registry = Registry::new(commands::GROUPS);
         let mut engine = Engine {
+            access: AccessControl::new(&registry, &config),
             clients: Slab::new(),
             keyspace: Keyspace::new(config.databases as usize, Random::new(seed), now_ms),
-            registry: Registry::new(commands::GROUPS),
+            registry,
             clock,
             config,
             stats: Stats::default(),
@@ -227,6 +231,8 @@ impl Engine {
 
     /// Hands the configuration's values to those who keep copies of their own; called after every change.
     pub fn apply_config(&mut self) {
+        self.access.users.all_channels_at_first = self.config.acl_pubsub_default_all;
+        self.access.log.trim(usize::try_from(self.config.acllog_max_len).unwrap_or(usize::MAX));
         self.limits.bulk_max = self.config.proto_max_bulk_len;
         let pack_max = |entries: u64, value: u64| PackMax { entries: entries as usize, value_bytes: value as usize };
         self.keyspace.settings = Settings {
@@ -269,11 +275,10 @@ impl Engine {
         (session.addr, session.laddr) = stream.addresses(&unix_path);
         session.unix_socket = matches!(stream, Stream::Unix(_));
         session.fd = stream.fd();
-        if !self.config.requirepass.is_empty() {
-            session.gates |= gate::UNAUTHENTICATED;
-        }
         self.stats.connections_received += 1;
-        self.clients.insert(Client::new(stream, session))
+        let key = self.clients.insert(Client::new(stream, session));
+        self.log_out(key);
+        key
     }
 
     /// Where the client's replies go.

@@ -4,6 +4,7 @@
 //! A gate is a row of [`GATES`]: the bits that close it, and a function that looks whether it is closed for this request. Their order is that
 //! of Redis's `processCommand`; the first that objects decides.
 
+use crate::acl::Context;
 use crate::commands::{Args, Command, CommandError, CommandId, Flags, quotable};
 use crate::server::engine::{Engine, UNKNOWN};
 use crate::server::session::gate;
@@ -23,10 +24,10 @@ pub(super) enum Verdict {
 struct Asked<'a> {
     /// Slab key of its client.
     key: usize,
+    id: CommandId,
     command: &'static Command,
     /// Of the command; of EXEC also those of what it is going to execute.
     flags: Flags,
-    #[expect(dead_code, reason = "for gates that look at keys and channels")]
     args: &'a Args<'a>,
 }
 
@@ -44,10 +45,12 @@ type Gate = (u32, fn(&mut Engine, &Asked<'_>) -> Opinion);
 const GATES: &[Gate] = &[
     (gate::UNAUTHENTICATED, authentication),
     (gate::MULTI, no_multi),
+    (gate::RESTRICTED, permission),
     (gate::DISK_ERROR, disk_error),
     (gate::LOADING, loading),
     (gate::PAUSED, pause),
     (gate::MULTI, transaction),
+    (gate::RESTRICTED, options),
 ];
 
 /// Asks the gates: unknown command and number of arguments first, then the list.
@@ -68,7 +71,7 @@ pub(super) fn admit(engine: &mut Engine, key: usize, id: CommandId, args: &Args<
         flags |= transaction.flags() & (Flags::WRITE | Flags::DENYOOM | Flags::MAY_REPLICATE);
     }
     let bits = engine.gates | client.session.gates;
-    let asked = Asked { key, command, flags, args };
+    let asked = Asked { key, id, command, flags, args };
     for (closed_by, ask) in GATES {
         if bits & closed_by == 0 {
             continue;
@@ -111,6 +114,23 @@ fn loading(_engine: &mut Engine, asked: &Asked<'_>) -> Opinion {
         return Opinion::Pass;
     }
     Opinion::Refuse(CommandError::new("LOADING Redis is loading the dataset in memory"))
+}
+
+fn permission(engine: &mut Engine, asked: &Asked<'_>) -> Opinion {
+    let in_multi = engine.clients[asked.key].session.gates & gate::MULTI != 0;
+    let context = if in_multi { Context::Multi } else { Context::TopLevel };
+    match engine.check_access(asked.key, asked.id, asked.args, context) {
+        Ok(()) => Opinion::Pass,
+        Err(error) => Opinion::Refuse(error),
+    }
+}
+
+/// What the command itself would refuse, if it knew its user: so it is asked last, and not of what is only queued.
+fn options(engine: &mut Engine, asked: &Asked<'_>) -> Opinion {
+    match engine.check_options(asked.key, asked.id, asked.args) {
+        Ok(()) => Opinion::Pass,
+        Err(error) => Opinion::Refuse(error),
+    }
 }
 
 fn pause(engine: &mut Engine, asked: &Asked<'_>) -> Opinion {

@@ -1,5 +1,6 @@
 //! What surrounds a turn in the engine: its beginning and end, the periodic jobs, clients that come and go.
 
+use crate::acl::DEFAULT_USER;
 use crate::base::log;
 use crate::reactor::Stream;
 use crate::server::engine::Engine;
@@ -41,7 +42,7 @@ impl Engine {
         if self.clients.len() >= self.config.maxclients as usize {
             return Err(b"-ERR max number of clients reached\r\n".to_vec());
         }
-        if self.config.protected_mode && self.config.requirepass.is_empty() && !stream.is_local() {
+        if self.config.protected_mode && self.access.users.get(DEFAULT_USER).nopass && !stream.is_local() {
             return Err(PROTECTED_MODE.as_bytes().to_vec());
         }
         Ok(())

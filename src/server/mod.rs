@@ -1,4 +1,5 @@
 //! The composition: sockets, engine, time.
+mod access;
 pub mod aof;
 pub mod blocking;
 pub mod check_aof;

@@ -2,6 +2,7 @@
 
 use hashbrown::HashTable;
 
+use crate::acl::{DEFAULT_USER, UserId};
 use crate::commands::CommandId;
 use crate::reactor::{Input, Output, Stream};
 use crate::resp::reply::Version;
@@ -62,6 +63,8 @@ pub mod gate {
     pub const LOADING: u32 = 1 << 7;
     /// The last save failed: nothing may be changed.
     pub const DISK_ERROR: u32 = 1 << 8;
+    /// Its user may not do everything.
+    pub const RESTRICTED: u32 = 1 << 9;
 
     /// What was asked when a request was put off, and does not matter any more when EXEC comes to it.
     pub const PASSED_BY_EXEC: u32 = REPLY_SKIP_NEXT | PAUSED | CLOSING | LOADING | DISK_ERROR;
@@ -75,6 +78,10 @@ pub struct Session {
     pub name: Vec<u8>,
     pub lib_name: Vec<u8>,
     pub lib_ver: Vec<u8>,
+    /// Who it is logged in as.
+    pub user: UserId,
+    /// Whether it may go on when the user `default` needs a password.
+    pub authenticated: bool,
     pub db: usize,
     pub version: Version,
     /// Bits of [`gate`].
@@ -106,6 +113,8 @@ impl Session {
             name: Vec::new(),
             lib_name: Vec::new(),
             lib_ver: Vec::new(),
+            user: DEFAULT_USER,
+            authenticated: true,
             db: 0,
             version: Version::Resp2,
             gates: 0,
@@ -129,10 +138,6 @@ impl Session {
     #[inline]
     pub fn is_held(&self) -> bool {
         self.gates & (gate::HELD | gate::CLOSING | gate::BLOCKED) != 0
-    }
-
-    pub fn is_authenticated(&self) -> bool {
-        self.gates & gate::UNAUTHENTICATED == 0
     }
 }
 

@@ -24,8 +24,10 @@ use crate::base::allocator;
 use crate::base::clock::Clock;
 use crate::base::log::{self, Level, Role};
 use crate::base::random::Random;
+use crate::commands::{GROUPS, Registry};
 use crate::config::{Config, ConfigError, Supervised, compose, options_text};
 use crate::reactor::{Address, Listener};
+use crate::server::access::check_user_lines;
 use crate::server::listen::listen;
 use crate::server::{Engine, Server};
 
@@ -106,10 +108,13 @@ pub fn prepare(argv: &[OsString]) -> Result<Started, ExitReason> {
     }
     let arguments = Arguments::split(&words);
     let mut config = Config::default();
-    let notes = load(&mut config, &arguments).map_err(|error| match error {
-        ConfigError::Line { .. } => ExitReason::config(error),
-        ConfigError::Open { .. } => ExitReason::Failed(error.to_string()),
-    })?;
+    let notes =
+        load(&mut config, &arguments).and_then(|notes| check_users(&config).map(|()| notes)).map_err(|error| {
+            match error {
+                ConfigError::Line { .. } => ExitReason::config(error),
+                ConfigError::Open { .. } => ExitReason::Failed(error.to_string()),
+            }
+        })?;
     let config_file = arguments.file.as_deref().map(|path| std::path::absolute(path).unwrap_or_else(|_| path.into()));
     let executable = std::env::current_exe().unwrap_or_else(|_| program.clone().into());
 
@@ -163,6 +168,18 @@ fn load(config: &mut Config, arguments: &Arguments) -> Result<Vec<crate::config:
         None
     };
     config.load(&compose(file.as_deref(), stdin.as_deref(), &options_text(&arguments.options)))
+}
+
+/// Whether the `user` lines say something: what commands there are is not known to the configuration.
+fn check_users(config: &Config) -> Result<(), ConfigError> {
+    if config.users.is_empty() {
+        return Ok(());
+    }
+    check_user_lines(config, &Registry::new(GROUPS)).map_err(|(line, text, reason)| ConfigError::Line {
+        line,
+        text,
+        reason,
+    })
 }
 
 /// The words of a server's command line by their role.
@@ -451,6 +468,8 @@ fn logo(port: u16, pid: u32) -> String {
 /// # Errors
 /// When it can't listen, or the loop fails.
 pub fn run(started: Started) -> Result<(), ExitReason> {
+    let mut engine = Engine::with_config(started.config.clone(), Clock::real(), Random::entropy_seed());
+    engine.load_users_at_start().map_err(ExitReason::Failed).inspect_err(ExitReason::log)?;
     let listeners = listen(&started.config).inspect_err(ExitReason::log)?;
     let failed = |error: io::Error| ExitReason::Failed(format!("The event loop failed: {}", reason(&error)));
     let kinds = [
@@ -459,7 +478,6 @@ pub fn run(started: Started) -> Result<(), ExitReason> {
     ];
     let signals = Signals::install().map_err(failed)?;
     allocator::start_background_thread();
-    let engine = Engine::with_config(started.config.clone(), Clock::real(), Random::entropy_seed());
     let mut server = Server::new(engine, listeners, Some(signals)).map_err(failed)?;
     let outcome = match server.load() {
         Ok(true) => {

@@ -17,7 +17,11 @@ pub struct Stats {
     /// `recv` and `send` calls that moved bytes.
     pub reads: u64,
     pub writes: u64,
-    pub auth_failures: u64,
+    /// Refused by access control, by what was not allowed.
+    pub denied_auth: u64,
+    pub denied_commands: u64,
+    pub denied_keys: u64,
+    pub denied_channels: u64,
     pub error_replies: u64,
     /// Replies per error code: `ERR`, `WRONGTYPE`.
     pub errors: BTreeMap<Vec<u8>, u64>,

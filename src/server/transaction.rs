@@ -239,7 +239,11 @@ impl Engine {
             timer.close(&self.clock, &mut self.registry, &mut self.stats);
             let refs = &args[request.args_at as usize..][..request.argc as usize];
             let mut args = Args::new(bytes, refs, owned, request.hash);
-            self.call_resolved(key, request.command, &mut args);
+            let is_restricted = self.clients[key].session.gates & gate::RESTRICTED != 0;
+            match if is_restricted { self.check_access_in_exec(key, request.command, &args) } else { Ok(()) } {
+                Ok(()) => self.call_resolved(key, request.command, &mut args),
+                Err(error) => self.answer_error(key, &error),
+            }
             timer.restart(&self.clock);
             index += 1;
         }

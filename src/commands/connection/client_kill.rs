@@ -1,6 +1,7 @@
 //! CLIENT KILL, in its old form (an address) and its new one (filters that must all hold).
 
-use super::{OTHERS, OTHERS_ACL, auth, client_list};
+use super::{OTHERS, OTHERS_ACL, client_list};
+use crate::acl::UserId;
 use crate::base::number;
 use crate::commands::{Arg, Args, Command, CommandError, CommandResult, Group, Run, quotable};
 use crate::server::client_list::ClientType;
@@ -65,12 +66,13 @@ struct Filter<'a> {
     client_type: Option<ClientType>,
     addr: Option<&'a [u8]>,
     laddr: Option<&'a [u8]>,
+    user: Option<UserId>,
     age_min_s: Option<u64>,
     spare_caller: bool,
 }
 
 impl<'a> Filter<'a> {
-    fn parse(args: &'a Args<'_>) -> Result<Filter<'a>, CommandError> {
+    fn parse(args: &'a Args<'_>, engine: &Engine) -> Result<Filter<'a>, CommandError> {
         if args.len() == 3 {
             return Ok(Filter { addr: Some(args.get(2)), ..Filter::default() });
         }
@@ -94,11 +96,9 @@ impl<'a> Filter<'a> {
             } else if args.is(at, "LADDR") {
                 filter.laddr = Some(value);
             } else if args.is(at, "USER") {
-                // Every client is the only user there is.
-                if !auth::is_user(value) {
-                    let text = [b"ERR No such user '".as_slice(), quotable(value), b"'"].concat();
-                    return Err(CommandError::owned(text));
-                }
+                filter.user = Some(engine.access.users.find(value).ok_or_else(|| {
+                    CommandError::owned([b"ERR No such user '".as_slice(), quotable(value), b"'"].concat())
+                })?);
             } else if args.is(at, "SKIPME") && args.is(at + 1, "yes") {
                 filter.spare_caller = true;
             } else if args.is(at, "SKIPME") && args.is(at + 1, "no") {
@@ -118,6 +118,7 @@ impl<'a> Filter<'a> {
         let age_s = now_ms.saturating_sub(client.session.created_ms) / 1000;
         if self.id.is_some_and(|id| id != client.session.id)
             || self.client_type.is_some_and(|wanted| wanted != ClientType::of(client))
+            || self.user.is_some_and(|user| user != client.session.user)
             || self.age_min_s.is_some_and(|least_s| age_s < least_s)
         {
             return false;
@@ -135,7 +136,7 @@ fn positive(text: &[u8], error: &'static str) -> Result<u64, CommandError> {
 }
 
 fn kill(args: &mut Args<'_>, engine: &mut Engine, key: usize) -> CommandResult {
-    let filter = Filter::parse(args)?;
+    let filter = Filter::parse(args, engine)?;
     let now_ms = engine.keyspace.now_ms() as u64;
     let doomed: Vec<usize> = engine
         .clients

@@ -58,10 +58,10 @@ fn hello(args: &mut Args<'_>, engine: &mut Engine, key: usize) -> CommandResult 
         }
     }
     if let Some((user, password)) = credentials {
-        auth::authenticate(engine, key, args.get(user), args.get(password))?;
+        auth::authenticate(args, engine, key, args.get(user), args.get(password))?;
     }
     let session = &mut engine.clients[key].session;
-    if !session.is_authenticated() {
+    if !session.authenticated {
         return Err(CommandError::new(
             "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH \
              <user> <pass> option can be used to authenticate the client and select the RESP protocol version at \

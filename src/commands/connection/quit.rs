@@ -38,7 +38,6 @@ pub(super) static RESET: Command = Command {
 /// Everything that a session was told is forgotten, but its id and what its library is called.
 fn reset(_args: &mut Args<'_>, engine: &mut Engine, key: usize) -> CommandResult {
     engine.discard_transaction(key);
-    let needs_password = !engine.config.requirepass.is_empty();
     let client = &mut engine.clients[key];
     client.output.set_muted(false);
     let session = &mut client.session;
@@ -49,9 +48,7 @@ fn reset(_args: &mut Args<'_>, engine: &mut Engine, key: usize) -> CommandResult
     session.no_touch = false;
     session.no_evict = false;
     session.gates &= !gate::REPLY_SKIP_NEXT;
-    if needs_password {
-        session.gates |= gate::UNAUTHENTICATED;
-    }
+    engine.log_out(key);
     engine.reply(key).simple("RESET");
     Ok(())
 }

@@ -12,6 +12,7 @@ mod ttl;
 
 use super::Command;
 pub(super) use scan::{ScanArgs, parse_cursor, reply_next, reply_nothing};
+pub(super) use sort::refuse_patterns;
 
 pub static COMMANDS: &[&Command] = &[
     &rename::COPY,

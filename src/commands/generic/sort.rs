@@ -137,7 +137,8 @@ struct Options<'p> {
 }
 
 impl<'p> Options<'p> {
-    fn read(args: &'p Args<'_>, may_store: bool) -> Result<Options<'p>, CommandError> {
+    /// `may_look_up`: whether BY and GET may look at other keys.
+    fn read(args: &'p Args<'_>, may_store: bool, may_look_up: bool) -> Result<Options<'p>, CommandError> {
         let mut options =
             Options { by: None, gets: Vec::new(), offset: 0, count: -1, descending: false, alpha: false, store: None };
         let mut index = 2;
@@ -159,9 +160,17 @@ impl<'p> Options<'p> {
                 let pattern = args.get(index + 1);
                 // Any pattern without a `*` means: do not sort. `#` is no exception here.
                 let is_key = pattern.contains(&b'*');
+                if is_key && !may_look_up {
+                    return Err(CommandError::new("ERR BY option of SORT denied due to insufficient ACL permissions."));
+                }
                 options.by = Some(if is_key { Pattern::new(pattern) } else { Pattern::Nothing });
                 index += 1;
             } else if args.is(index, "GET") && left >= 1 {
+                if !may_look_up {
+                    return Err(CommandError::new(
+                        "ERR GET option of SORT denied due to insufficient ACL permissions.",
+                    ));
+                }
                 options.gets.push(Pattern::new(args.get(index + 1)));
                 index += 1;
             } else {
@@ -178,6 +187,14 @@ impl<'p> Options<'p> {
         let count = usize::try_from(self.count).unwrap_or(usize::MAX);
         start..start.saturating_add(count).min(len)
     }
+}
+
+/// What a call with BY or GET is answered if its user may not read every key.
+///
+/// # Errors
+/// The first option that is refused or wrong.
+pub(in crate::commands) fn refuse_patterns(args: &Args<'_>, may_store: bool) -> CommandResult {
+    Options::read(args, may_store, false).map(drop)
 }
 
 /// What an element is sorted by.
@@ -286,7 +303,7 @@ fn reply_sorted(found: Vec<Text<'_>>, options: &Options<'_>, view: &View<'_>, re
 }
 
 fn sort_ro(args: &mut Args<'_>, view: &View<'_>, reply: &mut Reply<'_>) -> CommandResult {
-    let options = Options::read(args, false)?;
+    let options = Options::read(args, false, true)?;
     let found = sorted(args, &options, view)?;
     reply.array(found.len() * options.gets.len().max(1));
     reply_sorted(found, &options, view, reply);
@@ -294,7 +311,7 @@ fn sort_ro(args: &mut Args<'_>, view: &View<'_>, reply: &mut Reply<'_>) -> Comma
 }
 
 fn sort(args: &mut Args<'_>, db: &mut Writer<'_>, reply: &mut Reply<'_>) -> CommandResult {
-    let options = Options::read(args, true)?;
+    let options = Options::read(args, true, true)?;
     let mut list = List::new();
     let Some(store) = options.store else {
         let view = db.view();

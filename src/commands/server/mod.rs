@@ -1,6 +1,10 @@
 //! Server commands (<https://redis.io/docs/latest/commands/?group=server>): what the server is, what it can do, and what it is
 //! told about itself. They see the engine.
 
+mod acl;
+mod acl_file;
+mod acl_log;
+mod acl_users;
 mod command;
 mod command_docs;
 mod command_info;
@@ -25,6 +29,7 @@ use super::{Acl, Command, Flags};
 pub static COMMANDS: &[&Command] = &[
     &save::BGREWRITEAOF,
     &save::BGSAVE,
+    &acl::ACL,
     &command::COMMAND,
     &config::CONFIG,
     &dbsize::DBSIZE,

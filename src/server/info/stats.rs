@@ -123,10 +123,10 @@ pub(super) fn stats(engine: &mut Engine, text: &mut Text) {
     text.field("longest_turn_wall_cause", &recorder.longest_wall.cause);
     text.field("turn_p99_us", recorder.percentile_ns(99.0) / 1000);
     text.field("turns_over_stall_threshold", recorder.stalls);
-    text.field("acl_access_denied_auth", stats.auth_failures);
-    text.field("acl_access_denied_cmd", 0);
-    text.field("acl_access_denied_key", 0);
-    text.field("acl_access_denied_channel", 0);
+    text.field("acl_access_denied_auth", stats.denied_auth);
+    text.field("acl_access_denied_cmd", stats.denied_commands);
+    text.field("acl_access_denied_key", stats.denied_keys);
+    text.field("acl_access_denied_channel", stats.denied_channels);
 }
 
 pub(super) fn replication(engine: &mut Engine, text: &mut Text) {
