@@ -97,7 +97,7 @@ pub fn compose(file: Option<&[u8]>, stdin: Option<&[u8]>, options: &[u8]) -> Vec
 }
 
 /// Writes a word so that reading it back gives the same bytes.
-fn quote(word: &[u8], out: &mut Vec<u8>) {
+pub(super) fn quote(word: &[u8], out: &mut Vec<u8>) {
     out.push(b'"');
     for &byte in word {
         match byte {

@@ -10,12 +10,14 @@
 
 mod directive;
 mod load;
+mod rewrite;
 mod settings;
 mod table;
 mod value;
 
 pub use directive::{Action, Directive, Effect, Kind, Mutability, TextRule};
 pub use load::{ConfigError, Note, compose, options_text};
+pub use rewrite::{read_file, replace_file};
 pub use settings::{BufferClass, BufferLimit, Guard, MaxmemoryPolicy, SavePoint, Settings, ShutdownFlags, Supervised};
 pub use table::DIRECTIVES;
 pub use value::Value;

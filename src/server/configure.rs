@@ -1,9 +1,11 @@
 //! What a change of the configuration at run time means for the server.
 
+use std::path::Path;
+
 use crate::base::log;
-use crate::config::{Action, Applied, SetError};
+use crate::config::{self, Action, Applied, SetError};
 use crate::server::engine::Engine;
-use crate::server::start::raise_open_files;
+use crate::server::start::{raise_open_files, reason};
 
 impl Engine {
     /// Carries out what CONFIG SET changed; takes the change back if that cannot be done.
@@ -25,6 +27,20 @@ impl Engine {
         }
         self.apply_config();
         outcome
+    }
+
+    /// Writes the configuration file anew; with `force_all` the defaults too.
+    ///
+    /// # Errors
+    /// What the system says, or would say without a file.
+    pub fn rewrite_config(&self, force_all: bool) -> Result<(), String> {
+        if self.facts.config_file.is_empty() {
+            return Err("Bad address".to_owned());
+        }
+        let path = Path::new(&self.facts.config_file);
+        let failed = |error| reason(&error);
+        let old = config::read_file(path).map_err(failed)?;
+        config::replace_file(path, &self.config.rewritten(&old, None, force_all)).map_err(failed)
     }
 
     fn act(&mut self, action: Action) -> Result<(), String> {

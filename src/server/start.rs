@@ -455,7 +455,9 @@ pub fn run(started: Started) -> Result<(), ExitReason> {
     started.ready(&listeners);
     let signals = Signals::install().map_err(failed)?;
     allocator::start_background_thread();
-    let engine = Engine::with_config(started.config.clone(), Clock::real(), Random::entropy_seed());
+    let mut engine = Engine::with_config(started.config.clone(), Clock::real(), Random::entropy_seed());
+    engine.facts.executable = started.executable.display().to_string();
+    engine.facts.config_file = started.config_file.as_ref().map_or(String::new(), |path| path.display().to_string());
     let outcome = Server::new(engine, listeners, Some(signals)).and_then(|mut server| server.run()).map_err(failed);
     started.stopping();
     outcome

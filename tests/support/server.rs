@@ -12,6 +12,7 @@ use super::client::Client;
 
 /// How long a server may take to answer its first PING.
 const START_DEADLINE: Duration = Duration::from_secs(20);
+const CONFIG_FILE: &str = "server.conf";
 /// Between two looks at something that will happen soon.
 pub const POLL_INTERVAL: Duration = Duration::from_millis(1);
 
@@ -39,13 +40,31 @@ impl Server {
         Server::start("oracle", Command::new("redis-server"), directives)
     }
 
-    fn start(role: &str, mut command: Command, directives: &[&str]) -> Server {
+    /// The server under test with a configuration file, `server.conf` in its directory; `{dir}` in the text is that directory.
+    pub fn subject_with_config(text: &str, directives: &[&str]) -> Server {
+        Server::start_with("subject", Command::new(subject_program()), Some(text), directives)
+    }
+
+    pub fn oracle_with_config(text: &str, directives: &[&str]) -> Server {
+        Server::start_with("oracle", Command::new("redis-server"), Some(text), directives)
+    }
+
+    fn start(role: &str, command: Command, directives: &[&str]) -> Server {
+        Server::start_with(role, command, None, directives)
+    }
+
+    fn start_with(role: &str, mut command: Command, config: Option<&str>, directives: &[&str]) -> Server {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let dir = std::env::temp_dir().join(format!("zedis-test-{}-{number}-{role}", std::process::id()));
         fs::create_dir_all(&dir).expect("a directory for the server");
         let log = File::create(dir.join("log")).expect("a log file");
         let program = command.get_program().to_string_lossy().into_owned();
+        if let Some(text) = config {
+            let path = dir.join(CONFIG_FILE);
+            fs::write(&path, text.replace("{dir}", &dir.to_string_lossy())).expect("a configuration file");
+            command.arg(path);
+        }
         let spawned = command
             .args(["--port", "0", "--unixsocket"])
             .arg(dir.join("socket"))
@@ -100,6 +119,11 @@ impl Server {
 
     pub fn dir(&self) -> &Path {
         &self.dir
+    }
+
+    /// What the configuration file says now.
+    pub fn config(&self) -> String {
+        fs::read_to_string(self.dir.join(CONFIG_FILE)).expect("a configuration file")
     }
 
     pub fn pid(&self) -> u32 {

@@ -24,6 +24,7 @@ type Debug = fn(&mut Args<'_>, &mut Engine, usize) -> CommandResult;
 
 /// Subcommands with the least and the greatest number of arguments, DEBUG and their own name among them.
 const SUBCOMMANDS: &[(&str, usize, usize, Debug)] = &[
+    ("CONFIG-REWRITE-FORCE-ALL", 2, 2, config_rewrite_force_all),
     ("DIGEST", 2, 2, debug_digest::digest),
     ("DIGEST-VALUE", 2, usize::MAX, debug_digest::digest_value),
     ("HELP", 2, 2, help),
@@ -64,6 +65,14 @@ fn sleep(args: &mut Args<'_>, engine: &mut Engine, key: usize) -> CommandResult 
 fn set_active_expire(args: &mut Args<'_>, engine: &mut Engine, key: usize) -> CommandResult {
     let digits = args.get(2);
     engine.keyspace.active_expire = number::parse_i64(digits).unwrap_or(0) != 0;
+    engine.reply(key).ok();
+    Ok(())
+}
+
+/// CONFIG REWRITE, with the defaults too.
+fn config_rewrite_force_all(_args: &mut Args<'_>, engine: &mut Engine, key: usize) -> CommandResult {
+    let failed = |reason| CommandError::owned(format!("ERR CONFIG-REWRITE-FORCE-ALL failed: {reason}"));
+    engine.rewrite_config(true).map_err(failed)?;
     engine.reply(key).ok();
     Ok(())
 }
@@ -110,6 +119,8 @@ fn populate(args: &mut Args<'_>, engine: &mut Engine, key: usize) -> CommandResu
 fn help(_args: &mut Args<'_>, engine: &mut Engine, key: usize) -> CommandResult {
     engine.reply(key).simples(&[
         "DEBUG <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
+        "CONFIG-REWRITE-FORCE-ALL",
+        "    CONFIG REWRITE with every directive, the defaults too.",
         "DIGEST",
         "    A hash of everything in all databases, the same for the same data.",
         "DIGEST-VALUE <key> [<key> ...]",
