@@ -191,3 +191,137 @@ fn a_rewrite_that_fails_says_why_and_leaves_the_file() {
         assert!(server.config().contains("unixsocket "));
     }
 }
+
+const RENAMES: &str = r#"
+rename-command KEYS ""
+rename-command get fetch
+rename-command FETCH really-a-very-long-name-for-a-command-that-nobody-will-ever-guess-0123456789
+rename-command randomkey DEBUG2
+rename-command GEOSEARCHSTORE s
+rename-command set ""
+rename-command setex set
+"#;
+
+#[test]
+fn commands_are_renamed() {
+    let mut clients = [Server::subject_with_config, Server::oracle_with_config].map(|start| {
+        let server = start(RENAMES, &[]);
+        (server.connect(), server)
+    });
+    let long = "really-a-very-long-name-for-a-command-that-nobody-will-ever-guess-0123456789";
+    for line in [
+        "SET k 10 v",
+        "GET k",
+        "FETCH k",
+        &format!("{long} k"),
+        &format!("{} k", long.to_uppercase()),
+        long,
+        "KEYS *",
+        "randomkey",
+        "debug2",
+        "S a",
+        "SETEX k 10 v",
+        "SET k",
+        "COMMAND INFO get",
+        "COMMAND INFO keys",
+        "COMMAND GETKEYS GET k",
+        "COMMAND GETKEYS SET k 1 v",
+        "COMMAND LIST FILTERBY PATTERN key*",
+        "COMMAND LIST FILTERBY PATTERN get",
+        "COMMAND LIST FILTERBY PATTERN geosearchs*",
+        "COMMAND COUNT x",
+        "TTL k",
+    ] {
+        let [ours, wanted] = clients.each_mut().map(|(client, _)| client.run(line));
+        assert_eq!(ours, wanted, "{line}");
+    }
+}
+
+/// What cannot be, keeps both from starting, for the same reason.
+#[test]
+fn files_that_do_not_start() {
+    let same = [
+        ("rename-command nosuch x", "No such command in rename-command"),
+        ("rename-command get set", "Target command name already exists"),
+        ("rename-command get", "Bad directive or wrong number of arguments"),
+        ("hz 1 2", "wrong number of arguments"),
+        ("save 1", "Invalid save parameters"),
+        ("maxmemory-policy x", "argument(s) must be one of the following: volatile-lru,"),
+    ];
+    let own = [
+        ("loadmodule /no/such/module.so", "Can't load module from /no/such/module.so"),
+        ("tls-port 6380", "there is no TLS"),
+        ("replicaof 127.0.0.1 6379", "there is no replication"),
+        ("cluster-enabled yes", "there is no cluster mode"),
+        ("appendonly yes", "there is no append only file"),
+    ];
+    for (line, why) in same {
+        for said in [Server::subject_refusal(line), Server::oracle_refusal(line)] {
+            assert!(said.contains(why), "{line}: {said}");
+        }
+    }
+    for (line, why) in own {
+        let said = Server::subject_refusal(line);
+        assert!(said.contains(why), "{line}: {said}");
+    }
+}
+
+/// What the kernel shows of the process is what the configuration says of it.
+#[test]
+fn the_kernel_is_told() {
+    let server = Server::subject_with_config(
+        "oom-score-adj absolute\noom-score-adj-values 300 400 500\nserver_cpulist 0\n",
+        &[],
+    );
+    let mut client = server.connect();
+    let read = |file: &str| std::fs::read_to_string(format!("/proc/{}/{file}", server.pid())).unwrap();
+    let shown = || read("cmdline").trim_end_matches('\0').to_string();
+    let socket = server.socket().display().to_string();
+    assert!(shown().ends_with(&format!("zedis {socket}")), "{}", shown());
+    assert_eq!(read("oom_score_adj").trim(), "300");
+    assert!(read("status").contains("Cpus_allowed_list:\t0\n"));
+    let path = server.dir().join("server.conf").display().to_string();
+    assert_eq!(client.run("CONFIG SET proc-title-template \"a title {port} {config-file}\"").text(), b"OK");
+    assert_eq!(shown(), format!("a title 0 {path}"));
+    for (line, score) in [
+        ("CONFIG SET oom-score-adj-values \"310 400 500\"", "310"),
+        ("CONFIG SET oom-score-adj no", "0"),
+        ("CONFIG SET oom-score-adj relative", "310"),
+        ("CONFIG SET oom-score-adj-values \"2000 2000 2000\"", "1000"),
+    ] {
+        assert_eq!(client.run(line).text(), b"OK", "{line}");
+        let own: i64 = std::fs::read_to_string("/proc/self/oom_score_adj").unwrap().trim().parse().unwrap();
+        // It was started with ours.
+        if own == 0 {
+            assert_eq!(read("oom_score_adj").trim(), score, "{line}");
+        }
+    }
+}
+
+/// To set any parameter to the value that CONFIG GET shows for it changes nothing and is no error.
+#[test]
+fn what_config_get_shows_can_be_set() {
+    for server in [
+        Server::subject(&["--enable-protected-configs", "yes"]),
+        Server::oracle(&["--enable-protected-configs", "yes"]),
+    ] {
+        let mut client = server.connect();
+        let all = |client: &mut support::client::Client| {
+            let reply = client.run("CONFIG GET *");
+            let pairs: Vec<(String, Vec<u8>)> =
+                reply.items().chunks_exact(2).map(|pair| (pair[0].string(), pair[1].text().to_vec())).collect();
+            pairs
+        };
+        let before = all(&mut client);
+        assert!(before.len() > 150);
+        let mut set = 0;
+        for (name, value) in &before {
+            let reply = client.call(&[b"CONFIG".as_slice(), b"SET", name.as_bytes(), value]);
+            let immutable = reply.string().ends_with("can't set immutable config");
+            assert!(immutable || reply.text() == b"OK", "{name} {}: {reply:?}", value.escape_ascii());
+            set += usize::from(!immutable);
+        }
+        assert!(set > 100, "{set}");
+        assert_eq!(all(&mut client), before);
+    }
+}

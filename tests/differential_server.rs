@@ -331,6 +331,7 @@ fn facts(info: &Reply) -> Vec<(&'static str, Reply)> {
 const NEWER_FACTS: &[(&str, &str, &str)] = &[
     ("client|setname", "tips", "7.2: a name is set on every node"),
     ("config|resetstat", "tips", "7.2: counters are reset on every node"),
+    ("config|rewrite", "tips", "7.2: every node has a file of its own"),
     ("randomkey", "tips", "7.2: what a proxy makes of several answers"),
     ("scan", "tips", "7.2: what a proxy makes of several answers"),
     ("blpop", "flags", "7.2: scripts may call it; it does not wait there"),

@@ -85,6 +85,7 @@ const UNSAFE: &[(&str, &str)] = &[
     ("src/base/allocator.rs", "the allocator and its statistics"),
     ("src/collections/member.rs", "one allocation per member of a sorted set, two owners"),
     ("src/server/start.rs", "fork, setsid and rlimits of the start"),
+    ("src/server/process.rs", "prctl(PR_SET_MM_MAP) for the process title, which no crate wraps"),
 ];
 
 /// How far above unsafe code its SAFETY comment may begin.

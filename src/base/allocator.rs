@@ -106,9 +106,8 @@ pub fn stats() -> AllocatorStats {
     }
 }
 
-/// Lets a thread of jemalloc's own give unused pages back, so that the loop never does.
-pub fn start_background_thread() {
-    let on = true;
+/// Whether a thread of jemalloc's own gives unused pages back, so that the loop never does.
+pub fn set_background_thread(on: bool) {
     // SAFETY: the name is a valid option whose new value is a bool of the given size; a failure changes nothing.
     unsafe {
         je::mallctl(

@@ -7,9 +7,9 @@ use std::fmt;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use super::directive::{Effect, Kind};
+use super::directive::Kind;
 use super::value::Value;
-use super::{Config, DIRECTIVES, find};
+use super::{Config, DIRECTIVES, Rename, find};
 use crate::base::glob;
 use crate::resp::request::split_words;
 
@@ -173,14 +173,21 @@ impl Config {
                 }
                 continue;
             }
-            self.load_directive(name, words, index + 1, load).map_err(|reason| failed(&reason))?;
+            self.load_directive(name, words, index + 1, line, load).map_err(|reason| failed(&reason))?;
         }
         Ok(())
     }
 
-    fn load_directive(&mut self, name: &[u8], words: &[Vec<u8>], line: usize, load: &mut Load) -> Result<(), String> {
+    fn load_directive(
+        &mut self,
+        name: &[u8],
+        words: &[Vec<u8>],
+        line: usize,
+        text: &[u8],
+        load: &mut Load,
+    ) -> Result<(), String> {
         let Some(index) = find(name) else {
-            return self.load_nameless(name, words, line, load);
+            return self.load_nameless(name, words, line, text, load);
         };
         let directive = &DIRECTIVES[index];
         // Several words in one pair of quotes are the same as several words.
@@ -199,26 +206,37 @@ impl Config {
             }
             load.save_seen = true;
         }
-        if matches!(directive.effect, Effect::Accepted) && value != directive.default_value() {
-            load.note(line, &format!("Directive '{}' is accepted, but has no effect yet", directive.name));
+        if let Some(note) = directive.note(&value) {
+            load.note(line, &note);
         }
         self.store(index, value);
         Ok(())
     }
 
     /// Directives that are lines of their own and not parameters.
-    fn load_nameless(&mut self, name: &[u8], words: &[Vec<u8>], line: usize, load: &mut Load) -> Result<(), String> {
+    fn load_nameless(
+        &mut self,
+        name: &[u8],
+        words: &[Vec<u8>],
+        line: usize,
+        text: &[u8],
+        load: &mut Load,
+    ) -> Result<(), String> {
         match (name.to_ascii_lowercase().as_slice(), words) {
             (b"rename-command", [from, to]) => {
-                self.settings.renamed_commands.push((from.clone(), to.clone()));
+                let text = String::from_utf8_lossy(text).into_owned();
+                self.settings.renamed_commands.push(Rename { from: from.clone(), to: to.clone(), line, text });
             }
             (b"user", [_, ..]) => {
                 self.settings.users.push(words.to_vec());
                 load.note(line, "Directive 'user' is accepted, but has no effect yet");
             }
             (b"loadmodule", [path, ..]) => {
-                let path = String::from_utf8_lossy(path);
-                load.note(line, &format!("Directive 'loadmodule' is accepted, but '{path}' is not loaded"));
+                // A server without the commands that its clients count on is no service to them.
+                return Err(format!(
+                    "Can't load module from {}: modules are not supported",
+                    String::from_utf8_lossy(path)
+                ));
             }
             // What Redis once knew and now passes over in silence.
             (b"list-max-ziplist-entries" | b"list-max-ziplist-value", [_]) => {}

@@ -230,6 +230,10 @@ impl Keyspace {
         self.dbs.iter().map(Db::len).sum()
     }
 
+    pub fn reclaimer_mut(&mut self) -> &mut Reclaimer {
+        &mut self.reclaimer
+    }
+
     pub fn reclaimer(&self) -> &Reclaimer {
         &self.reclaimer
     }

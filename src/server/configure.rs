@@ -2,10 +2,11 @@
 
 use std::path::Path;
 
-use crate::base::log;
+use crate::base::{allocator, log};
 use crate::config::{self, Action, Applied, SetError};
 use crate::server::engine::Engine;
 use crate::server::start::{raise_open_files, reason};
+use crate::server::{crash, process};
 
 impl Engine {
     /// Carries out what CONFIG SET changed; takes the change back if that cannot be done.
@@ -14,6 +15,7 @@ impl Engine {
     /// In Redis's words, for the client.
     pub fn carry_out(&mut self, applied: Applied) -> Result<(), SetError> {
         let actions = applied.actions.clone();
+        applied.notes.iter().for_each(log::notice);
         let mut outcome = Ok(());
         for (done, &action) in actions.iter().enumerate() {
             if let Err(reason) = self.act(action) {
@@ -49,6 +51,16 @@ impl Engine {
             Action::Listen => self.network.listen_again(&self.config),
             Action::LogLevel => {
                 log::set_level(self.config.loglevel);
+                Ok(())
+            }
+            Action::ProcTitle => process::apply_title(&self.config, &self.facts.config_file),
+            Action::OomScore => process::apply_oom_score(&self.config),
+            Action::CrashLog => {
+                crash::configure(&self.config);
+                Ok(())
+            }
+            Action::AllocatorThread => {
+                allocator::set_background_thread(self.config.jemalloc_bg_thread);
                 Ok(())
             }
             Action::MaxClients => self.check_maxclients(),

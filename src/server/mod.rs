@@ -2,6 +2,7 @@
 pub mod blocking;
 pub mod client_list;
 mod configure;
+mod crash;
 mod dispatch;
 mod engine;
 mod gates;
@@ -13,6 +14,7 @@ mod metrics;
 mod network;
 mod observe;
 mod pause;
+mod process;
 mod session;
 pub mod shutdown;
 mod stall;

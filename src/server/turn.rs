@@ -19,8 +19,6 @@ use crate::server::start::Signals;
 
 /// Events taken from the kernel at once: a bound on the system calls of a turn.
 const EVENTS_MAX: usize = 64;
-/// Connections accepted per listener and turn.
-const ACCEPTS_MAX: usize = 64;
 /// Bytes received, and bytes sent, after which a turn leaves the other connections to the next: some 0.2 ms of the kernel's copying.
 const TURN_BYTES: u64 = 512 * 1024;
 /// Records of the timing wheel looked at in one turn.
@@ -217,7 +215,7 @@ impl Server {
 
     /// Accepts what waits at a listener.
     fn accept(&mut self, listener: usize) {
-        for _ in 0..ACCEPTS_MAX {
+        for _ in 0..self.engine.config.max_new_connections_per_cycle {
             match self.engine.network.accept(listener) {
                 Ok(stream) => self.admit(stream),
                 Err(error) => match error.kind() {

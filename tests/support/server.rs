@@ -1,7 +1,7 @@
 //! A server process on a Unix socket in a directory of its own, ended when dropped.
 
 use std::fs::{self, File};
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -47,6 +47,15 @@ impl Server {
 
     pub fn oracle_with_config(text: &str, directives: &[&str]) -> Server {
         Server::start_with("oracle", Command::new("redis-server"), Some(text), directives)
+    }
+
+    /// What the server under test says when it does not start with a configuration file of this text.
+    pub fn subject_refusal(config: &str) -> String {
+        refusal(Command::new(subject_program()), config)
+    }
+
+    pub fn oracle_refusal(config: &str) -> String {
+        refusal(Command::new("redis-server"), config)
     }
 
     fn start(role: &str, command: Command, directives: &[&str]) -> Server {
@@ -157,6 +166,23 @@ impl Server {
             thread::sleep(POLL_INTERVAL);
         }
     }
+}
+
+fn refusal(mut command: Command, config: &str) -> String {
+    let mut child = command
+        .arg("-")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the server is installed");
+    let mut stdin = child.stdin.take().expect("it was asked for");
+    // On no port, so that it does not stay if it starts after all.
+    stdin.write_all(format!("port 0\n{config}\n").as_bytes()).expect("the server reads");
+    drop(stdin);
+    let output = child.wait_with_output().expect("it ends");
+    assert!(!output.status.success(), "it starts with {config}");
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 
 /// Whether the program under test is a Redis, to try a suite on: it has no options newer than the oracle.
