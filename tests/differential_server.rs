@@ -237,6 +237,56 @@ DEBUG SLEEP
 DEBUG OBJECT
 "#;
 
+/// Of a server without modules, replicas, scripts and functions.
+const ABSENT: &str = r#"
+MODULE LIST
+MODULE LIST x
+MODULE LOAD /no/such/module.so
+MODULE LOADEX /no/such/module.so ARGS a
+MODULE UNLOAD nosuch
+MODULE
+MODULE BOGUS
+ROLE
+ROLE x
+REPLICAOF NO ONE
+replicaof no one
+SLAVEOF NO ONE
+REPLICAOF localhost abc
+REPLICAOF localhost 65536
+REPLICAOF NO
+WAIT 0 0
+WAIT 0 100
+WAIT 1 1
+WAIT x y
+WAIT 1 x
+WAIT 0 -1
+WAIT -1 0
+FUNCTION FLUSH
+FUNCTION FLUSH SYNC
+FUNCTION FLUSH ASYNC
+FUNCTION FLUSH BOGUS
+FUNCTION FLUSH SYNC x
+FUNCTION LIST
+FUNCTION LIST LIBRARYNAME x* WITHCODE
+FUNCTION LIST WITHCODE
+FUNCTION LIST LIBRARYNAME
+FUNCTION LIST WITHCODE WITHCODE
+FUNCTION LIST BOGUS
+FUNCTION KILL
+FUNCTION DELETE nosuch
+FUNCTION BOGUS
+SCRIPT FLUSH
+SCRIPT FLUSH SYNC
+SCRIPT FLUSH ASYNC
+SCRIPT FLUSH BOGUS
+SCRIPT FLUSH SYNC x
+SCRIPT EXISTS a
+SCRIPT EXISTS a b c
+SCRIPT EXISTS
+SCRIPT KILL
+SCRIPT BOGUS
+"#;
+
 /// 7.0 wants an argument of the command whose keys are asked for, even where the command has none.
 const GETKEYS_ARITY: &str = "since 7.2 the arity of COMMAND GETKEYS counts the command alone";
 
@@ -281,8 +331,14 @@ const DEVIATIONS: &[Deviation] = &[
 
 #[test]
 fn server_by_hand() {
-    let tables = [("flushing", FLUSHING), ("CONFIG", CONFIG), ("COMMAND", COMMAND), ("DEBUG", DEBUG)];
-    run_table(&tables, DEVIATIONS, &[]);
+    let tables = [
+        ("flushing", FLUSHING),
+        ("CONFIG", CONFIG),
+        ("COMMAND", COMMAND),
+        ("DEBUG", DEBUG),
+        ("what is absent", ABSENT),
+    ];
+    run_table(&tables, DEVIATIONS, &["--enable-module-command", "yes"]);
 }
 
 /// Directives whose value in a Zedis of today is rightly not that of the oracle, each with the reason.
@@ -382,6 +438,21 @@ fn command_info_says_the_same() {
     }
     assert!(compared > 0, "COMMAND LIST names no command");
     assert!(complaints.is_empty(), "{} disagreements (subject first):\n{}", complaints.len(), complaints.join("\n"));
+}
+
+/// What is dangerous is refused unless the configuration allows it: to everybody, or to those who are not on this machine.
+#[test]
+fn guarded_commands_are_refused() {
+    let pair = Pair::start(&["--enable-debug-command", "no"]);
+    let mut clients = pair.connect();
+    clients.lines(
+        "DEBUG HELP\nDEBUG SLEEP 0\nDEBUG BOGUS\nDEBUG\nMODULE LIST\nMODULE LOAD x\nMODULE LOADEX x\nMODULE UNLOAD x\nMODULE LOAD\n\
+         CONFIG SET enable-debug-command yes\nCONFIG SET dbfilename x.rdb\nCONFIG SET dir /\nCONFIG SET enable-protected-configs yes",
+    );
+    let pair = Pair::start(&["--enable-debug-command", "local", "--enable-module-command", "local"]);
+    pair.connect().lines("DEBUG SLEEP 0\nMODULE LOAD /no/such/module.so\nMODULE UNLOAD x");
+    let pair = Pair::start(&["--enable-protected-configs", "local"]);
+    pair.connect().lines("CONFIG SET dbfilename x.rdb\nCONFIG GET dbfilename\nCONFIG SET dbfilename a/b");
 }
 
 #[test]

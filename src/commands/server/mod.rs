@@ -15,6 +15,8 @@ mod flush;
 mod info;
 mod lolwut;
 mod memory;
+mod module;
+mod replication;
 mod shutdown;
 mod time;
 
@@ -31,7 +33,11 @@ pub static COMMANDS: &[&Command] = &[
     &info::INFO,
     &lolwut::LOLWUT,
     &memory::MEMORY,
+    &module::MODULE,
+    &replication::REPLICAOF,
+    &replication::ROLE,
     &shutdown::SHUTDOWN,
+    &replication::SLAVEOF,
     &time::TIME,
 ];
 
