@@ -142,6 +142,8 @@ pub struct Keyspace {
     pub observers: Observers,
     /// Whether the wheel removes keys by itself (`DEBUG SET-ACTIVE-EXPIRE`).
     pub active_expire: bool,
+    /// DEBUG SET-SKIP-CHECKSUM-VALIDATION.
+    pub skips_checksums: bool,
     pub settings: Settings,
     pub stats: KeyspaceStats,
     /// Changes since start; INFO's `rdb_changes_since_last_save` counts from some value of it.
@@ -163,6 +165,7 @@ impl Keyspace {
             lru_clock: 0,
             observers: Observers::default(),
             active_expire: true,
+            skips_checksums: false,
             settings: Settings::default(),
             stats: KeyspaceStats::default(),
             dirty: 0,

@@ -53,6 +53,8 @@ pub struct Metrics {
     output_bytes: Rate,
     sampled_us: Option<u64>,
     ticks: u64,
+    /// DEBUG PAUSE-CRON.
+    pub cron_is_paused: bool,
     /// Most memory that was in use at a sample, bytes.
     memory_peak_bytes: usize,
     /// Of the last complete round over the clients, and of the one that is going on.

@@ -11,6 +11,8 @@ mod dbsize;
 mod debug;
 mod debug_digest;
 mod debug_object;
+mod debug_protocol;
+mod debug_switches;
 mod flush;
 mod info;
 mod lolwut;
