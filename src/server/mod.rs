@@ -10,6 +10,7 @@ mod housekeeping;
 pub mod info;
 mod limits;
 pub mod listen;
+pub mod memory;
 mod metrics;
 mod network;
 mod observe;

@@ -293,7 +293,13 @@ impl Server {
     /// Deadlines, periodic jobs, farewells.
     fn housekeep(&mut self) {
         let engine = &mut self.engine;
+        let expired = engine.keyspace.stats.expired_keys;
         self.expiry_behind = engine.keyspace.expire_slice(EXPIRE_BUDGET) == 0;
+        if engine.keyspace.stats.expired_keys != expired {
+            // The last phase ended just now.
+            let elapsed_ns = engine.clock.monotonic_ns().saturating_sub(engine.recorder.turn.ended_ns());
+            engine.stats.expire_ns += elapsed_ns;
+        }
         let now_ms = engine.keyspace.now_ms() as u64;
         if now_ms >= self.next_cron_ms {
             // A little less, so that a tick a little early is not one too few.

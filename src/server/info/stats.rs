@@ -8,6 +8,13 @@ const NO_ID: &str = "0000000000000000000000000000000000000000";
 pub(super) fn persistence(engine: &mut Engine, text: &mut Text) {
     text.field("loading", 0);
     text.field("async_loading", 0);
+    // Nothing is forked, so nothing is copied on write.
+    text.field("current_cow_peak", 0);
+    text.field("current_cow_size", 0);
+    text.field("current_cow_size_age", 0);
+    text.field("current_fork_perc", "0.00");
+    text.field("current_save_keys_processed", 0);
+    text.field("current_save_keys_total", 0);
     text.field("rdb_changes_since_last_save", engine.keyspace.dirty);
     text.field("rdb_bgsave_in_progress", 0);
     text.field("rdb_last_save_time", engine.facts.started_ms / 1000);
@@ -15,6 +22,9 @@ pub(super) fn persistence(engine: &mut Engine, text: &mut Text) {
     text.field("rdb_last_bgsave_time_sec", -1);
     text.field("rdb_current_bgsave_time_sec", -1);
     text.field("rdb_saves", 0);
+    text.field("rdb_last_cow_size", 0);
+    text.field("rdb_last_load_keys_expired", 0);
+    text.field("rdb_last_load_keys_loaded", 0);
     text.field("aof_enabled", 0);
     text.field("aof_rewrite_in_progress", 0);
     text.field("aof_rewrite_scheduled", 0);
@@ -22,6 +32,11 @@ pub(super) fn persistence(engine: &mut Engine, text: &mut Text) {
     text.field("aof_current_rewrite_time_sec", -1);
     text.field("aof_last_bgrewrite_status", "ok");
     text.field("aof_last_write_status", "ok");
+    text.field("aof_last_cow_size", 0);
+    text.field("aof_rewrites", 0);
+    text.field("aof_rewrites_consecutive_failures", 0);
+    text.field("module_fork_in_progress", 0);
+    text.field("module_fork_last_cow_size", 0);
 }
 
 pub(super) fn stats(engine: &mut Engine, text: &mut Text) {
@@ -45,10 +60,16 @@ pub(super) fn stats(engine: &mut Engine, text: &mut Text) {
     text.field("sync_partial_err", 0);
     text.field("expired_subkeys", keyspace.expired_subkeys);
     text.field("expired_keys", keyspace.expired_keys);
+    // Deadlines are exact: there is no share of keys that are overdue and no cycle that runs out of time.
+    text.field("expired_stale_perc", "0.00");
+    text.field("expired_time_cap_reached_count", 0);
+    text.field("expire_cycle_cpu_milliseconds", stats.expire_ns / 1_000_000);
     text.field("expire_lag_max_ms", keyspace.expire_lag_max_ms);
     text.field("evicted_keys", 0);
     text.field("evicted_clients", 0);
     text.field("evicted_scripts", 0);
+    text.field("total_eviction_exceeded_time", 0);
+    text.field("current_eviction_exceeded_time", 0);
     text.field("keyspace_hits", keyspace.hits.get());
     text.field("keyspace_misses", keyspace.misses.get());
     text.field("pubsub_channels", 0);
@@ -58,6 +79,13 @@ pub(super) fn stats(engine: &mut Engine, text: &mut Text) {
     text.field("total_forks", 0);
     text.field("migrate_cached_sockets", 0);
     text.field("slave_expires_tracked_keys", 0);
+    // Values are not moved, and reply buffers not resized: they are lent.
+    text.field("active_defrag_hits", 0);
+    text.field("active_defrag_misses", 0);
+    text.field("active_defrag_key_hits", 0);
+    text.field("active_defrag_key_misses", 0);
+    text.field("total_active_defrag_time", 0);
+    text.field("current_active_defrag_time", 0);
     text.field("tracking_total_keys", 0);
     text.field("tracking_total_items", 0);
     text.field("tracking_total_prefixes", 0);
@@ -68,11 +96,21 @@ pub(super) fn stats(engine: &mut Engine, text: &mut Text) {
     text.field("total_writes_processed", stats.writes);
     text.field("io_threaded_reads_processed", 0);
     text.field("io_threaded_writes_processed", 0);
+    text.field("reply_buffer_shrinks", 0);
+    text.field("reply_buffer_expands", 0);
     text.field("client_query_buffer_limit_disconnections", stats.query_limit_disconnections);
     text.field("client_output_buffer_limit_disconnections", stats.output_limit_disconnections);
     text.field("protocol_errors", stats.protocol_errors);
     text.field("eventloop_cycles", recorder.turns);
     text.field("eventloop_duration_sum", recorder.busy_ns / 1000);
+    text.field(
+        "eventloop_duration_cmd_sum",
+        engine.registry.stats.iter().map(|stats| stats.run_ns).sum::<u64>() / 1000,
+    );
+    let turns_per_second = metrics.turns_per_second();
+    text.field("instantaneous_eventloop_cycles_per_sec", turns_per_second);
+    // Of one turn, on average.
+    text.field("instantaneous_eventloop_duration_usec", metrics.busy_ns_per_second() / 1000 / turns_per_second.max(1));
     text.field("longest_turn_us", recorder.longest.ns / 1000);
     text.field("longest_turn_cause", &recorder.longest.cause);
     // With what other processes ran in it.
