@@ -142,6 +142,8 @@ pub struct Keyspace {
     pub observers: Observers,
     /// Whether the wheel removes keys by itself (`DEBUG SET-ACTIVE-EXPIRE`).
     pub active_expire: bool,
+    /// What is overdue is not removed, though nobody finds it either.
+    pub expiry_is_paused: bool,
     /// DEBUG SET-SKIP-CHECKSUM-VALIDATION.
     pub skips_checksums: bool,
     pub settings: Settings,
@@ -165,6 +167,7 @@ impl Keyspace {
             lru_clock: 0,
             observers: Observers::default(),
             active_expire: true,
+            expiry_is_paused: false,
             skips_checksums: false,
             settings: Settings::default(),
             stats: KeyspaceStats::default(),
