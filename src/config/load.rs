@@ -3,7 +3,9 @@
 //! As in Redis the command line is turned into lines behind those of the file ([`options_text`], [`compose`]), so that both have one
 //! grammar and one kind of error. Bounded: include depth, included files, and one line at a time.
 
+use std::ffi::OsStr;
 use std::fmt;
+use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
@@ -255,7 +257,7 @@ impl Load {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, ConfigError> {
-    std::fs::read(path).map_err(|error| ConfigError::Open {
+    fs::read(path).map_err(|error| ConfigError::Open {
         path: path.display().to_string(),
         reason: match error.kind() {
             ErrorKind::NotFound => "No such file or directory".to_owned(),
@@ -265,29 +267,32 @@ fn read(path: &Path) -> Result<Vec<u8>, ConfigError> {
     })
 }
 
-/// The files that an `include` means: one, or those in the directory whose names match, in order; matching none is no error.
+/// The files that an `include` means: one, or those whose paths match, part by part and in order; matching none is no error.
 fn included(path: &[u8]) -> Result<Vec<PathBuf>, ConfigError> {
     let path = PathBuf::from(String::from_utf8_lossy(path).into_owned());
-    let pattern = match path.file_name() {
-        Some(name) if name.as_encoded_bytes().iter().any(|b| b"*?[".contains(b)) => name.to_owned(),
-        _ => return Ok(vec![path]),
-    };
-    let directory = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    let Ok(entries) = std::fs::read_dir(directory) else {
-        return Ok(Vec::new());
-    };
-    let mut found: Vec<PathBuf> = entries
-        .filter_map(Result::ok)
-        .filter(|entry| {
-            let name = entry.file_name();
-            let hidden = name.as_encoded_bytes().starts_with(b".") && !pattern.as_encoded_bytes().starts_with(b".");
-            !hidden && glob::matches(pattern.as_encoded_bytes(), name.as_encoded_bytes(), false)
-        })
-        .map(|entry| entry.path())
-        .collect();
+    let is_pattern = |part: &OsStr| part.as_encoded_bytes().iter().any(|b| b"*?[".contains(b));
+    if !path.iter().any(is_pattern) {
+        return Ok(vec![path]);
+    }
+    let mut found = vec![PathBuf::new()];
+    for part in &path {
+        found = match is_pattern(part) {
+            false => found.into_iter().map(|path| path.join(part)).collect(),
+            true => found.iter().flat_map(|directory| matching(directory, part.as_encoded_bytes())).collect(),
+        };
+    }
+    found.retain(|path| path.exists());
     found.sort();
     Ok(found)
+}
+
+/// What is in a directory under names that match. Names that begin with a dot want one in the pattern, as in a shell.
+fn matching(directory: &Path, pattern: &[u8]) -> Vec<PathBuf> {
+    let listed = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
+    let entries = fs::read_dir(listed).into_iter().flatten().filter_map(Result::ok);
+    let names = entries.map(|entry| entry.file_name()).filter(|name| {
+        let is_hidden = name.as_encoded_bytes().starts_with(b".") && !pattern.starts_with(b".");
+        !is_hidden && glob::matches(pattern, name.as_encoded_bytes(), false)
+    });
+    names.take(INCLUDED_FILES_MAX + 1).map(|name| directory.join(name)).collect()
 }

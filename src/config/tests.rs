@@ -375,6 +375,14 @@ fn includes() {
     assert_eq!((config.hz, config.timeout_s), (20, 1));
     assert_eq!(include("*.part").unwrap().timeout_s, 4);
     assert_eq!(include("*.none").unwrap().timeout_s, 0);
+    for (number, name) in ["x1", "x2", ".x3"].iter().enumerate() {
+        std::fs::create_dir_all(path(name)).unwrap();
+        std::fs::write(path(name).join("e.conf"), format!("timeout 1{number}\n")).unwrap();
+    }
+    assert_eq!(include("x*/e.conf").unwrap().timeout_s, 11);
+    assert_eq!(include("*/[ae].conf").unwrap().timeout_s, 11);
+    assert_eq!(include(".x*/*.conf").unwrap().timeout_s, 12);
+    assert_eq!(include("nosuch*/*.conf").unwrap().timeout_s, 0);
     assert!(include("b.conf").err().unwrap().starts_with("Reading the configuration file, at line 2\n>>> 'foo bar'"));
     assert!(include("loop.conf").err().unwrap().ends_with("Too many levels of include"));
     let missing = path("none.conf").display().to_string();
