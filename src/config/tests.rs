@@ -1,7 +1,7 @@
 //! The configuration against what redis-server answered, and its own rules.
 
 use super::{
-    Action, BufferLimit, Config, ConfigError, DIRECTIVES, Effect, Guard, MaxmemoryPolicy, Mutability, SavePoint,
+    Action, BufferLimit, Config, ConfigError, DIRECTIVES, Effect, Guard, Kind, MaxmemoryPolicy, Mutability, SavePoint,
     ShutdownFlags, Value, compose, options_text,
 };
 use crate::base::log::Level;
@@ -66,6 +66,47 @@ fn config_set_answers_as_redis() {
         cases += 1;
     }
     assert!(cases > 500 && refused > 2, "{cases} {refused}");
+}
+
+/// The directives that redis-server 7.0 cannot be asked about, by the rules of their kinds: what is at a limit is taken and shown, what is beyond
+/// it, and nonsense, is refused with a reason and changes nothing.
+#[test]
+fn every_directive_at_its_limits_and_beyond() {
+    let mut tried = 0;
+    for directive in DIRECTIVES {
+        let (good, bad): (Vec<String>, Vec<String>) = match directive.kind {
+            Kind::Bool => (vec!["yes".into(), "NO".into()], vec!["1".into(), "".into(), "maybe".into()]),
+            Kind::Int { min, max } => {
+                let beyond =
+                    [min.checked_sub(1), max.checked_add(1)].into_iter().flatten().map(|beyond| beyond.to_string());
+                let nonsense = ["", "x", "1x", "1.5", "0x10", "99999999999999999999"].map(str::to_owned);
+                (vec![min.to_string(), max.to_string()], beyond.chain(nonsense).collect())
+            }
+            Kind::Memory { min, max } => {
+                let beyond =
+                    [min.checked_sub(1), max.checked_add(1)].into_iter().flatten().map(|beyond| beyond.to_string());
+                (vec![min.to_string(), max.to_string()], beyond.chain(["x", "1q", "-1"].map(str::to_owned)).collect())
+            }
+            Kind::Enum(names) => {
+                let names = names.iter().map(|name| name.split('=').next().unwrap().to_uppercase());
+                (names.collect(), vec!["".into(), "bogus".into(), "yes no".into()])
+            }
+            _ => continue,
+        };
+        let parse = |text: &str| directive.parse(&[text.as_bytes()], &directive.default_value());
+        for text in good {
+            match (parse(&text), directive.effect) {
+                (Ok(_), _) => {}
+                (Err(reason), Effect::Refused(why)) => assert!(reason.ends_with(why), "{} {text}", directive.name),
+                (Err(reason), _) => panic!("{} {text}: {reason}", directive.name),
+            }
+        }
+        for text in bad {
+            assert!(parse(&text).is_err_and(|reason| reason.starts_with("argument")), "{} {text:?}", directive.name);
+        }
+        tried += 1;
+    }
+    assert!(tried > 130, "{tried}");
 }
 
 #[test]
