@@ -325,3 +325,19 @@ fn what_config_get_shows_can_be_set() {
         assert_eq!(all(&mut client), before);
     }
 }
+
+/// However few connections a turn may accept, those that wait are not left to the clock.
+#[test]
+fn a_burst_of_connections_is_accepted_without_delay() {
+    const CONNECTIONS: usize = 400;
+    let server = Server::subject(&["--max-new-connections-per-cycle", "1"]);
+    let mut client = server.connect();
+    client.send(&support::client::encode(&["DEBUG", "SLEEP", "0.3"]));
+    let mut burst: Vec<_> = (0..CONNECTIONS).map(|_| server.connect()).collect();
+    let started = std::time::Instant::now();
+    for client in &mut burst {
+        assert_eq!(client.run("PING").text(), b"PONG");
+    }
+    // By the clock, ten times a second, it would take forty.
+    assert!(started.elapsed().as_secs() < 20, "{:?}", started.elapsed());
+}

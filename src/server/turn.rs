@@ -115,7 +115,8 @@ impl Server {
     fn timeout(&self) -> Option<Duration> {
         let engine = &self.engine;
         let is_behind = self.expiry_behind || !engine.keyspace.observers.pending().is_empty();
-        if !engine.ready.is_empty() || !engine.dirty.is_empty() || is_behind {
+        let is_accepting = !engine.network.unfinished.is_empty();
+        if !engine.ready.is_empty() || !engine.dirty.is_empty() || is_behind || is_accepting {
             return Some(Duration::ZERO);
         }
         let timers_ms = [engine.keyspace.next_expiry_ms(), engine.pause_end_ms(), engine.blocking.next_deadline_ms()];
@@ -135,6 +136,9 @@ impl Server {
         }
         for key in ready {
             self.read(key);
+        }
+        for listener in std::mem::take(&mut self.engine.network.unfinished) {
+            self.accept(listener);
         }
         let events = std::mem::replace(&mut self.events, Events::with_capacity(0));
         for event in &events {
@@ -231,7 +235,9 @@ impl Server {
                 },
             }
         }
-        self.engine.network.stalled.push(listener);
+        if !self.engine.network.unfinished.contains(&listener) {
+            self.engine.network.unfinished.push(listener);
+        }
     }
 
     fn admit(&mut self, mut stream: Stream) {
