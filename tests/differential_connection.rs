@@ -368,3 +368,61 @@ fn pause_holds_what_it_names() {
         assert_eq!(worker.run("SET k later").text(), b"OK");
     }
 }
+
+/// The line about a client in each state that clients can be in says so as Redis's does: the same fields in the same order, the same flags.
+#[test]
+fn client_list_says_the_state() {
+    let pair = Pair::start(&[]);
+    let seen = [&pair.subject, &pair.oracle].map(|server| {
+        let mut watcher = server.connect();
+        let line = |watcher: &mut Client, name: &str| {
+            let list = watcher.run("CLIENT LIST").string();
+            let found = list.lines().find(|line| line.contains(&format!(" name={name} ")));
+            found.unwrap_or_else(|| panic!("{name} in {list}")).to_string()
+        };
+        let mut states = Vec::new();
+        let mut clients = Vec::new();
+        for (name, requests) in [
+            ("idle", &[][..]),
+            ("multi", &["MULTI", "SET k v", "GET k"]),
+            ("watch", &["WATCH k", "GET k"]),
+            ("dirty", &["WATCH k2", "SET k2 v", "MULTI"]),
+            ("evict", &["CLIENT NO-EVICT ON", "SELECT 3"]),
+            ("blocked", &["BLPOP nothing 0"]),
+            ("resp3", &["HELLO 3"]),
+        ] {
+            let mut client = server.connect();
+            client.run(&format!("CLIENT SETNAME {name}"));
+            for request in requests {
+                let args: Vec<&str> = request.split(' ').collect();
+                client.send(&support::client::encode(&args));
+                if name != "blocked" {
+                    client.read();
+                }
+            }
+            if name == "blocked" {
+                support::server::eventually("it waits", || line(&mut watcher, name).contains(" flags=bU "));
+            }
+            let line = line(&mut watcher, name);
+            let fields: Vec<(String, String)> = line
+                .split(' ')
+                .filter_map(|field| field.split_once('='))
+                .map(|(field, value)| (field.to_string(), value.to_string()))
+                .collect();
+            let names: Vec<String> = fields.iter().map(|(field, _)| field.clone()).collect();
+            let compared = ["flags", "db", "sub", "psub", "ssub", "multi", "events", "cmd", "user", "redir", "resp"];
+            let values: Vec<(String, String)> =
+                fields.into_iter().filter(|(field, _)| compared.contains(&field.as_str())).collect();
+            states.push((name, names, values));
+            clients.push(client);
+        }
+        states
+    });
+    let [ours, wanted] = seen;
+    for ((name, mut fields, values), (_, wanted_fields, wanted_values)) in ours.into_iter().zip(wanted) {
+        // 7.2 and 7.4 added some.
+        fields.retain(|field| !["watch", "lib-name", "lib-ver"].contains(&field.as_str()));
+        assert_eq!(fields, wanted_fields, "{name}");
+        assert_eq!(values, wanted_values, "{name}");
+    }
+}

@@ -139,3 +139,139 @@ fn info_has_sections() {
         assert_eq!(field("tcp_port"), Some("0"));
     }
 }
+
+/// Fields of the oracle that a Zedis has no use for, each with the reason.
+const WITHOUT_FIELDS: &[(&str, &str)] =
+    &[("latency_percentiles_usec_", "a command's, if it was called and there are histograms")];
+
+/// Names of fields in their sections, and the sections in order. What differs from command to command is left out.
+fn layout(client: &mut Client, asked: &str) -> (Vec<String>, BTreeSet<(String, String)>) {
+    let info = client.run(asked).string();
+    let (mut sections, mut fields) = (Vec::new(), BTreeSet::new());
+    for line in info.lines() {
+        if let Some(section) = line.strip_prefix("# ") {
+            sections.push(section.to_string());
+        } else if let (Some((field, _)), Some(section)) = (line.split_once(':'), sections.last())
+            && !field.starts_with("cmdstat_")
+        {
+            fields.insert((section.clone(), field.to_string()));
+        }
+    }
+    (sections, fields)
+}
+
+/// Whatever a monitoring tool looks up in Redis's INFO is there, in the section where it is looked for.
+#[test]
+fn info_has_every_field() {
+    let pair = Pair::start(&[]);
+    let Clients { mut subject, mut oracle, .. } = pair.connect();
+    for line in ["SET k v EX 100000", "GET k", "BOGUS", "SELECT 3", "SET k v"] {
+        subject.run(line);
+        oracle.run(line);
+    }
+    for asked in ["INFO", "INFO default", "INFO all", "INFO everything", "INFO replication persistence", "INFO modules"]
+    {
+        let (sections, fields) = layout(&mut subject, asked);
+        let (wanted_sections, wanted_fields) = layout(&mut oracle, asked);
+        assert_eq!(sections, wanted_sections, "{asked}");
+        let missing: Vec<&(String, String)> = wanted_fields
+            .difference(&fields)
+            .filter(|(_, field)| !WITHOUT_FIELDS.iter().any(|(without, _)| field.starts_with(without)))
+            .collect();
+        assert!(missing.is_empty(), "{asked}: {missing:?}");
+    }
+}
+
+/// What dashboards of redis_exporter and Datadog's check look up, besides what 7.0 has.
+#[test]
+fn info_has_what_newer_monitoring_reads() {
+    let server = support::server::Server::subject(&[]);
+    let (_, fields) = layout(&mut server.connect(), "INFO everything");
+    for field in [
+        "allocator_muzzy",
+        "mem_overhead_db_hashtable_rehashing",
+        "expired_subkeys",
+        "pubsub_clients",
+        "watching_clients",
+        "total_watched_keys",
+        "total_blocking_keys",
+        "total_blocking_keys_on_nokey",
+        "client_query_buffer_limit_disconnections",
+        "client_output_buffer_limit_disconnections",
+        "eventloop_cycles",
+        "eventloop_duration_sum",
+        "eventloop_duration_cmd_sum",
+        "instantaneous_eventloop_cycles_per_sec",
+        "instantaneous_eventloop_duration_usec",
+        "acl_access_denied_auth",
+        "acl_access_denied_cmd",
+        "acl_access_denied_key",
+        "acl_access_denied_channel",
+        "evicted_scripts",
+        "listener0",
+    ] {
+        assert!(fields.iter().any(|(_, found)| found == field), "{field}");
+    }
+}
+
+/// MEMORY STATS has Redis's fields, and they fit together.
+#[test]
+fn memory_stats() {
+    let pair = Pair::start(&[]);
+    let Clients { mut subject, mut oracle, .. } = pair.connect();
+    for line in ["MEMORY STATS x", "MEMORY DOCTOR x", "MEMORY PURGE x", "MEMORY BOGUS", "MEMORY"] {
+        assert_eq!(subject.run(line), oracle.run(line), "{line}");
+    }
+    for line in ["DEBUG POPULATE 20000 key 100", "SELECT 3", "SET k v EX 1000"] {
+        subject.run(line);
+        oracle.run(line);
+    }
+    // 7.2 and 7.4 took a field of databases away.
+    let names = |client: &mut Client| -> BTreeSet<String> {
+        client.run("MEMORY STATS").items().chunks_exact(2).map(|pair| pair[0].string()).collect()
+    };
+    let (ours, wanted) = (names(&mut subject), names(&mut oracle));
+    let missing: Vec<&String> = wanted.difference(&ours).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+    for field in
+        ["overhead.db.hashtable.lut", "overhead.db.hashtable.rehashing", "db.dict.rehashing.count", "allocator.muzzy"]
+    {
+        assert!(ours.contains(field), "{field}");
+    }
+    for version in ["2", "3"] {
+        subject.run(&format!("HELLO {version}"));
+        let stats = subject.run("MEMORY STATS");
+        let int = |name: &str| stats.field(name).unwrap_or_else(|| panic!("{name}")).int();
+        assert_eq!(int("keys.count"), 20_001);
+        assert!(int("total.allocated") > int("startup.allocated") + 20_000 * 100, "{stats:?}");
+        assert!(int("peak.allocated") >= int("total.allocated"));
+        assert_eq!(int("dataset.bytes"), int("total.allocated") - int("overhead.total"));
+        assert!((100..400).contains(&int("keys.bytes-per-key")), "{stats:?}");
+        let db = stats.field("db.0").expect("a database with keys");
+        assert!(db.field("overhead.hashtable.main").expect("its table").int() > 20_000 * 8);
+        let ratio = stats.field("allocator-fragmentation.ratio").expect("a ratio").string();
+        assert!(ratio.parse::<f64>().is_ok_and(|ratio| ratio >= 1.0), "{ratio}");
+    }
+    assert_eq!(subject.run("MEMORY PURGE").text(), b"OK");
+    assert!(subject.run("MEMORY MALLOC-STATS").string().contains("Begin jemalloc statistics"));
+    assert!(!subject.run("MEMORY DOCTOR").string().is_empty());
+}
+
+/// What is not needed any more goes back to the system when it is asked for.
+#[test]
+fn memory_purge_gives_pages_back() {
+    let server = support::server::Server::subject(&["--jemalloc-bg-thread", "no"]);
+    let mut client = server.connect();
+    client.run("DEBUG POPULATE 100000 key 500");
+    let full = server.memory("VmRSS");
+    client.run("FLUSHALL");
+    support::server::eventually("everything is freed", || {
+        client.run("INFO memory").string().contains("lazyfree_pending_objects:0")
+    });
+    support::server::eventually("pages are given back", || {
+        client.run("MEMORY PURGE");
+        server.memory("VmRSS") < full / 2
+    });
+    let advice = client.run("MEMORY DOCTOR").string();
+    assert!(advice.contains("next to nothing") || advice.contains("Peak memory"), "{advice}");
+}

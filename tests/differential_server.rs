@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use support::client::Client;
 use support::pair::{Clients, Deviation, Pair, run_table};
 use support::reply::Reply;
+use support::server::Server;
 
 const FLUSHING: &str = r#"
 MSET a 1 b 2
@@ -235,6 +236,120 @@ DEBUG HTSTATS
 DEBUG HTSTATS 99
 DEBUG SLEEP
 DEBUG OBJECT
+DEBUG PROTOCOL string
+DEBUG PROTOCOL INTEGER
+DEBUG PROTOCOL double
+DEBUG PROTOCOL bignum
+DEBUG PROTOCOL null
+DEBUG PROTOCOL array
+DEBUG PROTOCOL set
+DEBUG PROTOCOL map
+DEBUG PROTOCOL verbatim
+DEBUG PROTOCOL true
+DEBUG PROTOCOL false
+DEBUG PROTOCOL bogus
+DEBUG PROTOCOL
+DEBUG PROTOCOL a b
+DEBUG QUICKLIST-PACKED-THRESHOLD 1mb
+DEBUG QUICKLIST-PACKED-THRESHOLD 0
+DEBUG QUICKLIST-PACKED-THRESHOLD 4gb
+DEBUG QUICKLIST-PACKED-THRESHOLD 4294967295
+DEBUG QUICKLIST-PACKED-THRESHOLD x
+DEBUG QUICKLIST-PACKED-THRESHOLD -1
+DEBUG REPLYBUFFER PEAK-RESET-TIME NEVER
+DEBUG REPLYBUFFER PEAK-RESET-TIME 100
+DEBUG REPLYBUFFER PEAK-RESET-TIME reset
+DEBUG REPLYBUFFER PEAK-RESET-TIME x
+DEBUG REPLYBUFFER RESIZING 0
+DEBUG REPLYBUFFER RESIZING 1
+DEBUG REPLYBUFFER BOGUS 1
+DEBUG REPLYBUFFER RESIZING
+DEBUG PAUSE-CRON 1
+DEBUG PAUSE-CRON 0
+DEBUG PAUSE-CRON
+DEBUG LOG "a message"
+DEBUG ERROR "MYERR some text"
+DEBUG ERROR text
+DEBUG ERROR "two\r\nlines"
+DEBUG ERROR
+DEBUG SET-DISABLE-DENY-SCRIPTS 1
+DEBUG SET-DISABLE-DENY-SCRIPTS 0
+DEBUG CHANGE-REPL-ID
+DEBUG CHANGE-REPL-ID x
+DEBUG STRINGMATCH-TEST
+DEBUG LISTPACK missing
+DEBUG LISTPACK k
+DEBUG HTSTATS-KEY missing
+DEBUG HTSTATS-KEY k
+DEBUG HTSTATS-KEY k x
+HSET h a b c 3
+DEBUG LISTPACK h
+DEBUG HTSTATS-KEY h
+CONFIG SET zset-max-listpack-entries 0
+SADD s aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa
+ZADD z 1 a 2 b
+CONFIG SET zset-max-listpack-entries 128
+kind DEBUG HTSTATS-KEY s
+kind DEBUG HTSTATS-KEY z
+DEBUG LISTPACK s
+RESTORE r 0 "\x00\x01a\t\x00aaaaaaaa"
+DEBUG SET-SKIP-CHECKSUM-VALIDATION 1
+RESTORE r 0 "\x00\x01a\t\x00aaaaaaaa"
+GET r
+RESTORE r2 0 "\x00\x01a\xff\x00aaaaaaaa"
+RESTORE r2 0 "\x00\x01a"
+DEBUG SET-SKIP-CHECKSUM-VALIDATION 0
+RESTORE r2 0 "\x00\x01a\t\x00aaaaaaaa"
+"#;
+
+/// Of a server without modules, replicas, scripts and functions.
+const ABSENT: &str = r#"
+MODULE LIST
+MODULE LIST x
+MODULE LOAD /no/such/module.so
+MODULE LOADEX /no/such/module.so ARGS a
+MODULE UNLOAD nosuch
+MODULE
+MODULE BOGUS
+ROLE
+ROLE x
+REPLICAOF NO ONE
+replicaof no one
+SLAVEOF NO ONE
+REPLICAOF localhost abc
+REPLICAOF localhost 65536
+REPLICAOF NO
+WAIT 0 0
+WAIT 0 100
+WAIT 1 1
+WAIT x y
+WAIT 1 x
+WAIT 0 -1
+WAIT -1 0
+FUNCTION FLUSH
+FUNCTION FLUSH SYNC
+FUNCTION FLUSH ASYNC
+FUNCTION FLUSH BOGUS
+FUNCTION FLUSH SYNC x
+FUNCTION LIST
+FUNCTION LIST LIBRARYNAME x* WITHCODE
+FUNCTION LIST WITHCODE
+FUNCTION LIST LIBRARYNAME
+FUNCTION LIST WITHCODE WITHCODE
+FUNCTION LIST BOGUS
+FUNCTION KILL
+FUNCTION DELETE nosuch
+FUNCTION BOGUS
+SCRIPT FLUSH
+SCRIPT FLUSH SYNC
+SCRIPT FLUSH ASYNC
+SCRIPT FLUSH BOGUS
+SCRIPT FLUSH SYNC x
+SCRIPT EXISTS a
+SCRIPT EXISTS a b c
+SCRIPT EXISTS
+SCRIPT KILL
+SCRIPT BOGUS
 "#;
 
 /// 7.0 wants an argument of the command whose keys are asked for, even where the command has none.
@@ -281,8 +396,14 @@ const DEVIATIONS: &[Deviation] = &[
 
 #[test]
 fn server_by_hand() {
-    let tables = [("flushing", FLUSHING), ("CONFIG", CONFIG), ("COMMAND", COMMAND), ("DEBUG", DEBUG)];
-    run_table(&tables, DEVIATIONS, &[]);
+    let tables = [
+        ("flushing", FLUSHING),
+        ("CONFIG", CONFIG),
+        ("COMMAND", COMMAND),
+        ("DEBUG", DEBUG),
+        ("what is absent", ABSENT),
+    ];
+    run_table(&tables, DEVIATIONS, &["--enable-module-command", "yes"]);
 }
 
 /// Directives whose value in a Zedis of today is rightly not that of the oracle, each with the reason.
@@ -331,6 +452,7 @@ fn facts(info: &Reply) -> Vec<(&'static str, Reply)> {
 const NEWER_FACTS: &[(&str, &str, &str)] = &[
     ("client|setname", "tips", "7.2: a name is set on every node"),
     ("config|resetstat", "tips", "7.2: counters are reset on every node"),
+    ("config|rewrite", "tips", "7.2: every node has a file of its own"),
     ("randomkey", "tips", "7.2: what a proxy makes of several answers"),
     ("scan", "tips", "7.2: what a proxy makes of several answers"),
     ("blpop", "flags", "7.2: scripts may call it; it does not wait there"),
@@ -381,6 +503,83 @@ fn command_info_says_the_same() {
     }
     assert!(compared > 0, "COMMAND LIST names no command");
     assert!(complaints.is_empty(), "{} disagreements (subject first):\n{}", complaints.len(), complaints.join("\n"));
+}
+
+/// The types of RESP3 that come with another reply, as bytes.
+#[test]
+fn debug_protocol_sends_what_clients_must_understand() {
+    let pair = Pair::start(&[]);
+    for version in ["2", "3"] {
+        for kind in ["attrib", "push", "bignum", "map"] {
+            let [ours, wanted] = [&pair.subject, &pair.oracle].map(|server| {
+                let mut client = server.connect();
+                client.run(&format!("HELLO {version}"));
+                client.send(&support::client::encode(&["DEBUG", "PROTOCOL", kind]));
+                client.send(&support::client::encode(&["QUIT"]));
+                client.read_to_end()
+            });
+            assert_eq!(ours.escape_ascii().to_string(), wanted.escape_ascii().to_string(), "{kind} in RESP{version}");
+        }
+    }
+}
+
+/// A server that fails leaves a report.
+#[test]
+fn a_crash_is_reported() {
+    for (how, text) in [("DEBUG ASSERT", "assertion failed"), ("DEBUG PANIC", "DEBUG PANIC asked for it")] {
+        let mut server = Server::subject(&[]);
+        let mut client = server.connect();
+        client.send(&support::client::encode(&how.split(' ').collect::<Vec<_>>()));
+        assert!(!server.wait_for_exit().success());
+        let log = server.log();
+        assert!(log.contains("=== ZEDIS BUG REPORT START") && log.contains(text), "{log}");
+        assert!(log.contains("STACK TRACE") && log.contains("debug_switches"), "{log}");
+    }
+}
+
+/// What a switch of DEBUG does can be seen.
+#[test]
+fn debug_switches_work() {
+    let server = Server::subject(&[]);
+    let mut client = server.connect();
+    let field = |client: &mut Client, name: &str| {
+        let info = client.run("INFO everything").string();
+        info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':').map(str::to_owned)).expect("a field")
+    };
+    let before = field(&mut client, "master_replid");
+    client.run("DEBUG CHANGE-REPL-ID");
+    let after = field(&mut client, "master_replid");
+    assert!(before != after && after.len() == 40 && after.bytes().all(|byte| byte.is_ascii_hexdigit()), "{after}");
+    client.run("DEBUG LOG \"find me\"");
+    assert!(server.log().contains("DEBUG LOG: find me"));
+    assert_eq!(client.run("DEBUG STRINGMATCH-LEN a*b aXXb").int(), 1);
+    assert_eq!(client.run("DEBUG STRINGMATCH-LEN a*b aXXc").int(), 0);
+    assert_eq!(client.run("DEBUG DICT-RESIZING 0").text(), b"OK");
+    client.run("RPUSH l 1 2 3");
+    client.run("DEBUG LISTPACK l");
+    assert!(server.log().contains("listpack with 3 elements"), "{}", server.log());
+    // A client that is idle for too long stays while nobody looks.
+    let mut idle = server.connect();
+    idle.run("PING");
+    client.run("DEBUG PAUSE-CRON 1");
+    client.run("CONFIG SET timeout 1");
+    client.run("DEBUG SLEEP 1.2");
+    assert_eq!(idle.run("PING").text(), b"PONG");
+}
+
+/// What is dangerous is refused unless the configuration allows it: to everybody, or to those who are not on this machine.
+#[test]
+fn guarded_commands_are_refused() {
+    let pair = Pair::start(&["--enable-debug-command", "no"]);
+    let mut clients = pair.connect();
+    clients.lines(
+        "DEBUG HELP\nDEBUG SLEEP 0\nDEBUG BOGUS\nDEBUG\nMODULE LIST\nMODULE LOAD x\nMODULE LOADEX x\nMODULE UNLOAD x\nMODULE LOAD\n\
+         CONFIG SET enable-debug-command yes\nCONFIG SET dbfilename x.rdb\nCONFIG SET dir /\nCONFIG SET enable-protected-configs yes",
+    );
+    let pair = Pair::start(&["--enable-debug-command", "local", "--enable-module-command", "local"]);
+    pair.connect().lines("DEBUG SLEEP 0\nMODULE LOAD /no/such/module.so\nMODULE UNLOAD x");
+    let pair = Pair::start(&["--enable-protected-configs", "local"]);
+    pair.connect().lines("CONFIG SET dbfilename x.rdb\nCONFIG GET dbfilename\nCONFIG SET dbfilename a/b");
 }
 
 #[test]

@@ -87,6 +87,7 @@ const UNSAFE: &[(&str, &str)] = &[
     ("src/collections/thin_bytes.rs", "one word for a small collection, one allocation with its length"),
     ("src/collections/member.rs", "one allocation per member of a sorted set, two owners"),
     ("src/server/start.rs", "fork, setsid and rlimits of the start"),
+    ("src/server/process.rs", "prctl(PR_SET_MM_MAP) for the process title, which no crate wraps"),
 ];
 
 /// How far above unsafe code its SAFETY comment may begin.

@@ -5,7 +5,7 @@
 //! jemalloc's background thread, so that no turn pays for them.
 
 use std::alloc::{GlobalAlloc, Layout};
-use std::ffi::{CStr, c_int, c_void};
+use std::ffi::{CStr, c_char, c_int, c_void};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use tikv_jemalloc_sys as je;
@@ -89,6 +89,8 @@ pub struct AllocatorStats {
     pub mapped: usize,
     /// Given back, address space kept.
     pub retained: usize,
+    /// Free, and given back to the kernel as far as it needs them.
+    pub muzzy: usize,
     /// The allocator's own book-keeping.
     pub metadata: usize,
 }
@@ -102,13 +104,34 @@ pub fn stats() -> AllocatorStats {
         resident: read_usize(c"stats.resident"),
         mapped: read_usize(c"stats.mapped"),
         retained: read_usize(c"stats.retained"),
+        muzzy: read_usize(c"stats.arenas.4096.pmuzzy") * read_usize(c"arenas.page"),
         metadata: read_usize(c"stats.metadata"),
     }
 }
 
-/// Lets a thread of jemalloc's own give unused pages back, so that the loop never does.
-pub fn start_background_thread() {
-    let on = true;
+/// Gives every page that is not in use back to the kernel. That takes as long as there are pages.
+pub fn purge() {
+    // SAFETY: a control without a value; the number stands for all arenas.
+    unsafe {
+        je::mallctl(c"arena.4096.purge".as_ptr(), std::ptr::null_mut(), std::ptr::null_mut(), std::ptr::null_mut(), 0);
+    }
+}
+
+/// The allocator's own report.
+pub fn report() -> String {
+    unsafe extern "C" fn append(out: *mut c_void, text: *const c_char) {
+        // SAFETY: `out` is the `String` below, which nobody else has while it is written; `text` is a C string (the allocator says so).
+        let (out, text) = unsafe { (&mut *out.cast::<String>(), CStr::from_ptr(text)) };
+        out.push_str(&text.to_string_lossy());
+    }
+    let mut text = String::new();
+    // SAFETY: the callback is called with the pointer that is given here, before this returns; no options are the default ones.
+    unsafe { je::malloc_stats_print(Some(append), (&raw mut text).cast::<c_void>(), std::ptr::null()) };
+    text
+}
+
+/// Whether a thread of jemalloc's own gives unused pages back, so that the loop never does.
+pub fn set_background_thread(on: bool) {
     // SAFETY: the name is a valid option whose new value is a bool of the given size; a failure changes nothing.
     unsafe {
         je::mallctl(

@@ -13,6 +13,8 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+use super::syslog::Syslog;
+
 /// How much a line matters; a line below the log's level is not written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
@@ -58,6 +60,9 @@ static ROLE: AtomicU8 = AtomicU8::new(Role::Child as u8);
 /// None: standard output.
 static FILE: Mutex<Option<PathBuf>> = Mutex::new(None);
 
+/// Beside the file or standard output.
+static SYSLOG: OnceLock<Syslog> = OnceLock::new();
+
 pub fn set_level(level: Level) {
     LEVEL.store(level as u8, Ordering::Relaxed);
 }
@@ -76,6 +81,11 @@ pub fn set_file(path: Option<&Path>) -> io::Result<()> {
     }
     *FILE.lock().unwrap_or_else(PoisonError::into_inner) = path.map(Path::to_path_buf);
     Ok(())
+}
+
+/// Sends lines to the system's log as well.
+pub fn set_syslog(syslog: Syslog) {
+    drop(SYSLOG.set(syslog));
 }
 
 /// Whether lines of `level` are written.
@@ -106,7 +116,11 @@ pub fn line(level: Level, message: impl Display) {
         return;
     }
     let role = ROLE.load(Ordering::Relaxed);
-    write(format_line(std::process::id(), role, Timestamp::now(), zone(), level, message).as_bytes());
+    let (pid, now, message) = (std::process::id(), Timestamp::now(), message.to_string());
+    if let Some(syslog) = SYSLOG.get() {
+        syslog.send(level, pid, &now.to_zoned(zone().clone()), &message);
+    }
+    write(format_line(pid, role, now, zone(), level, message).as_bytes());
 }
 
 /// Writes bytes as they are, without a line's header: the logo.

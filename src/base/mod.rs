@@ -15,3 +15,4 @@ pub mod number;
 pub mod random;
 pub mod sink;
 pub mod size_class;
+pub mod syslog;

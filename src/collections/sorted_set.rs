@@ -50,6 +50,11 @@ fn rehash(hasher: &KeyHasher) -> impl Fn(&Member) -> u64 + Copy {
 }
 
 impl SortedSet {
+    /// Segments and buckets of the table of members.
+    pub fn table_shape(&self) -> (usize, usize) {
+        (self.table.segments(), self.table.buckets())
+    }
+
     pub const fn new() -> SortedSet {
         SortedSet { table: SegmentedTable::new(), tree: ScoreTree::new(), member_bytes: 0 }
     }

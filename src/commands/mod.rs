@@ -11,6 +11,7 @@ pub mod geo;
 pub mod hash;
 pub mod hyperloglog;
 pub mod list;
+pub mod scripting;
 pub mod server;
 pub mod set;
 pub mod sorted_set;
@@ -46,6 +47,7 @@ pub static GROUPS: &[&[&Command]] = &[
     hash::COMMANDS,
     hyperloglog::COMMANDS,
     list::COMMANDS,
+    scripting::COMMANDS,
     server::COMMANDS,
     set::COMMANDS,
     sorted_set::COMMANDS,

@@ -26,7 +26,9 @@ pub struct Registry {
     hot: Vec<Hot>,
     /// Short names, folded to lower case; 0 where free.
     slots: Vec<Slot>,
-    long_names: BTreeMap<&'static str, CommandId>,
+    long_names: BTreeMap<Vec<u8>, CommandId>,
+    /// Of the longest of these, bytes.
+    name_max: usize,
     pub stats: Vec<CommandStats>,
 }
 
@@ -40,6 +42,8 @@ struct Slot {
 /// A command with its number's worth of derived facts.
 pub struct Registered {
     pub command: &'static Command,
+    /// Whether it has a name: `rename-command` may have taken it away.
+    pub is_reachable: bool,
     /// `config|get`.
     pub full_name: String,
     pub parent: Option<CommandId>,
@@ -84,7 +88,7 @@ fn fold(name: &[u8]) -> Option<u64> {
     Some(word | (!word & HIGH & (from_a ^ past_z)) >> 2)
 }
 
-/// Longest name of a command, bytes.
+/// Longest name that a command is born with, bytes.
 const NAME_MAX: usize = 64;
 /// A power of two, several times the number of commands.
 const SLOTS: usize = 2048;
@@ -102,25 +106,14 @@ impl Registry {
             hot: Vec::new(),
             slots: vec![Slot::default(); SLOTS],
             long_names: BTreeMap::new(),
+            name_max: NAME_MAX,
             stats: Vec::new(),
         };
         for &command in groups.iter().copied().flatten() {
             let id = registry.add(command, None);
-            match fold(command.name.as_bytes()) {
-                Some(folded) => {
-                    let mut slot = slot_of(folded);
-                    while registry.slots[slot].len != 0 {
-                        assert_ne!(registry.slots[slot].folded, folded, "two commands are named {}", command.name);
-                        slot = (slot + 1) % SLOTS;
-                    }
-                    registry.slots[slot] = Slot { folded, len: command.name.len() as u8, id };
-                }
-                None => {
-                    assert!(command.name.len() <= NAME_MAX, "{} is too long a name", command.name);
-                    let before = registry.long_names.insert(command.name, id);
-                    assert!(before.is_none(), "two commands are named {}", command.name);
-                }
-            }
+            assert!(command.name.len() <= NAME_MAX, "{} is too long a name", command.name);
+            assert!(registry.find(command.name.as_bytes()).is_none(), "two commands are named {}", command.name);
+            registry.name(command.name.as_bytes(), id);
             for &subcommand in command.subcommands {
                 registry.add(subcommand, Some(id));
             }
@@ -136,9 +129,63 @@ impl Registry {
             None => command.name.to_string(),
         };
         let first_key = command.keys.first().map_or(0, super::KeySpec::first_index);
-        self.commands.push(Registered { command, full_name, parent });
+        self.commands.push(Registered { command, is_reachable: true, full_name, parent });
         self.hot.push(Hot { run: command.run, arity: command.arity, first_key });
         id
+    }
+
+    /// Makes `name`, which is nobody's, the name of a command.
+    fn name(&mut self, name: &[u8], id: CommandId) {
+        let Some(folded) = fold(name) else {
+            self.name_max = self.name_max.max(name.len());
+            self.long_names.insert(name.to_ascii_lowercase(), id);
+            return;
+        };
+        let mut slot = slot_of(folded);
+        while self.slots[slot].len != 0 {
+            slot = (slot + 1) % SLOTS;
+        }
+        self.slots[slot] = Slot { folded, len: name.len() as u8, id };
+    }
+
+    /// `rename-command`: from now on the command is found by its other name only, or, if that is empty, by none.
+    ///
+    /// # Errors
+    /// In Redis's words, when there is no such command or the other name is taken.
+    pub fn rename(&mut self, from: &[u8], to: &[u8]) -> Result<(), &'static str> {
+        let id = self.find(from).ok_or("No such command in rename-command")?;
+        if fold(from).is_some() {
+            // Without the one slot, whose place others may have been displaced from.
+            let kept: Vec<Slot> = self.slots.iter().copied().filter(|slot| slot.len != 0 && slot.id != id).collect();
+            self.slots.fill(Slot::default());
+            for kept in kept {
+                let mut slot = slot_of(kept.folded);
+                while self.slots[slot].len != 0 {
+                    slot = (slot + 1) % SLOTS;
+                }
+                self.slots[slot] = kept;
+            }
+        } else {
+            self.long_names.retain(|_, named| *named != id);
+        }
+        let subcommands = self.command(id).subcommands.len();
+        for registered in &mut self.commands[usize::from(id)..=usize::from(id) + subcommands] {
+            registered.is_reachable = !to.is_empty();
+        }
+        if to.is_empty() {
+            return Ok(());
+        }
+        if self.find(to).is_some() {
+            return Err("Target command name already exists");
+        }
+        self.name(to, id);
+        Ok(())
+    }
+
+    /// The command that was born with this name, whatever it is called now: what rules about commands mean.
+    pub fn find_original(&self, name: &[u8]) -> Option<CommandId> {
+        let mut own = self.iter().filter(|(_, registered)| registered.parent.is_none());
+        own.find(|(_, registered)| registered.command.name.as_bytes().eq_ignore_ascii_case(name)).map(|(id, _)| id)
     }
 
     /// The command of this name, in any case.
@@ -161,11 +208,10 @@ impl Registry {
     #[cold]
     fn find_long(&self, name: &[u8]) -> Option<CommandId> {
         // Before anything is done with it: a name is whatever a client sends first, 512 MB of it perhaps.
-        if name.len() > NAME_MAX {
+        if name.len() > self.name_max {
             return None;
         }
-        let name = std::str::from_utf8(name).ok()?.to_ascii_lowercase();
-        self.long_names.get(name.as_str()).copied()
+        self.long_names.get(&name.to_ascii_lowercase()).copied()
     }
 
     /// The subcommand of this name, in any case.
@@ -196,9 +242,14 @@ impl Registry {
         self.commands.iter().enumerate().map(|(id, registered)| (id as CommandId, registered))
     }
 
-    /// Commands, without subcommands.
+    /// Commands and subcommands that can be called.
+    pub fn reachable(&self) -> impl Iterator<Item = (CommandId, &Registered)> {
+        self.iter().filter(|(_, registered)| registered.is_reachable)
+    }
+
+    /// Commands that can be called, without subcommands.
     pub fn top_level(&self) -> impl Iterator<Item = (CommandId, &Registered)> {
-        self.iter().filter(|(_, registered)| registered.parent.is_none())
+        self.reachable().filter(|(_, registered)| registered.parent.is_none())
     }
 
     pub fn reset_stats(&mut self) {

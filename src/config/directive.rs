@@ -14,6 +14,8 @@ pub struct Directive {
     pub default: &'static str,
     pub mutability: Mutability,
     pub effect: Effect,
+    /// Copies the value to its typed field.
+    pub apply: Option<fn(&mut Settings, &Value)>,
     /// What the server has to do when it changes at run time; None: reading the new value is enough.
     pub action: Option<Action>,
     /// Known, but not listed by a CONFIG GET pattern.
@@ -96,12 +98,16 @@ pub enum Mutability {
 }
 
 /// What Zedis does with it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effect {
-    /// It acts on it: copies the value to its typed field.
-    Live(fn(&mut Settings, &Value)),
-    /// It remembers it, so that existing files start and CONFIG GET answers; a note says so.
-    Accepted,
+    /// Nobody has said; a test finds it.
+    Unsaid,
+    /// It acts on it.
+    Works,
+    /// It remembers it, so that existing files start and CONFIG GET answers; a note says why that is all.
+    None(&'static str),
+    /// Only the default is accepted, because to ignore another value would be unsafe, for this reason.
+    Refused(&'static str),
 }
 
 /// What the server must do after a change at run time.
@@ -121,6 +127,13 @@ pub enum Action {
     /// Tell the thread that writes it.
     AppendFsync,
     Hz,
+    /// Tell the kernel the new title, or the new score.
+    ProcTitle,
+    OomScore,
+    /// What a panic does.
+    CrashLog,
+    /// Start or stop the allocator's thread.
+    AllocatorThread,
     /// Evict down to the new limit.
     MaxMemory,
     /// Drop the histograms that are no longer kept.
@@ -136,7 +149,8 @@ impl Directive {
             kind,
             default,
             mutability: Mutability::Modifiable,
-            effect: Effect::Accepted,
+            effect: Effect::Unsaid,
+            apply: None,
             action: None,
             hidden: false,
             adjust: None,
@@ -164,7 +178,18 @@ impl Directive {
     }
 
     pub(super) const fn live(mut self, apply: fn(&mut Settings, &Value)) -> Directive {
-        self.effect = Effect::Live(apply);
+        self.effect = Effect::Works;
+        self.apply = Some(apply);
+        self
+    }
+
+    pub(super) const fn no_effect(mut self, why: &'static str) -> Directive {
+        self.effect = Effect::None(why);
+        self
+    }
+
+    pub(super) const fn refused(mut self, why: &'static str) -> Directive {
+        self.effect = Effect::Refused(why);
         self
     }
 
@@ -203,6 +228,11 @@ impl Directive {
     /// The reason in Redis's words.
     pub fn parse(&self, words: &[&[u8]], present: &Value) -> Result<Value, String> {
         let value = value::parse(self, words, present)?;
+        if let (Effect::Refused(why), Some(default)) = (self.effect, self.only_value(present))
+            && self.text(&value) != self.text(&default)
+        {
+            return Err(format!("{} is not supported: {why}", self.name));
+        }
         Ok(match (self.adjust, value) {
             (Some(adjust), Value::Int(number)) => Value::Int(adjust(number)),
             (Some(adjust), Value::Memory(number)) => {
@@ -212,6 +242,11 @@ impl Directive {
         })
     }
 
+    /// The default that a refused directive must keep; None while that default itself is being read.
+    fn only_value(&self, present: &Value) -> Option<Value> {
+        (*present != Value::None).then(|| self.default_value())
+    }
+
     /// The value as CONFIG GET shows it.
     pub fn text(&self, value: &Value) -> Vec<u8> {
         value::text(self.kind, value)
@@ -219,8 +254,18 @@ impl Directive {
 
     /// Copies the value to its typed field, if it has one.
     pub(super) fn apply(&self, settings: &mut Settings, value: &Value) {
-        if let Effect::Live(apply) = self.effect {
+        if let Some(apply) = self.apply {
             apply(settings, value);
+        }
+    }
+
+    /// What is to be logged about a value that changes nothing.
+    pub(super) fn note(&self, value: &Value) -> Option<String> {
+        match self.effect {
+            Effect::None(why) if self.text(value) != self.text(&self.default_value()) => {
+                Some(format!("Directive '{}' is accepted, but has no effect: {why}", self.name))
+            }
+            _ => None,
         }
     }
 }

@@ -3,14 +3,16 @@
 //! As in Redis the command line is turned into lines behind those of the file ([`options_text`], [`compose`]), so that both have one
 //! grammar and one kind of error. Bounded: include depth, included files, and one line at a time.
 
+use std::ffi::OsStr;
 use std::fmt;
+use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use super::directive::{Effect, Kind};
+use super::directive::Kind;
 use super::settings::UserLine;
 use super::value::Value;
-use super::{Config, DIRECTIVES, find};
+use super::{Config, DIRECTIVES, Rename, find};
 use crate::base::glob;
 use crate::resp::request::split_words;
 
@@ -98,7 +100,7 @@ pub fn compose(file: Option<&[u8]>, stdin: Option<&[u8]>, options: &[u8]) -> Vec
 }
 
 /// Writes a word so that reading it back gives the same bytes.
-fn quote(word: &[u8], out: &mut Vec<u8>) {
+pub(super) fn quote(word: &[u8], out: &mut Vec<u8>) {
     out.push(b'"');
     for &byte in word {
         match byte {
@@ -180,14 +182,21 @@ impl Config {
                 self.settings.users.push(UserLine { line: index + 1, text, words: words.to_vec() });
                 continue;
             }
-            self.load_directive(name, words, index + 1, load).map_err(|reason| failed(&reason))?;
+            self.load_directive(name, words, index + 1, line, load).map_err(|reason| failed(&reason))?;
         }
         Ok(())
     }
 
-    fn load_directive(&mut self, name: &[u8], words: &[Vec<u8>], line: usize, load: &mut Load) -> Result<(), String> {
+    fn load_directive(
+        &mut self,
+        name: &[u8],
+        words: &[Vec<u8>],
+        line: usize,
+        text: &[u8],
+        load: &mut Load,
+    ) -> Result<(), String> {
         let Some(index) = find(name) else {
-            return self.load_nameless(name, words, line, load);
+            return self.load_nameless(name, words, line, text);
         };
         let directive = &DIRECTIVES[index];
         // Several words in one pair of quotes are the same as several words.
@@ -206,22 +215,26 @@ impl Config {
             }
             load.save_seen = true;
         }
-        if matches!(directive.effect, Effect::Accepted) && value != directive.default_value() {
-            load.note(line, &format!("Directive '{}' is accepted, but has no effect yet", directive.name));
+        if let Some(note) = directive.note(&value) {
+            load.note(line, &note);
         }
         self.store(index, value);
         Ok(())
     }
 
     /// Directives that are lines of their own and not parameters.
-    fn load_nameless(&mut self, name: &[u8], words: &[Vec<u8>], line: usize, load: &mut Load) -> Result<(), String> {
+    fn load_nameless(&mut self, name: &[u8], words: &[Vec<u8>], line: usize, text: &[u8]) -> Result<(), String> {
         match (name.to_ascii_lowercase().as_slice(), words) {
             (b"rename-command", [from, to]) => {
-                self.settings.renamed_commands.push((from.clone(), to.clone()));
+                let text = String::from_utf8_lossy(text).into_owned();
+                self.settings.renamed_commands.push(Rename { from: from.clone(), to: to.clone(), line, text });
             }
             (b"loadmodule", [path, ..]) => {
-                let path = String::from_utf8_lossy(path);
-                load.note(line, &format!("Directive 'loadmodule' is accepted, but '{path}' is not loaded"));
+                // A server without the commands that its clients count on is no service to them.
+                return Err(format!(
+                    "Can't load module from {}: modules are not supported",
+                    String::from_utf8_lossy(path)
+                ));
             }
             // What Redis once knew and now passes over in silence.
             (b"list-max-ziplist-entries" | b"list-max-ziplist-value", [_]) => {}
@@ -240,7 +253,7 @@ impl Load {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, ConfigError> {
-    std::fs::read(path).map_err(|error| ConfigError::Open {
+    fs::read(path).map_err(|error| ConfigError::Open {
         path: path.display().to_string(),
         reason: match error.kind() {
             ErrorKind::NotFound => "No such file or directory".to_owned(),
@@ -250,29 +263,32 @@ fn read(path: &Path) -> Result<Vec<u8>, ConfigError> {
     })
 }
 
-/// The files that an `include` means: one, or those in the directory whose names match, in order; matching none is no error.
+/// The files that an `include` means: one, or those whose paths match, part by part and in order; matching none is no error.
 fn included(path: &[u8]) -> Result<Vec<PathBuf>, ConfigError> {
     let path = PathBuf::from(String::from_utf8_lossy(path).into_owned());
-    let pattern = match path.file_name() {
-        Some(name) if name.as_encoded_bytes().iter().any(|b| b"*?[".contains(b)) => name.to_owned(),
-        _ => return Ok(vec![path]),
-    };
-    let directory = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    let Ok(entries) = std::fs::read_dir(directory) else {
-        return Ok(Vec::new());
-    };
-    let mut found: Vec<PathBuf> = entries
-        .filter_map(Result::ok)
-        .filter(|entry| {
-            let name = entry.file_name();
-            let hidden = name.as_encoded_bytes().starts_with(b".") && !pattern.as_encoded_bytes().starts_with(b".");
-            !hidden && glob::matches(pattern.as_encoded_bytes(), name.as_encoded_bytes(), false)
-        })
-        .map(|entry| entry.path())
-        .collect();
+    let is_pattern = |part: &OsStr| part.as_encoded_bytes().iter().any(|b| b"*?[".contains(b));
+    if !path.iter().any(is_pattern) {
+        return Ok(vec![path]);
+    }
+    let mut found = vec![PathBuf::new()];
+    for part in &path {
+        found = match is_pattern(part) {
+            false => found.into_iter().map(|path| path.join(part)).collect(),
+            true => found.iter().flat_map(|directory| matching(directory, part.as_encoded_bytes())).collect(),
+        };
+    }
+    found.retain(|path| path.exists());
     found.sort();
     Ok(found)
+}
+
+/// What is in a directory under names that match. Names that begin with a dot want one in the pattern, as in a shell.
+fn matching(directory: &Path, pattern: &[u8]) -> Vec<PathBuf> {
+    let listed = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
+    let entries = fs::read_dir(listed).into_iter().flatten().filter_map(Result::ok);
+    let names = entries.map(|entry| entry.file_name()).filter(|name| {
+        let is_hidden = name.as_encoded_bytes().starts_with(b".") && !pattern.starts_with(b".");
+        !is_hidden && glob::matches(pattern, name.as_encoded_bytes(), false)
+    });
+    names.take(INCLUDED_FILES_MAX + 1).map(|name| directory.join(name)).collect()
 }

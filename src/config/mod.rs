@@ -10,15 +10,17 @@
 
 mod directive;
 mod load;
+mod rewrite;
 mod settings;
 mod table;
 mod value;
 
 pub use directive::{Action, Directive, Effect, Kind, Mutability, TextRule};
 pub use load::{ConfigError, Note, compose, options_text};
+pub use rewrite::{read_file, replace_file};
 pub use settings::{
-    AppendFsync, BufferClass, BufferLimit, Guard, MaxmemoryPolicy, SavePoint, Settings, ShutdownFlags, Supervised,
-    UserLine,
+    AppendFsync, BufferClass, BufferLimit, Guard, MaxmemoryPolicy, OomScoreAdj, Rename, SavePoint, Settings,
+    ShutdownFlags, Supervised, UserLine,
 };
 pub use table::DIRECTIVES;
 pub use value::Value;
@@ -67,6 +69,8 @@ fn find(name: &[u8]) -> Option<usize> {
 pub struct Applied {
     /// Each at most once, in the order of the parameters.
     pub actions: Vec<Action>,
+    /// What of it changes nothing, and why: for the log.
+    pub notes: Vec<String>,
     /// The values before, by index; and under which name each was set, for the error text.
     previous: Vec<(usize, Value, &'static str)>,
 }
@@ -147,7 +151,7 @@ impl Config {
             }
             named.push((index, name));
         }
-        let mut applied = Applied { actions: Vec::new(), previous: Vec::new() };
+        let mut applied = Applied { actions: Vec::new(), notes: Vec::new(), previous: Vec::new() };
         for (&(index, name), (_, text)) in named.iter().zip(pairs) {
             let directive = &DIRECTIVES[index];
             let words: Vec<&[u8]> = match directive.kind.takes_words() {
@@ -157,6 +161,7 @@ impl Config {
             };
             match directive.parse(&words, &self.values[index]) {
                 Ok(value) => {
+                    applied.notes.extend(directive.note(&value));
                     let previous = self.store(index, value);
                     applied.previous.push((index, previous, name));
                 }

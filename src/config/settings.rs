@@ -33,6 +33,25 @@ pub struct Settings {
     pub logfile: String,
     pub loglevel: Level,
     pub always_show_logo: bool,
+    pub syslog_enabled: bool,
+    pub syslog_ident: String,
+    /// The number that syslog(3) knows it by.
+    pub syslog_facility: u8,
+    /// Whether a panic is reported in the log, and whether the process then exits instead of aborting.
+    pub crash_log_enabled: bool,
+    pub use_exit_on_panic: bool,
+    pub set_proc_title: bool,
+    pub proc_title_template: String,
+    pub oom_score_adj: OomScoreAdj,
+    /// Of a master, a replica and a child.
+    pub oom_score_adj_values: Vec<i64>,
+    pub disable_thp: bool,
+    /// CPUs of the loop's thread and of the others; empty: any.
+    pub server_cpulist: String,
+    pub bio_cpulist: String,
+    pub jemalloc_bg_thread: bool,
+    /// The mark of packets of listening sockets and their connections; 0: none.
+    pub socket_mark_id: u32,
     pub supervised: Supervised,
     pub dir: String,
     /// Times per second that housekeeping runs.
@@ -102,8 +121,8 @@ pub struct Settings {
     pub notify_keyspace_events: u32,
     /// A turn that takes longer is recorded with its cause.
     pub stall_threshold_us: u64,
-    /// `rename-command` lines: from, to (empty: disabled).
-    pub renamed_commands: Vec<(Vec<u8>, Vec<u8>)>,
+    /// `rename-command` lines, in order.
+    pub renamed_commands: Vec<Rename>,
     /// `user` lines.
     pub users: Vec<UserLine>,
     /// File of users; empty: none.
@@ -162,6 +181,16 @@ pub struct BufferLimit {
     pub hard_bytes: u64,
     pub soft_bytes: u64,
     pub soft_s: u64,
+}
+
+/// A `rename-command` line. What commands there are is not known here, so the line is kept for the error of who knows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rename {
+    pub from: Vec<u8>,
+    /// Empty: nobody may call it.
+    pub to: Vec<u8>,
+    pub line: usize,
+    pub text: String,
 }
 
 /// Save after `seconds` when at least `changes` were made.
@@ -226,6 +255,22 @@ impl MaxmemoryPolicy {
     pub fn is_lfu(self) -> bool {
         matches!(self, MaxmemoryPolicy::VolatileLfu | MaxmemoryPolicy::AllkeysLfu)
     }
+}
+
+/// Whether the kernel is told how soon to end the process when memory runs out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OomScoreAdj {
+    #[default]
+    No,
+    /// Added to the score that the process was started with.
+    Relative,
+    Absolute,
+}
+
+impl OomScoreAdj {
+    /// In the order of the directive's names.
+    pub(super) const ALL: [OomScoreAdj; 4] =
+        [OomScoreAdj::No, OomScoreAdj::Relative, OomScoreAdj::Relative, OomScoreAdj::Absolute];
 }
 
 /// Who started the server and wants to hear that it is ready.

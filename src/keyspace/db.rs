@@ -124,6 +124,11 @@ impl Db {
         (self.table.segments(), self.table.buckets(), self.wheel.len())
     }
 
+    /// Memory of the timing wheel, bytes.
+    pub fn wheel_bytes(&self) -> usize {
+        self.wheel.memory_bytes()
+    }
+
     /// Memory of table and wheel without the entries, bytes.
     pub fn overhead_bytes(&self) -> usize {
         self.table.memory_bytes() + self.wheel.memory_bytes()

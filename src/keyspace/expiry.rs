@@ -8,7 +8,7 @@ impl Keyspace {
     /// Removes up to `budget` keys and fields whose deadline has passed; what is left of the budget. 0 means that there may be more.
     pub fn expire_slice(&mut self, mut budget: usize) -> usize {
         self.reap_seen();
-        if self.active_expire {
+        if self.active_expire && !self.expiry_is_paused {
             budget = self.expire_databases(budget);
             self.journal.close_apart();
         }
@@ -31,7 +31,7 @@ impl Keyspace {
 
     /// When the next key or field is due, Unix milliseconds; None: none has a deadline.
     pub fn next_expiry_ms(&self) -> Option<u64> {
-        if !self.active_expire {
+        if !self.active_expire || self.expiry_is_paused {
             return None;
         }
         let next_of = |db: &Db| {
@@ -184,6 +184,10 @@ impl Keyspace {
 
     /// Removes what readers found expired.
     pub fn reap_seen(&mut self) {
+        if self.expiry_is_paused {
+            // They will be seen again, or come out of the wheel.
+            self.expired_seen.get_mut().clear();
+        }
         if self.expired_seen.get_mut().is_empty() {
             return;
         }

@@ -377,6 +377,13 @@ impl Typed for Hash {
         }
     }
 
+    fn table_shape(&self) -> Option<(usize, usize)> {
+        match self {
+            Hash::Table(fields) => Some((fields.table.segments(), fields.table.buckets())),
+            _ => None,
+        }
+    }
+
     fn is_heavy(&self) -> bool {
         matches!(self, Hash::Table(fields) if fields.table.len() > HEAVY_FIELDS)
     }

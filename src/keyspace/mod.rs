@@ -152,6 +152,10 @@ pub struct Keyspace {
     pub journal: Journal,
     /// Whether the wheel removes keys by itself (`DEBUG SET-ACTIVE-EXPIRE`).
     pub active_expire: bool,
+    /// What is overdue is not removed, though nobody finds it either.
+    pub expiry_is_paused: bool,
+    /// DEBUG SET-SKIP-CHECKSUM-VALIDATION.
+    pub skips_checksums: bool,
     pub settings: Settings,
     pub stats: KeyspaceStats,
     /// Changes since start; INFO's `rdb_changes_since_last_save` counts from some value of it.
@@ -176,6 +180,8 @@ impl Keyspace {
             observers: Observers::default(),
             journal: Journal::default(),
             active_expire: true,
+            expiry_is_paused: false,
+            skips_checksums: false,
             settings: Settings::default(),
             stats: KeyspaceStats::default(),
             dirty: 0,
@@ -247,6 +253,10 @@ impl Keyspace {
     #[inline]
     pub fn changes(&self) -> u64 {
         self.dirty
+    }
+
+    pub fn reclaimer_mut(&mut self) -> &mut Reclaimer {
+        &mut self.reclaimer
     }
 
     pub fn reclaimer(&self) -> &Reclaimer {

@@ -79,6 +79,10 @@ pub trait Typed: Sized {
     fn memory_bytes(&self, samples: usize) -> usize;
     /// Another one with the same elements.
     fn copy(&self, hasher: &KeyHasher) -> Self;
+    /// Segments and buckets of its table, if it has one.
+    fn table_shape(&self) -> Option<(usize, usize)> {
+        None
+    }
     /// When the first of its elements is due to go, if any has a deadline.
     #[inline]
     fn next_deadline_ms(&self) -> Option<i64> {
@@ -138,6 +142,11 @@ macro_rules! typed {
 
             pub fn is_empty(&self) -> bool {
                 self.len() == 0
+            }
+
+            /// Segments and buckets of its table, if it has one.
+            pub fn table_shape(&self) -> Option<(usize, usize)> {
+                match self { $(Object::$type(value) => value.table_shape(),)* }
             }
 
             /// Whether freeing it would hold up the loop.

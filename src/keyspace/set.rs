@@ -260,6 +260,13 @@ impl Typed for Set {
         }
     }
 
+    fn table_shape(&self) -> Option<(usize, usize)> {
+        match self {
+            Set::Table(table) => Some((table.segments(), table.buckets())),
+            _ => None,
+        }
+    }
+
     fn is_heavy(&self) -> bool {
         matches!(self, Set::Table(table) if table.len() > HEAVY_MEMBERS)
     }

@@ -446,6 +446,13 @@ impl Typed for SortedSet {
         }
     }
 
+    fn table_shape(&self) -> Option<(usize, usize)> {
+        match self {
+            SortedSet::Tree(tree) => Some(tree.table_shape()),
+            _ => None,
+        }
+    }
+
     fn is_heavy(&self) -> bool {
         matches!(self, SortedSet::Tree(tree) if tree.len() > HEAVY_MEMBERS)
     }

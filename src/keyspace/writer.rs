@@ -61,6 +61,11 @@ impl<'a> Writer<'a> {
         self.keyspace.settings.bulk_max
     }
 
+    /// Whether payloads are taken whatever their checksums.
+    pub fn skips_checksums(&self) -> bool {
+        self.keyspace.skips_checksums
+    }
+
     /// A key with its hash.
     pub fn key<'k>(&self, bytes: &'k [u8]) -> Key<'k> {
         Key { bytes, hash: self.keyspace.hash(bytes) }

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use mio::net::{TcpListener, UnixListener};
 use mio::{Interest, Registry, Token};
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use super::socket::Stream;
 
@@ -57,6 +57,17 @@ impl Listener {
                 }
                 Ok(Listener::Unix(UnixListener::from_std(socket.into()), path.clone()))
             }
+        }
+    }
+
+    /// Marks the packets of a TCP listener and of its connections, for the kernel's routing and filters; 0: does not.
+    ///
+    /// # Errors
+    /// As setsockopt(2): it takes a privilege.
+    pub fn mark(&self, mark: u32) -> io::Result<()> {
+        match self {
+            Listener::Tcp(listener) if mark != 0 => SockRef::from(listener).set_mark(mark),
+            _ => Ok(()),
         }
     }
 

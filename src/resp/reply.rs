@@ -268,6 +268,22 @@ impl<'a, S: Sink> Encoder<'a, S> {
         }
     }
 
+    /// An integer of any size, in decimal digits: a bulk in RESP2.
+    pub fn big_number(&mut self, digits: &str) {
+        if !self.is_resp3() {
+            return self.bulk(digits.as_bytes());
+        }
+        self.out.put(b"(");
+        self.out.put(digits.as_bytes());
+        self.out.put(b"\r\n");
+    }
+
+    /// Header of what is said about the reply behind it, in RESP3 only; `len` pairs follow.
+    pub fn attribute(&mut self, len: usize) {
+        debug_assert!(self.is_resp3(), "RESP2 has no attributes");
+        self.out.put(format!("|{len}\r\n").as_bytes());
+    }
+
     /// `#t` / `#f`, or 1 / 0.
     pub fn bool(&mut self, value: bool) {
         match (self.version, value) {

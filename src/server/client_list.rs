@@ -41,11 +41,13 @@ pub fn keys_by_id(engine: &Engine) -> BTreeMap<u64, usize> {
     engine.clients.iter().map(|(key, client)| (client.session.id, key)).collect()
 }
 
-fn flags(client: &Client) -> String {
+fn flags(engine: &Engine, key: usize) -> String {
+    let client = &engine.clients[key];
     let session = &client.session;
     let flags = [
         (session.gates & gate::MULTI != 0, 'x'),
         (session.gates & (gate::HELD | gate::BLOCKED) != 0, 'b'),
+        (engine.is_watch_broken(key), 'd'),
         (session.close_after_reply, 'c'),
         (client.closing, 'A'),
         (session.unix_socket, 'U'),
@@ -108,7 +110,7 @@ pub fn describe(engine: &Engine, key: usize, caller: usize, args: &Args<'_>, out
         String::from_utf8_lossy(&session.name),
         now_ms.saturating_sub(session.created_ms) / 1000,
         idle_ms / 1000,
-        flags(client),
+        flags(engine, key),
         session.db,
         transaction.map_or(-1, |transaction| transaction.len() as i64),
         client.watched.len(),

@@ -1,9 +1,12 @@
 //! What a change of the configuration at run time means for the server.
 
-use crate::base::log;
-use crate::config::{Action, Applied, SetError};
+use std::path::Path;
+
+use crate::base::{allocator, log};
+use crate::config::{self, Action, Applied, SetError};
 use crate::server::engine::Engine;
-use crate::server::start::raise_open_files;
+use crate::server::start::{raise_open_files, reason};
+use crate::server::{crash, process};
 
 impl Engine {
     /// Carries out what CONFIG SET changed; takes the change back if that cannot be done.
@@ -12,6 +15,7 @@ impl Engine {
     /// In Redis's words, for the client.
     pub fn carry_out(&mut self, applied: Applied) -> Result<(), SetError> {
         let actions = applied.actions.clone();
+        applied.notes.iter().for_each(log::notice);
         let mut outcome = Ok(());
         for (done, &action) in actions.iter().enumerate() {
             if let Err(reason) = self.act(action) {
@@ -27,6 +31,20 @@ impl Engine {
         outcome
     }
 
+    /// Writes the configuration file anew; with `force_all` the defaults too.
+    ///
+    /// # Errors
+    /// What the system says, or would say without a file.
+    pub fn rewrite_config(&self, force_all: bool) -> Result<(), String> {
+        if self.facts.config_file.is_empty() {
+            return Err("Bad address".to_owned());
+        }
+        let path = Path::new(&self.facts.config_file);
+        let failed = |error| reason(&error);
+        let old = config::read_file(path).map_err(failed)?;
+        config::replace_file(path, &self.config.rewritten(&old, None, force_all)).map_err(failed)
+    }
+
     fn act(&mut self, action: Action) -> Result<(), String> {
         match action {
             Action::Dir => std::env::set_current_dir(&self.config.dir).map_err(|error| error.to_string()),
@@ -38,6 +56,16 @@ impl Engine {
             Action::AppendOnly => self.apply_append_only(),
             Action::AppendFsync => {
                 self.apply_append_fsync();
+                Ok(())
+            }
+            Action::ProcTitle => process::apply_title(&self.config, &self.facts.config_file),
+            Action::OomScore => process::apply_oom_score(&self.config),
+            Action::CrashLog => {
+                crash::configure(&self.config);
+                Ok(())
+            }
+            Action::AllocatorThread => {
+                allocator::set_background_thread(self.config.jemalloc_bg_thread);
                 Ok(())
             }
             Action::MaxClients => self.check_maxclients(),

@@ -26,6 +26,9 @@ impl Engine {
 
     /// The periodic jobs, ten times a second.
     pub fn cron(&mut self) {
+        if self.metrics.cron_is_paused {
+            return;
+        }
         let started_ns = self.clock.monotonic_ns();
         self.clock.resync();
         self.check_clients();

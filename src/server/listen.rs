@@ -47,7 +47,8 @@ pub fn listen_tcp(settings: &Settings) -> Result<Vec<Listener>, String> {
             None => (false, written.as_str()),
         };
         let bound = resolve(name, settings.port)
-            .and_then(|address| Listener::bind(&Address::Tcp(address), settings.tcp_backlog.unsigned_abs()));
+            .and_then(|address| Listener::bind(&Address::Tcp(address), settings.tcp_backlog.unsigned_abs()))
+            .and_then(|listener| listener.mark(settings.socket_mark_id).map(|()| listener));
         match bound {
             Ok(listener) => listeners.push(listener),
             Err(error) => {

@@ -51,8 +51,12 @@ pub struct Metrics {
     commands: Rate,
     input_bytes: Rate,
     output_bytes: Rate,
+    turns: Rate,
+    busy_ns: Rate,
     sampled_us: Option<u64>,
     ticks: u64,
+    /// DEBUG PAUSE-CRON.
+    pub cron_is_paused: bool,
     /// Most memory that was in use at a sample, bytes.
     memory_peak_bytes: usize,
     /// Of the last complete round over the clients, and of the one that is going on.
@@ -74,6 +78,15 @@ impl Metrics {
         self.output_bytes.mean()
     }
 
+    pub fn turns_per_second(&self) -> u64 {
+        self.turns.mean()
+    }
+
+    /// Time in turns, without that in which the loop slept.
+    pub fn busy_ns_per_second(&self) -> u64 {
+        self.busy_ns.mean()
+    }
+
     /// The highest memory use seen so far; `now_bytes` is one more sample.
     pub fn memory_peak_bytes(&mut self, now_bytes: usize) -> usize {
         self.memory_peak_bytes = self.memory_peak_bytes.max(now_bytes);
@@ -85,6 +98,8 @@ impl Metrics {
         self.commands = Rate::default();
         self.input_bytes = Rate::default();
         self.output_bytes = Rate::default();
+        self.turns = Rate::default();
+        self.busy_ns = Rate::default();
     }
 }
 
@@ -104,6 +119,8 @@ impl Engine {
             metrics.commands.sample(commands, elapsed_us);
             metrics.input_bytes.sample(self.stats.net_input_bytes, elapsed_us);
             metrics.output_bytes.sample(self.stats.net_output_bytes, elapsed_us);
+            metrics.turns.sample(self.recorder.turns, elapsed_us);
+            metrics.busy_ns.sample(self.recorder.busy_ns, elapsed_us);
         }
         metrics.sampled_us = Some(now_us);
         if metrics.ticks.is_multiple_of(MEMORY_EVERY) {

@@ -24,14 +24,16 @@ pub(super) const WAKE: usize = FIRST_LISTENER - 3;
 pub struct Network {
     registry: Option<Registry>,
     listeners: Vec<Option<Listener>>,
-    /// Listeners whose queue may hold more connections than could be accepted.
+    /// Listeners from which as many connections were accepted as a turn may; the next one goes on.
+    pub(super) unfinished: Vec<usize>,
+    /// Listeners that could not be accepted from, for want of descriptors; the periodic jobs try again.
     pub(super) stalled: Vec<usize>,
 }
 
 impl Network {
     /// Registers `listeners`.
     pub(super) fn new(registry: Registry, listeners: Vec<Listener>) -> io::Result<Network> {
-        let mut network = Network { registry: Some(registry), listeners: Vec::new(), stalled: Vec::new() };
+        let mut network = Network { registry: Some(registry), listeners: Vec::new(), ..Network::default() };
         for listener in listeners {
             network.add(listener)?;
         }

@@ -37,12 +37,15 @@ impl Engine {
         pause.writes_only = writes_only && (pause.until_ms.is_none() || pause.writes_only);
         pause.until_ms = Some(pause.until_ms.map_or(until_ms, |before_ms| before_ms.max(until_ms)));
         self.gates |= gate::PAUSED;
+        // Removing a key is a write, too.
+        self.keyspace.expiry_is_paused = true;
     }
 
     /// Ends the pause. Clients that were stopped go on in the next turn.
     pub fn unpause(&mut self) {
         self.pause.until_ms = None;
         self.gates &= !gate::PAUSED;
+        self.keyspace.expiry_is_paused = false;
         for index in 0..self.pause.stopped.len() {
             let (key, id) = self.pause.stopped[index];
             if self.is_client(key, id) {
@@ -155,6 +158,25 @@ mod tests {
         harness.advance_ms(1000);
         assert_eq!(harness.take(harness.first), b"+PONG\r\n");
         assert_eq!(harness.take(other), b"+OK\r\n");
+    }
+
+    #[test]
+    fn nothing_expires_in_a_pause() {
+        let mut harness = EngineHarness::new();
+        for name in ["a", "b", "c"] {
+            assert_eq!(harness.line(&format!("set {name} 1 px 10")), "+OK\r\n");
+        }
+        assert_eq!(harness.line("client pause 1000 write"), "+OK\r\n");
+        harness.advance_ms(500);
+        // Nobody finds them, but they are there.
+        assert_eq!(harness.line("get a"), "$-1\r\n");
+        assert_eq!(harness.line("dbsize"), ":3\r\n");
+        assert_eq!(harness.engine.keyspace.stats.expired_keys, 0);
+        harness.advance_ms(500);
+        harness.turn();
+        assert!(harness.engine.keyspace.expire_slice(100) > 0);
+        assert_eq!(harness.line("dbsize"), ":0\r\n");
+        assert_eq!(harness.engine.keyspace.stats.expired_keys, 3);
     }
 
     #[test]

@@ -24,12 +24,13 @@ use crate::base::allocator;
 use crate::base::clock::Clock;
 use crate::base::log::{self, Level, Role};
 use crate::base::random::Random;
-use crate::commands::{GROUPS, Registry};
+use crate::base::syslog::{self, Syslog};
+use crate::commands::{self, Registry};
 use crate::config::{Config, ConfigError, Supervised, compose, options_text};
 use crate::reactor::{Address, Listener};
 use crate::server::access::check_user_lines;
 use crate::server::listen::listen;
-use crate::server::{Engine, Server};
+use crate::server::{Engine, Server, crash, process};
 
 /// The version of Redis whose behaviour clients get.
 pub const REDIS_VERSION: &str = "7.4.0";
@@ -115,6 +116,7 @@ pub fn prepare(argv: &[OsString]) -> Result<Started, ExitReason> {
                 ConfigError::Open { .. } => ExitReason::Failed(error.to_string()),
             }
         })?;
+    check_renames(&config).map_err(ExitReason::config)?;
     let config_file = arguments.file.as_deref().map(|path| std::path::absolute(path).unwrap_or_else(|_| path.into()));
     let executable = std::env::current_exe().unwrap_or_else(|_| program.clone().into());
 
@@ -123,6 +125,13 @@ pub fn prepare(argv: &[OsString]) -> Result<Started, ExitReason> {
     let logfile = Some(config.logfile.as_str()).filter(|path| !path.is_empty());
     log::set_file(logfile.map(Path::new))
         .map_err(|error| ExitReason::config(format!("Can't open the log file: {}", reason(&error))))?;
+
+    if config.syslog_enabled {
+        // As with syslog(3) there is no error: lines go where they can.
+        if let Ok(syslog) = Syslog::new(syslog::SOCKET, &config.syslog_ident, config.syslog_facility) {
+            log::set_syslog(syslog);
+        }
+    }
 
     let supervisor = Supervisor::find(config.supervised);
     let in_background = config.daemonize && supervisor.is_none();
@@ -149,6 +158,11 @@ pub fn prepare(argv: &[OsString]) -> Result<Started, ExitReason> {
     adjust_maxclients(&mut config).inspect_err(ExitReason::log)?;
     let mut started = Started { config, config_file, executable, pid, pidfile: None, supervisor };
     started.write_pidfile(in_background);
+    let config_file = started.config_file.as_ref().map_or(String::new(), |path| path.display().to_string());
+    // The log says why, and a title is nothing to fail for; so is a score that the system does not grant.
+    let _ = process::apply_title(&started.config, &config_file);
+    let _ = process::apply_oom_score(&started.config);
+    process::apply_thp(&started.config);
     started.announce();
     Ok(started)
 }
@@ -175,11 +189,24 @@ fn check_users(config: &Config) -> Result<(), ConfigError> {
     if config.users.is_empty() {
         return Ok(());
     }
-    check_user_lines(config, &Registry::new(GROUPS)).map_err(|(line, text, reason)| ConfigError::Line {
+    check_user_lines(config, &Registry::new(commands::GROUPS)).map_err(|(line, text, reason)| ConfigError::Line {
         line,
         text,
         reason,
     })
+}
+
+/// Whether there are the commands that `rename-command` speaks of.
+fn check_renames(config: &Config) -> Result<(), ConfigError> {
+    let mut registry = Registry::new(commands::GROUPS);
+    for rename in &config.renamed_commands {
+        registry.rename(&rename.from, &rename.to).map_err(|reason| ConfigError::Line {
+            line: rename.line,
+            text: rename.text.clone(),
+            reason: reason.to_owned(),
+        })?;
+    }
+    Ok(())
 }
 
 /// The words of a server's command line by their role.
@@ -469,6 +496,10 @@ fn logo(port: u16, pid: u32) -> String {
 /// When it can't listen, or the loop fails.
 pub fn run(started: Started) -> Result<(), ExitReason> {
     let mut engine = Engine::with_config(started.config.clone(), Clock::real(), Random::entropy_seed());
+    for rename in &started.config.renamed_commands {
+        let renamed = engine.registry.rename(&rename.from, &rename.to);
+        debug_assert!(renamed.is_ok(), "it was tried before");
+    }
     engine.load_users_at_start().map_err(ExitReason::Failed).inspect_err(ExitReason::log)?;
     let listeners = listen(&started.config).inspect_err(ExitReason::log)?;
     let failed = |error: io::Error| ExitReason::Failed(format!("The event loop failed: {}", reason(&error)));
@@ -477,7 +508,15 @@ pub fn run(started: Started) -> Result<(), ExitReason> {
         listeners.iter().any(|listener| listener.path().is_some()),
     ];
     let signals = Signals::install().map_err(failed)?;
-    allocator::start_background_thread();
+    crash::configure(&started.config);
+    crash::install();
+    // Threads that are started now stay on these CPUs; the loop's goes to its own afterwards.
+    process::pin("bio_cpulist", &started.config.bio_cpulist);
+    allocator::set_background_thread(started.config.jemalloc_bg_thread);
+    engine.facts.executable = started.executable.display().to_string();
+    engine.facts.config_file = started.config_file.as_ref().map_or(String::new(), |path| path.display().to_string());
+    engine.keyspace.reclaimer_mut().start();
+    process::pin("server_cpulist", &started.config.server_cpulist);
     let mut server = Server::new(engine, listeners, Some(signals)).map_err(failed)?;
     let outcome = match server.load() {
         Ok(true) => {

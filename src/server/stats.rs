@@ -27,6 +27,8 @@ pub struct Stats {
     pub errors: BTreeMap<Vec<u8>, u64>,
     /// The longest run of equal commands in this turn.
     pub turn: TurnStats,
+    /// Time in which keys were removed at their deadlines.
+    pub expire_ns: u64,
     /// Clients closed because they did not read, or did not finish a request, within their limits.
     pub output_limit_disconnections: u64,
     pub query_limit_disconnections: u64,

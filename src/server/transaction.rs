@@ -272,6 +272,14 @@ impl Engine {
         }
     }
 
+    /// Whether its EXEC is known to fail, because a key that it watches has been changed.
+    pub(super) fn is_watch_broken(&self, key: usize) -> bool {
+        self.clients[key].watched.iter().any(|watched| {
+            let name = Key::with_hash(&watched.bytes, watched.hash);
+            self.keyspace.observers.is_changed(watched.db, name, watched.since)
+        })
+    }
+
     /// Whether one of the keys that the client watches has been changed, or has expired, since.
     fn is_watched_changed(&mut self, key: usize) -> bool {
         let Engine { clients, keyspace, .. } = self;

@@ -20,8 +20,6 @@ use crate::server::start::Signals;
 
 /// Events taken from the kernel at once: a bound on the system calls of a turn.
 const EVENTS_MAX: usize = 64;
-/// Connections accepted per listener and turn.
-const ACCEPTS_MAX: usize = 64;
 /// Bytes received, and bytes sent, after which a turn leaves the other connections to the next: some 0.2 ms of the kernel's copying.
 const TURN_BYTES: u64 = 512 * 1024;
 /// Records of the timing wheel looked at in one turn.
@@ -149,7 +147,8 @@ impl Server {
         let engine = &self.engine;
         let is_behind =
             self.expiry_behind || self.persistence_behind || !engine.keyspace.observers.pending().is_empty();
-        if !engine.ready.is_empty() || !engine.dirty.is_empty() || is_behind {
+        let is_accepting = !engine.network.unfinished.is_empty();
+        if !engine.ready.is_empty() || !engine.dirty.is_empty() || is_behind || is_accepting {
             return Some(Duration::ZERO);
         }
         let timers_ms = [engine.keyspace.next_expiry_ms(), engine.pause_end_ms(), engine.blocking.next_deadline_ms()];
@@ -169,6 +168,9 @@ impl Server {
         }
         for key in ready {
             self.read(key);
+        }
+        for listener in std::mem::take(&mut self.engine.network.unfinished) {
+            self.accept(listener);
         }
         let events = std::mem::replace(&mut self.events, Events::with_capacity(0));
         for event in &events {
@@ -264,7 +266,7 @@ impl Server {
 
     /// Accepts what waits at a listener.
     fn accept(&mut self, listener: usize) {
-        for _ in 0..ACCEPTS_MAX {
+        for _ in 0..self.engine.config.max_new_connections_per_cycle {
             match self.engine.network.accept(listener) {
                 Ok(stream) => self.admit(stream),
                 Err(error) => match error.kind() {
@@ -280,7 +282,9 @@ impl Server {
                 },
             }
         }
-        self.engine.network.stalled.push(listener);
+        if !self.engine.network.unfinished.contains(&listener) {
+            self.engine.network.unfinished.push(listener);
+        }
     }
 
     fn admit(&mut self, mut stream: Stream) {
@@ -344,7 +348,13 @@ impl Server {
         let engine = &mut self.engine;
         // What has been loaded of a file is as it was then.
         let is_loading = engine.is_loading();
+        let expired = engine.keyspace.stats.expired_keys;
         self.expiry_behind = !is_loading && engine.keyspace.expire_slice(EXPIRE_BUDGET) == 0;
+        if engine.keyspace.stats.expired_keys != expired {
+            // The last phase ended just now.
+            let elapsed_ns = engine.clock.monotonic_ns().saturating_sub(engine.recorder.turn.ended_ns());
+            engine.stats.expire_ns += elapsed_ns;
+        }
         engine.continue_rewrite();
         self.persistence_behind = engine.save_slice() || is_loading;
         let now_ms = engine.keyspace.now_ms() as u64;

@@ -1,7 +1,7 @@
 //! A server process on a Unix socket in a directory of its own, ended when dropped.
 
 use std::fs::{self, File};
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -12,6 +12,7 @@ use super::client::Client;
 
 /// How long a server may take to answer its first PING.
 const START_DEADLINE: Duration = Duration::from_secs(20);
+const CONFIG_FILE: &str = "server.conf";
 /// Between two looks at something that will happen soon.
 pub const POLL_INTERVAL: Duration = Duration::from_millis(1);
 
@@ -41,7 +42,7 @@ impl Server {
 
     /// The server under test with these files in its directory, where it can't start: its exit status, and its log.
     pub fn subject_that_fails(files: &[(&str, &[u8])], directives: &[&str]) -> (ExitStatus, String) {
-        let mut server = Server::spawn("subject", Command::new(subject_program()), files, directives);
+        let mut server = Server::spawn("subject", Command::new(subject_program()), None, files, directives);
         let status = server.wait_for_exit();
         (status, server.log())
     }
@@ -58,14 +59,48 @@ impl Server {
         Server::start("oracle", Command::new("redis-server"), &[], directives)
     }
 
+    /// The server under test with a configuration file, `server.conf` in its directory; `{dir}` in the text is that directory.
+    pub fn subject_with_config(text: &str, directives: &[&str]) -> Server {
+        Server::start_with("subject", Command::new(subject_program()), Some(text), &[], directives)
+    }
+
+    pub fn oracle_with_config(text: &str, directives: &[&str]) -> Server {
+        Server::start_with("oracle", Command::new("redis-server"), Some(text), &[], directives)
+    }
+
+    /// What the server under test says when it does not start with a configuration file of this text.
+    pub fn subject_refusal(config: &str) -> String {
+        refusal(Command::new(subject_program()), config)
+    }
+
+    pub fn oracle_refusal(config: &str) -> String {
+        refusal(Command::new("redis-server"), config)
+    }
+
     fn start(role: &str, command: Command, files: &[(&str, &[u8])], directives: &[&str]) -> Server {
+        Server::start_with(role, command, None, files, directives)
+    }
+
+    fn start_with(
+        role: &str,
+        command: Command,
+        config: Option<&str>,
+        files: &[(&str, &[u8])],
+        directives: &[&str],
+    ) -> Server {
         let program = command.get_program().to_string_lossy().into_owned();
-        let mut server = Server::spawn(role, command, files, directives);
+        let mut server = Server::spawn(role, command, config, files, directives);
         server.wait_until_ready(&program);
         server
     }
 
-    fn spawn(role: &str, mut command: Command, files: &[(&str, &[u8])], directives: &[&str]) -> Server {
+    fn spawn(
+        role: &str,
+        mut command: Command,
+        config: Option<&str>,
+        files: &[(&str, &[u8])],
+        directives: &[&str],
+    ) -> Server {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let dir = std::env::temp_dir().join(format!("zedis-test-{}-{number}-{role}", std::process::id()));
@@ -75,6 +110,11 @@ impl Server {
         }
         let log = File::create(dir.join("log")).expect("a log file");
         let program = command.get_program().to_string_lossy().into_owned();
+        if let Some(text) = config {
+            let path = dir.join(CONFIG_FILE);
+            fs::write(&path, text.replace("{dir}", &dir.to_string_lossy())).expect("a configuration file");
+            command.arg(path);
+        }
         let spawned = command
             .args(["--port", "0", "--unixsocket"])
             .arg(dir.join("socket"))
@@ -131,6 +171,11 @@ impl Server {
         &self.dir
     }
 
+    /// What the configuration file says now.
+    pub fn config(&self) -> String {
+        fs::read_to_string(self.dir.join(CONFIG_FILE)).expect("a configuration file")
+    }
+
     pub fn pid(&self) -> u32 {
         self.child.id()
     }
@@ -162,6 +207,23 @@ impl Server {
             thread::sleep(POLL_INTERVAL);
         }
     }
+}
+
+fn refusal(mut command: Command, config: &str) -> String {
+    let mut child = command
+        .arg("-")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the server is installed");
+    let mut stdin = child.stdin.take().expect("it was asked for");
+    // On no port, so that it does not stay if it starts after all.
+    stdin.write_all(format!("port 0\n{config}\n").as_bytes()).expect("the server reads");
+    drop(stdin);
+    let output = child.wait_with_output().expect("it ends");
+    assert!(!output.status.success(), "it starts with {config}");
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 
 /// Whether the program under test is a Redis, to try a suite on: it has no options newer than the oracle.

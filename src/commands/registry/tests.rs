@@ -128,3 +128,24 @@ fn what_the_hot_path_reads_is_what_the_record_says() {
     registry.reset_stats();
     assert!(registry.stats.iter().all(|stats| stats.calls == 0));
 }
+
+#[test]
+fn commands_are_renamed() {
+    let mut registry = Registry::new(crate::commands::GROUPS);
+    let (get, set, config) = (registry.find(b"get"), registry.find(b"set"), registry.find(b"config"));
+    assert_eq!(registry.rename(b"nosuch", b"x"), Err("No such command in rename-command"));
+    assert_eq!(registry.rename(b"GET", b"Fetch"), Ok(()));
+    assert_eq!((registry.find(b"get"), registry.find(b"FETCH"), registry.find_original(b"Get")), (None, get, get));
+    let long = [b'\xff'; 100];
+    assert_eq!(registry.rename(b"fetch", &long), Ok(()));
+    assert_eq!((registry.find(b"fetch"), registry.find(&long), registry.find(&[b'\xff'; 101])), (None, get, None));
+    assert_eq!(registry.rename(&long, b"set"), Err("Target command name already exists"));
+    assert_eq!(registry.rename(b"config", b""), Ok(()));
+    assert_eq!((registry.find(b"config"), registry.find_original(b"config")), (None, config));
+    assert!(registry.reachable().all(|(_, registered)| !registered.full_name.starts_with("config")));
+    // Everybody else is still there, wherever their slots were.
+    for (id, registered) in registry.top_level().filter(|&(id, _)| Some(id) != get) {
+        assert_eq!(registry.find(registered.command.name.as_bytes()), Some(id), "{}", registered.command.name);
+    }
+    assert_eq!(registry.find(b"SET"), set);
+}

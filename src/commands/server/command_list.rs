@@ -65,7 +65,7 @@ fn list(args: &mut Args<'_>, engine: &mut Engine, key: usize) -> CommandResult {
     };
     let names: Vec<&str> = engine
         .registry
-        .iter()
+        .reachable()
         .filter(|(_, registered)| filter.passes(registered))
         .map(|(_, registered)| registered.full_name.as_str())
         .collect();

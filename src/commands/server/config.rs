@@ -2,6 +2,7 @@
 //! [`Engine::carry_out`].
 
 use super::{ADMIN, ADMIN_ACL};
+use crate::base::log;
 use crate::commands::{Acl, Arg, Args, Command, CommandError, CommandResult, Flags, Group, Reply, Run};
 use crate::server::Engine;
 
@@ -14,7 +15,7 @@ pub(super) static CONFIG: Command = Command {
     summary: "A container for commands on the configuration.",
     since: "2.0.0",
     complexity: "Depends on subcommand.",
-    subcommands: &[&GET, &HELP, &RESETSTAT, &SET],
+    subcommands: &[&GET, &HELP, &RESETSTAT, &REWRITE, &SET],
     ..Command::BASE
 };
 
@@ -73,6 +74,37 @@ fn set(args: &mut Args<'_>, engine: &mut Engine, key: usize) -> CommandResult {
     Ok(())
 }
 
+static REWRITE: Command = Command {
+    name: "rewrite",
+    arity: 2,
+    run: Run::Server(rewrite),
+    flags: ADMIN,
+    acl: ADMIN_ACL,
+    group: Group::Server,
+    summary: "Writes what is in force now to the configuration file.",
+    since: "2.8.0",
+    tips: &["request_policy:all_nodes", "response_policy:all_succeeded"],
+    ..Command::BASE
+};
+
+/// The answer says that it is on the disk, so it waits for that, as in Redis: rare, and for whoever runs the server.
+fn rewrite(_args: &mut Args<'_>, engine: &mut Engine, key: usize) -> CommandResult {
+    if engine.facts.config_file.is_empty() {
+        return Err(CommandError::new("ERR The server is running without a config file"));
+    }
+    match engine.rewrite_config(false) {
+        Ok(()) => {
+            log::notice("CONFIG REWRITE executed with success.");
+            engine.reply(key).ok();
+            Ok(())
+        }
+        Err(reason) => {
+            log::warning(format_args!("CONFIG REWRITE failed: {reason}"));
+            Err(CommandError::owned(format!("ERR Rewriting config file: {reason}")))
+        }
+    }
+}
+
 static RESETSTAT: Command = Command {
     name: "resetstat",
     arity: 2,
@@ -115,6 +147,8 @@ fn help(_args: &mut Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
         "    Parameters that match, and their values.",
         "SET <directive> <value> [<directive> <value> ...]",
         "    Change parameters, all of them or none.",
+        "REWRITE",
+        "    Write what is in force now to the configuration file.",
         "RESETSTAT",
         "    Set the statistics of INFO back to zero.",
         "HELP",

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{ADMIN, ADMIN_ACL, debug_digest, debug_object, debug_reload};
+use super::{ADMIN, ADMIN_ACL, debug_digest, debug_object, debug_protocol, debug_reload, debug_switches};
 use crate::base::number;
 use crate::commands::{Args, Command, CommandError, CommandResult, Flags, Group, Run};
 use crate::keyspace::{NewValue, Ttl};
@@ -24,15 +24,32 @@ type Debug = fn(&mut Args<'_>, &mut Engine, usize) -> CommandResult;
 
 /// Subcommands with the least and the greatest number of arguments, DEBUG and their own name among them.
 const SUBCOMMANDS: &[(&str, usize, usize, Debug)] = &[
+    ("ASSERT", 2, 2, debug_switches::assert),
+    ("CHANGE-REPL-ID", 2, 2, debug_switches::change_repl_id),
+    ("CONFIG-REWRITE-FORCE-ALL", 2, 2, config_rewrite_force_all),
+    ("DICT-RESIZING", 3, 3, debug_switches::nothing_to_switch),
     ("DIGEST", 2, 2, debug_digest::digest),
     ("DIGEST-VALUE", 2, usize::MAX, debug_digest::digest_value),
+    ("ERROR", 3, 3, debug_switches::error),
     ("HELP", 2, 2, help),
     ("HTSTATS", 3, 4, debug_object::htstats),
+    ("HTSTATS-KEY", 3, 4, debug_object::htstats_key),
+    ("LISTPACK", 3, 3, debug_object::listpack),
+    ("LOG", 3, 3, debug_switches::log),
     ("OBJECT", 3, 4, debug_object::object),
+    ("PANIC", 2, 2, debug_switches::panic),
+    ("PAUSE-CRON", 3, 3, debug_switches::pause_cron),
     ("POPULATE", 3, 5, populate),
     ("RELOAD", 2, usize::MAX, debug_reload::reload),
-    ("SET-ACTIVE-EXPIRE", 3, 3, set_active_expire),
+    ("PROTOCOL", 3, 3, debug_protocol::protocol),
+    ("QUICKLIST-PACKED-THRESHOLD", 3, 3, debug_switches::quicklist_packed_threshold),
+    ("REPLYBUFFER", 4, 4, debug_switches::replybuffer),
+    ("SET-ACTIVE-EXPIRE", 3, 3, debug_switches::set_active_expire),
+    ("SET-DISABLE-DENY-SCRIPTS", 3, 3, debug_switches::nothing_to_switch),
+    ("SET-SKIP-CHECKSUM-VALIDATION", 3, 3, debug_switches::set_skip_checksum_validation),
     ("SLEEP", 3, 3, sleep),
+    ("STRINGMATCH-LEN", 4, 4, debug_switches::stringmatch_len),
+    ("STRINGMATCH-TEST", 2, 2, debug_switches::stringmatch_test),
 ];
 
 fn debug(args: &mut Args<'_>, engine: &mut Engine, key: usize) -> CommandResult {
@@ -62,9 +79,10 @@ fn sleep(args: &mut Args<'_>, engine: &mut Engine, key: usize) -> CommandResult 
     Ok(())
 }
 
-fn set_active_expire(args: &mut Args<'_>, engine: &mut Engine, key: usize) -> CommandResult {
-    let digits = args.get(2);
-    engine.keyspace.active_expire = number::parse_i64(digits).unwrap_or(0) != 0;
+/// CONFIG REWRITE, with the defaults too.
+fn config_rewrite_force_all(_args: &mut Args<'_>, engine: &mut Engine, key: usize) -> CommandResult {
+    let failed = |reason| CommandError::owned(format!("ERR CONFIG-REWRITE-FORCE-ALL failed: {reason}"));
+    engine.rewrite_config(true).map_err(failed)?;
     engine.reply(key).ok();
     Ok(())
 }
@@ -111,14 +129,34 @@ fn populate(args: &mut Args<'_>, engine: &mut Engine, key: usize) -> CommandResu
 fn help(_args: &mut Args<'_>, engine: &mut Engine, key: usize) -> CommandResult {
     engine.reply(key).simples(&[
         "DEBUG <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
+        "ASSERT",
+        "    End the server by a failed assertion.",
+        "CHANGE-REPL-ID",
+        "    Another replication ID.",
+        "CONFIG-REWRITE-FORCE-ALL",
+        "    CONFIG REWRITE with every directive, the defaults too.",
+        "DICT-RESIZING <0|1>",
+        "    Accepted: tables grow by a segment at a time and are never resized.",
         "DIGEST",
         "    A hash of everything in all databases, the same for the same data.",
         "DIGEST-VALUE <key> [<key> ...]",
         "    A hash of the value of each key.",
+        "ERROR <string>",
+        "    Answer <string> as an error.",
         "HTSTATS <dbid> [FULL]",
         "    The shape of a database's table and of its timing wheel.",
+        "HTSTATS-KEY <key> [FULL]",
+        "    The shape of the table of a large value.",
+        "LISTPACK <key>",
+        "    Write what is in a value's listpack to the log.",
+        "LOG <message>",
+        "    Write <message> to the log.",
         "OBJECT <key>",
         "    How a key's value is kept.",
+        "PANIC",
+        "    End the server by a panic.",
+        "PAUSE-CRON <0|1>",
+        "    Hold the periodic jobs up.",
         "POPULATE <count> [<prefix>] [<size>]",
         "    Make <count> string keys, named key:<num> or <prefix>:<num>, of <size> bytes.",
         "RELOAD [option ...]",
@@ -126,10 +164,26 @@ fn help(_args: &mut Args<'_>, engine: &mut Engine, key: usize) -> CommandResult 
         "    * MERGE: what is there already is replaced by what is loaded.",
         "    * NOFLUSH: what is there stays there.",
         "    * NOSAVE: load what was saved before.",
+        "PROTOCOL <type>",
+        "    Answer a reply of a type: string, integer, double, bignum, null, array, set, map, attrib, push, verbatim, true, false.",
+        "QUICKLIST-PACKED-THRESHOLD <size>",
+        "    Accepted: elements of any size are packed.",
+        "REPLYBUFFER PEAK-RESET-TIME <NEVER|RESET|time>",
+        "    Accepted: reply buffers are lent, not owned.",
+        "REPLYBUFFER RESIZING <0|1>",
+        "    Accepted, for the same reason.",
         "SET-ACTIVE-EXPIRE <0|1>",
         "    Whether keys are removed at their deadlines though nobody asks for them.",
+        "SET-DISABLE-DENY-SCRIPTS <0|1>",
+        "    Accepted: there are no scripts.",
+        "SET-SKIP-CHECKSUM-VALIDATION <0|1>",
+        "    Whether RESTORE takes payloads with wrong checksums.",
         "SLEEP <seconds>",
         "    Hold the server up. Decimals allowed.",
+        "STRINGMATCH-LEN <pattern> <string>",
+        "    Whether a string matches a pattern.",
+        "STRINGMATCH-TEST",
+        "    Match random strings with random patterns.",
         "HELP",
         "    This text.",
     ]);

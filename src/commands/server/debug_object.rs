@@ -1,6 +1,6 @@
 //! DEBUG OBJECT and HTSTATS: how values and tables are kept.
 
-use crate::base::number;
+use crate::base::{log, number};
 use crate::commands::{Args, CommandError, CommandResult};
 use crate::keyspace::{Entry, ValueRef};
 use crate::server::Engine;
@@ -95,6 +95,47 @@ pub(super) fn htstats(args: &mut Args<'_>, engine: &mut Engine, key: usize) -> C
     engine.reply(key).verbatim("txt", text.as_bytes());
     Ok(())
 }
+
+/// The shape of the table of a large set, hash or sorted set.
+pub(super) fn htstats_key(args: &mut Args<'_>, engine: &mut Engine, key: usize) -> CommandResult {
+    let view = engine.keyspace.view(engine.clients[key].session.db);
+    let entry = view.peek(view.key(args.get(2))).ok_or(CommandError::NO_SUCH_KEY)?;
+    if args.len() == 4 && !args.is(3, "FULL") {
+        return Err(CommandError::unknown_subcommand_or_arity("DEBUG", args.get(1)));
+    }
+    let shape = match entry.value() {
+        ValueRef::Object(object) => object.table_shape().map(|shape| (shape, object.len())),
+        _ => None,
+    };
+    let ((segments, buckets), len) = shape
+        .ok_or(CommandError::new("ERR The value stored at the specified key is not represented using an hash table"))?;
+    let load = len as f64 * 100.0 / buckets.max(1) as f64;
+    let text = format!(
+        "Hash table 0 stats (main hash table):\n table size: {buckets}\n segments: {segments}\n number of elements: {len}\n load: {load:.2}%\n"
+    );
+    engine.reply(key).verbatim("txt", text.as_bytes());
+    Ok(())
+}
+
+/// As in Redis the structure is not for the client but for whoever reads what the server prints.
+pub(super) fn listpack(args: &mut Args<'_>, engine: &mut Engine, key: usize) -> CommandResult {
+    let view = engine.keyspace.view(engine.clients[key].session.db);
+    let entry = view.peek(view.key(args.get(2))).ok_or(CommandError::NO_SUCH_KEY)?;
+    let ValueRef::Object(object) = entry.value() else { return Err(NOT_A_LISTPACK) };
+    if !object.encoding().starts_with("listpack") {
+        return Err(NOT_A_LISTPACK);
+    }
+    log::notice(format_args!(
+        "{{{} with {} elements, {} bytes}}",
+        object.encoding(),
+        object.len(),
+        object.memory_bytes(0)
+    ));
+    engine.reply(key).simple("Listpack structure printed on stdout");
+    Ok(())
+}
+
+const NOT_A_LISTPACK: CommandError = CommandError::new("ERR Not a listpack encoded object.");
 
 #[cfg(test)]
 mod tests {

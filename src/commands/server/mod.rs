@@ -15,11 +15,15 @@ mod dbsize;
 mod debug;
 mod debug_digest;
 mod debug_object;
+mod debug_protocol;
 mod debug_reload;
+mod debug_switches;
 mod flush;
 mod info;
 mod lolwut;
 mod memory;
+mod module;
+mod replication;
 mod save;
 mod shutdown;
 mod time;
@@ -42,7 +46,11 @@ pub static COMMANDS: &[&Command] = &[
     &save::LASTSAVE,
     &memory::MEMORY,
     &save::SAVE,
+    &module::MODULE,
+    &replication::REPLICAOF,
+    &replication::ROLE,
     &shutdown::SHUTDOWN,
+    &replication::SLAVEOF,
     &time::TIME,
 ];
 

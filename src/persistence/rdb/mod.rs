@@ -101,6 +101,12 @@ pub fn dump(value: &ValueRef<'_>) -> Vec<u8> {
     payload
 }
 
+/// Whether the payload's version is one that is read, whatever its checksum.
+pub fn has_known_version(payload: &[u8]) -> bool {
+    let version = payload.split_last_chunk::<8>().and_then(|(rest, _)| rest.last_chunk::<2>());
+    version.is_some_and(|version| u16::from_le_bytes(*version) <= VERSION_MAX)
+}
+
 /// Whether the payload's version is one that is read and its checksum right.
 pub fn is_intact(payload: &[u8]) -> bool {
     let Some((rest, checksum)) = payload.split_last_chunk::<8>() else { return false };

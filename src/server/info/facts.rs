@@ -31,6 +31,13 @@ impl Facts {
     }
 }
 
+impl Facts {
+    /// The data are no longer those that the present one stands for.
+    pub fn change_replication_id(&mut self) {
+        self.replication_id = random_id();
+    }
+}
+
 fn random_id() -> String {
     let mut bytes = [0; 20];
     Random::new(Random::entropy_seed()).fill(&mut bytes);

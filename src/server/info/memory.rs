@@ -1,41 +1,17 @@
 //! The section memory: the allocator's view, the kernel's, and ours.
 
-use nix::unistd::{SysconfVar, sysconf};
-
 use super::{Text, human};
-use crate::base::allocator;
 use crate::server::engine::Engine;
-
-/// Resident memory of the process, bytes; 0: the kernel does not tell.
-fn resident_bytes() -> usize {
-    let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
-    let pages: usize = statm.split(' ').nth(1).and_then(|pages| pages.parse().ok()).unwrap_or(0);
-    pages.saturating_mul(system_value(SysconfVar::PAGE_SIZE))
-}
-
-fn system_value(variable: SysconfVar) -> usize {
-    sysconf(variable).ok().flatten().and_then(|value| usize::try_from(value).ok()).unwrap_or(0)
-}
+use crate::server::memory::{MemoryReport, total_system_bytes};
 
 fn ratio(part: usize, whole: usize) -> String {
     format!("{:.2}", part as f64 / whole.max(1) as f64)
 }
 
-/// What of the memory in use is not keys and values, bytes.
-fn overhead_bytes(engine: &Engine) -> usize {
-    let tables: usize = (0..engine.keyspace.databases()).map(|db| engine.keyspace.db(db).overhead_bytes()).sum();
-    engine.facts.startup_bytes + tables + engine.metrics.clients.memory_bytes + engine.pool.reserve_bytes()
-}
-
 pub(super) fn memory(engine: &mut Engine, text: &mut Text) {
-    let allocator = allocator::stats();
-    let used = allocator.allocated;
-    let rss = resident_bytes();
-    let peak = engine.metrics.memory_peak_bytes(used);
-    let startup = engine.facts.startup_bytes;
-    let overhead = overhead_bytes(engine).min(used);
-    let dataset = used - overhead;
-    let total = system_value(SysconfVar::PAGE_SIZE).saturating_mul(system_value(SysconfVar::_PHYS_PAGES));
+    let report = MemoryReport::new(engine);
+    let MemoryReport { used, peak, startup, overhead, dataset, resident: rss, allocator, .. } = report;
+    let total = total_system_bytes();
     let percent = |part: usize, whole: usize| format!("{:.2}%", part as f64 * 100.0 / whole.max(1) as f64);
     text.bytes("used_memory", used);
     text.bytes("used_memory_rss", rss);
@@ -50,6 +26,7 @@ pub(super) fn memory(engine: &mut Engine, text: &mut Text) {
     text.field("allocator_resident", allocator.resident);
     text.field("allocator_mapped", allocator.mapped);
     text.field("allocator_retained", allocator.retained);
+    text.field("allocator_muzzy", allocator.muzzy);
     text.bytes("total_system_memory", total);
     text.bytes("used_memory_lua", 0);
     text.field("used_memory_vm_eval", 0);
@@ -78,7 +55,7 @@ pub(super) fn memory(engine: &mut Engine, text: &mut Text) {
     text.field("mem_replication_backlog", 0);
     text.field("mem_total_replication_buffers", 0);
     text.field("mem_clients_slaves", 0);
-    text.field("mem_clients_normal", engine.metrics.clients.memory_bytes);
+    text.field("mem_clients_normal", report.clients);
     text.field("mem_cluster_links", 0);
     text.field("mem_aof_buffer", 0);
     text.field("mem_allocator", "jemalloc-5.3.1");

@@ -28,6 +28,7 @@ pub(super) fn server(engine: &mut Engine, text: &mut Text) {
     text.field("arch_bits", usize::BITS);
     text.field("monotonic_clock", "POSIX clock_gettime");
     text.field("multiplexing_api", "epoll");
+    text.field("atomicvar_api", "rust-core");
     // As Redis says when it was not built by gcc.
     text.field("gcc_version", "0.0.0");
     text.field("process_id", std::process::id());

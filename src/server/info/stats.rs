@@ -88,10 +88,16 @@ pub(super) fn stats(engine: &mut Engine, text: &mut Text) {
     text.field("sync_partial_err", 0);
     text.field("expired_subkeys", keyspace.expired_subkeys);
     text.field("expired_keys", keyspace.expired_keys);
+    // Deadlines are exact: there is no share of keys that are overdue and no cycle that runs out of time.
+    text.field("expired_stale_perc", "0.00");
+    text.field("expired_time_cap_reached_count", 0);
+    text.field("expire_cycle_cpu_milliseconds", stats.expire_ns / 1_000_000);
     text.field("expire_lag_max_ms", keyspace.expire_lag_max_ms);
     text.field("evicted_keys", 0);
     text.field("evicted_clients", 0);
     text.field("evicted_scripts", 0);
+    text.field("total_eviction_exceeded_time", 0);
+    text.field("current_eviction_exceeded_time", 0);
     text.field("keyspace_hits", keyspace.hits.get());
     text.field("keyspace_misses", keyspace.misses.get());
     text.field("pubsub_channels", 0);
@@ -101,6 +107,13 @@ pub(super) fn stats(engine: &mut Engine, text: &mut Text) {
     text.field("total_forks", 0);
     text.field("migrate_cached_sockets", 0);
     text.field("slave_expires_tracked_keys", 0);
+    // Values are not moved, and reply buffers not resized: they are lent.
+    text.field("active_defrag_hits", 0);
+    text.field("active_defrag_misses", 0);
+    text.field("active_defrag_key_hits", 0);
+    text.field("active_defrag_key_misses", 0);
+    text.field("total_active_defrag_time", 0);
+    text.field("current_active_defrag_time", 0);
     text.field("tracking_total_keys", 0);
     text.field("tracking_total_items", 0);
     text.field("tracking_total_prefixes", 0);
@@ -111,11 +124,21 @@ pub(super) fn stats(engine: &mut Engine, text: &mut Text) {
     text.field("total_writes_processed", stats.writes);
     text.field("io_threaded_reads_processed", 0);
     text.field("io_threaded_writes_processed", 0);
+    text.field("reply_buffer_shrinks", 0);
+    text.field("reply_buffer_expands", 0);
     text.field("client_query_buffer_limit_disconnections", stats.query_limit_disconnections);
     text.field("client_output_buffer_limit_disconnections", stats.output_limit_disconnections);
     text.field("protocol_errors", stats.protocol_errors);
     text.field("eventloop_cycles", recorder.turns);
     text.field("eventloop_duration_sum", recorder.busy_ns / 1000);
+    text.field(
+        "eventloop_duration_cmd_sum",
+        engine.registry.stats.iter().map(|stats| stats.run_ns).sum::<u64>() / 1000,
+    );
+    let turns_per_second = metrics.turns_per_second();
+    text.field("instantaneous_eventloop_cycles_per_sec", turns_per_second);
+    // Of one turn, on average.
+    text.field("instantaneous_eventloop_duration_usec", metrics.busy_ns_per_second() / 1000 / turns_per_second.max(1));
     text.field("longest_turn_us", recorder.longest.ns / 1000);
     text.field("longest_turn_cause", &recorder.longest.cause);
     // With what other processes ran in it.

@@ -1,0 +1,137 @@
+//! MODULE: there are none and none can be loaded. They are shared objects made for Redis's own memory layout.
+
+use crate::base::log;
+use crate::commands::{Acl, Arg, Args, Command, CommandError, CommandResult, Flags, Group, Reply, Run};
+use crate::server::Engine;
+
+use super::ADMIN_ACL;
+
+const FLAGS: Flags = Flags::ADMIN.union(Flags::NOSCRIPT);
+const LOADING_FLAGS: Flags = FLAGS.union(Flags::NO_ASYNC_LOADING).union(Flags::PROTECTED);
+
+pub(super) static MODULE: Command = Command {
+    name: "module",
+    arity: -2,
+    run: Run::Container,
+    acl: Acl::SLOW,
+    group: Group::Server,
+    summary: "A container for commands on modules.",
+    since: "4.0.0",
+    complexity: "Depends on subcommand.",
+    subcommands: &[&HELP, &LIST, &LOAD, &LOADEX, &UNLOAD],
+    ..Command::BASE
+};
+
+static LIST: Command = Command {
+    name: "list",
+    arity: 2,
+    run: Run::Pure(list),
+    flags: FLAGS,
+    acl: ADMIN_ACL,
+    group: Group::Server,
+    summary: "Returns the modules that are loaded.",
+    since: "4.0.0",
+    complexity: "O(N) where N is the number of loaded modules.",
+    tips: &["nondeterministic_output_order"],
+    ..Command::BASE
+};
+
+fn list(_args: &mut Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
+    reply.array(0);
+    Ok(())
+}
+
+static LOAD: Command = Command {
+    name: "load",
+    arity: -3,
+    run: Run::Server(load),
+    flags: LOADING_FLAGS,
+    acl: ADMIN_ACL,
+    group: Group::Server,
+    summary: "Loads a module.",
+    since: "4.0.0",
+    args: &[Arg::string("path"), Arg::string("arg").optional().multiple()],
+    ..Command::BASE
+};
+
+static LOADEX: Command = Command {
+    name: "loadex",
+    arity: -3,
+    run: Run::Server(load),
+    flags: LOADING_FLAGS,
+    acl: ADMIN_ACL,
+    group: Group::Server,
+    summary: "Loads a module, with its configuration.",
+    since: "7.0.0",
+    args: &[
+        Arg::string("path"),
+        Arg::block("configs", &[Arg::string("name"), Arg::string("value")]).token("CONFIG").optional().multiple_token(),
+        Arg::block("args", &[Arg::string("arg")]).token("ARGS").optional().multiple(),
+    ],
+    ..Command::BASE
+};
+
+fn load(args: &mut Args<'_>, engine: &mut Engine, key: usize) -> CommandResult {
+    check_allowed(engine, key)?;
+    log::warning(format_args!("Module {} is not loaded: modules are not supported", args.get(2).escape_ascii()));
+    Err(CommandError::new("ERR Error loading the extension. Please check the server logs."))
+}
+
+static UNLOAD: Command = Command {
+    name: "unload",
+    arity: 3,
+    run: Run::Server(unload),
+    flags: LOADING_FLAGS,
+    acl: ADMIN_ACL,
+    group: Group::Server,
+    summary: "Unloads a module.",
+    since: "4.0.0",
+    args: &[Arg::string("name")],
+    ..Command::BASE
+};
+
+fn unload(_args: &mut Args<'_>, engine: &mut Engine, key: usize) -> CommandResult {
+    check_allowed(engine, key)?;
+    Err(CommandError::new("ERR Error unloading module: no such module with that name"))
+}
+
+/// `enable-module-command`.
+fn check_allowed(engine: &Engine, key: usize) -> CommandResult {
+    if engine.config.enable_module_command.allows(engine.clients[key].stream.is_local()) {
+        return Ok(());
+    }
+    Err(CommandError::new(
+        "ERR MODULE command not allowed. If the enable-module-command option is set to \"local\", you can run it from \
+         a local connection, otherwise you need to set this option in the configuration file, and then restart the \
+         server.",
+    ))
+}
+
+static HELP: Command = Command {
+    name: "help",
+    arity: 2,
+    run: Run::Pure(help),
+    flags: Flags::LOADING.union(Flags::STALE),
+    acl: Acl::SLOW,
+    group: Group::Server,
+    summary: "Says what the subcommands do.",
+    since: "5.0.0",
+    ..Command::BASE
+};
+
+fn help(_args: &mut Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
+    reply.simples(&[
+        "MODULE <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
+        "LIST",
+        "    The modules that are loaded: none.",
+        "LOAD <path> [<arg> ...]",
+        "    Load a module. It is refused: there is no support for them.",
+        "LOADEX <path> [CONFIG <name> <value> ...] [ARGS <arg> ...]",
+        "    The same, with configuration.",
+        "UNLOAD <name>",
+        "    Unload a module.",
+        "HELP",
+        "    This text.",
+    ]);
+    Ok(())
+}
