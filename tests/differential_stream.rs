@@ -69,7 +69,8 @@ const FORMS: &[(&str, usize)] = &[
 fn agreement(command: &Command) -> Agreement {
     match command[0].to_ascii_uppercase().as_slice() {
         b"TTL" | b"PTTL" | b"EXPIRETIME" | b"PEXPIRETIME" => Agreement::Near,
-        b"OBJECT" if command.get(1).is_some_and(|word| word.eq_ignore_ascii_case(b"IDLETIME")) => Agreement::Near,
+        // Small numbers are one object for all keys in Redis: what idles is that, since the server's start, however long the stream takes.
+        b"OBJECT" if command.get(1).is_some_and(|word| word.eq_ignore_ascii_case(b"IDLETIME")) => Agreement::Shape,
         b"KEYS" | b"SCAN" => Agreement::AnyOrder,
         _ => Agreement::Exact,
     }
