@@ -38,6 +38,8 @@ bitflags::bitflags! {
         const NOTIFICATIONS = 1 << 1;
         /// Keys of which client-side caches may have copies.
         const INVALIDATIONS = 1 << 2;
+        /// Messages, which the server keeps, to the client whose command is being executed.
+        const PUSHES = 1 << 3;
     }
 }
 
@@ -142,6 +144,16 @@ impl Observers {
     pub(super) fn notify(&mut self, event: Event, db: usize, key: &[u8]) {
         self.notifications.push(Notification { event, db, key: key.into() });
         self.pending |= Pending::NOTIFICATIONS;
+    }
+
+    /// The server keeps a message back until the command that is being executed is done.
+    pub fn push_deferred(&mut self) {
+        self.pending |= Pending::PUSHES;
+    }
+
+    /// What was kept back is sent.
+    pub fn pushes_released(&mut self) {
+        self.pending -= Pending::PUSHES;
     }
 
     /// The events since the last call, in their order.

@@ -8,7 +8,7 @@ use crate::commands::{Args, CommandError, CommandId, Outcome, Registry, Reply, R
 use crate::keyspace::Keyspace;
 use crate::resp::request::ArgRef;
 use crate::server::engine::{DetachedInput, Engine, Request, UNKNOWN};
-use crate::server::gates::{self, Verdict};
+use crate::server::gates::{self, Until, Verdict};
 use crate::server::session::gate;
 use crate::server::stall::Phase;
 use crate::server::stats::Stats;
@@ -315,7 +315,14 @@ impl Engine {
                         run(args, &view, &mut reply)
                     }
                     Run::Write(run) => run(args, &mut self.keyspace.writer(client.session.db), &mut reply),
-                    Run::Pure(run) => run(args, &mut reply),
+                    Run::Pure(run) => {
+                        if client.session.gates & gate::SUBSCRIBED != 0 && command.name == "ping" && args.len() <= 2 {
+                            Engine::pong_to_subscriber(args, &mut reply);
+                            Ok(())
+                        } else {
+                            run(args, &mut reply)
+                        }
+                    }
                     Run::Session(run) => run(args, &mut client.session, &mut reply),
                     Run::Block(run) => {
                         let outcome = run(args, &mut self.keyspace.writer(client.session.db), &mut reply);
@@ -382,7 +389,7 @@ impl Engine {
             match &verdict {
                 Verdict::Run(id) => engine.call_resolved(key, *id, args),
                 Verdict::Queue(id) => engine.queue_request(key, *id, request.on_data, args),
-                Verdict::Refuse(..) | Verdict::Wait => {}
+                Verdict::Refuse(..) | Verdict::Wait(_) => {}
             }
             verdict
         });
@@ -392,8 +399,11 @@ impl Engine {
                 self.reject(key, id, error);
                 true
             }
-            Verdict::Wait => {
-                self.postpone(key, request);
+            Verdict::Wait(until) => {
+                match until {
+                    Until::EndOfPause => self.postpone(key, request),
+                    Until::FanOut => self.postpone_publish(key, request),
+                }
                 false
             }
         };

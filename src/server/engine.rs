@@ -20,6 +20,7 @@ use crate::server::info::Facts;
 use crate::server::metrics::Metrics;
 use crate::server::network::Network;
 use crate::server::pause::Pause;
+use crate::server::pubsub::PubSub;
 use crate::server::session::{Client, Session, gate};
 use crate::server::shutdown::ShutdownRequest;
 use crate::server::stall::Recorder;
@@ -128,6 +129,7 @@ pub struct Engine {
     pub metrics: Metrics,
     pub(super) pause: Pause,
     pub(super) blocking: Blocking,
+    pub pubsub: PubSub,
     /// While a command runs that sees the whole engine, what the calling client's input holds.
     pub(super) detached_input: DetachedInput,
     pub limits: Limits,
@@ -172,6 +174,7 @@ impl Engine {
             metrics: Metrics::default(),
             pause: Pause::default(),
             blocking: Blocking::default(),
+            pubsub: PubSub::default(),
             detached_input: DetachedInput::default(),
             limits: Limits { bulk_max: 512 * 1024 * 1024, authenticated: true },
             batch: Batch::default(),
@@ -200,7 +203,7 @@ impl Engine {
             lfu_log_factor: self.config.lfu_log_factor,
             lfu_decay_time: self.config.lfu_decay_time_min,
             lazy_user_flush: self.config.lazyfree_lazy_user_flush,
-            notify: EventClass::from_bits_truncate(self.config.notify_keyspace_events),
+            notify: EventClass::of_directive(self.config.notify_keyspace_events),
             list_max_listpack_size: self.config.list_max_listpack_size,
             hash_max_listpack: pack_max(self.config.hash_max_listpack_entries, self.config.hash_max_listpack_value),
             set_max_listpack: pack_max(self.config.set_max_listpack_entries, self.config.set_max_listpack_value),
@@ -527,7 +530,9 @@ impl Engine {
         client.output.sent(client.output.queued_bytes());
         client.output.settle(&mut self.pool);
         client.dirty = false;
+        client.fanned_out = false;
         self.dirty.retain(|&dirty| dirty != key);
+        self.pubsub.fan_out.retain(|&(other, _)| other != key);
     }
 
     /// Closes the client at the end of the turn, without waiting for its replies to be sent.
@@ -539,12 +544,14 @@ impl Engine {
             self.closing.push(key);
             self.abandon_wait(key);
             self.discard_transaction(key);
+            self.end_subscriptions(key);
         }
     }
 
     /// Runs the batch: prefetch, execute, settle.
     pub fn run(&mut self) {
         self.end_pauses();
+        self.release_publishers();
         self.end_waits();
         self.prefetch();
         self.execute();

@@ -16,13 +16,22 @@ pub(super) enum Verdict {
     /// With the number of the command to be blamed, or [`UNKNOWN`].
     Refuse(CommandId, CommandError),
     /// Not now; the client's requests stay where they are.
-    Wait,
+    Wait(Until),
+}
+
+/// What a request waits for.
+#[derive(Clone, Copy)]
+pub(super) enum Until {
+    EndOfPause,
+    /// What was published before has been sent.
+    FanOut,
 }
 
 /// A request that asks to be executed.
 struct Asked<'a> {
     /// Slab key of its client.
     key: usize,
+    id: CommandId,
     command: &'static Command,
     /// Of the command; of EXEC also those of what it is going to execute.
     flags: Flags,
@@ -34,7 +43,7 @@ struct Asked<'a> {
 enum Opinion {
     Pass,
     Refuse(CommandError),
-    Wait,
+    Wait(Until),
     Queue,
 }
 
@@ -44,8 +53,10 @@ type Gate = (u32, fn(&mut Engine, &Asked<'_>) -> Opinion);
 const GATES: &[Gate] = &[
     (gate::UNAUTHENTICATED, authentication),
     (gate::MULTI, no_multi),
+    (gate::SUBSCRIBED, subscribed),
     (gate::PAUSED, pause),
     (gate::MULTI, transaction),
+    (gate::FAN_OUT, fan_out),
 ];
 
 /// Asks the gates: unknown command and number of arguments first, then the list.
@@ -66,7 +77,7 @@ pub(super) fn admit(engine: &mut Engine, key: usize, id: CommandId, args: &Args<
         flags |= transaction.flags() & (Flags::WRITE | Flags::DENYOOM | Flags::MAY_REPLICATE);
     }
     let bits = engine.gates | client.session.gates;
-    let asked = Asked { key, command, flags, args };
+    let asked = Asked { key, id, command, flags, args };
     for (closed_by, ask) in GATES {
         if bits & closed_by == 0 {
             continue;
@@ -74,7 +85,7 @@ pub(super) fn admit(engine: &mut Engine, key: usize, id: CommandId, args: &Args<
         match ask(engine, &asked) {
             Opinion::Pass => {}
             Opinion::Refuse(error) => return Verdict::Refuse(id, error),
-            Opinion::Wait => return Verdict::Wait,
+            Opinion::Wait(until) => return Verdict::Wait(until),
             Opinion::Queue => return Verdict::Queue(id),
         }
     }
@@ -95,8 +106,34 @@ fn no_multi(_engine: &mut Engine, asked: &Asked<'_>) -> Opinion {
     Opinion::Pass
 }
 
+/// What clients with subscriptions may send in RESP2, where replies and messages could not be told apart otherwise.
+fn subscribed(engine: &mut Engine, asked: &Asked<'_>) -> Opinion {
+    const ALLOWED: [&str; 9] = [
+        "ping",
+        "subscribe",
+        "ssubscribe",
+        "unsubscribe",
+        "sunsubscribe",
+        "psubscribe",
+        "punsubscribe",
+        "quit",
+        "reset",
+    ];
+    if ALLOWED.contains(&asked.command.name) {
+        return Opinion::Pass;
+    }
+    Opinion::Refuse(CommandError::owned(format!(
+        "ERR Can't execute '{}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context",
+        engine.registry.get(asked.id).full_name
+    )))
+}
+
+fn fan_out(_engine: &mut Engine, asked: &Asked<'_>) -> Opinion {
+    if matches!(asked.command.name, "publish" | "spublish") { Opinion::Wait(Until::FanOut) } else { Opinion::Pass }
+}
+
 fn pause(engine: &mut Engine, asked: &Asked<'_>) -> Opinion {
-    if engine.pause.covers(asked.flags) { Opinion::Wait } else { Opinion::Pass }
+    if engine.pause.covers(asked.flags) { Opinion::Wait(Until::EndOfPause) } else { Opinion::Pass }
 }
 
 fn transaction(engine: &mut Engine, asked: &Asked<'_>) -> Opinion {

@@ -13,6 +13,7 @@ mod metrics;
 mod network;
 mod observe;
 mod pause;
+pub mod pubsub;
 mod session;
 pub mod shutdown;
 mod stall;

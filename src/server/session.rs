@@ -32,6 +32,12 @@ pub struct Client {
     pub dirty: bool,
     /// Has requests in the batch; until they have been run its ring is not to be touched.
     pub gathered: bool,
+    /// Is on the list of clients with messages to send.
+    pub fanned_out: bool,
+    /// Number in [`PubSub`](crate::server::pubsub::PubSub), if it has subscriptions.
+    pub subscriber: Option<u32>,
+    /// Memory that its subscriptions cost, bytes.
+    pub subscription_bytes: usize,
     /// Is on the list of clients whose socket or input has more to give.
     pub ready: bool,
     /// Its socket may hold bytes for which no other event will come.
@@ -58,9 +64,13 @@ pub mod gate {
     pub const BLOCKED: u32 = 1 << 5;
     /// It has a transaction: its requests are put off until EXEC.
     pub const MULTI: u32 = 1 << 6;
+    /// It speaks RESP2 and has subscriptions: only what has to do with them is executed.
+    pub const SUBSCRIBED: u32 = 1 << 7;
+    /// More messages are on their way to subscribers than is good: PUBLISH waits.
+    pub const FAN_OUT: u32 = 1 << 8;
 
     /// What was asked when a request was put off, and does not matter any more when EXEC comes to it.
-    pub const PASSED_BY_EXEC: u32 = REPLY_SKIP_NEXT | PAUSED | CLOSING;
+    pub const PASSED_BY_EXEC: u32 = REPLY_SKIP_NEXT | PAUSED | CLOSING | FAN_OUT;
 }
 
 /// The state of a client that commands see and change.
@@ -147,6 +157,9 @@ impl Client {
             idle_transaction: None,
             watched: HashTable::new(),
             dirty: false,
+            fanned_out: false,
+            subscriber: None,
+            subscription_bytes: 0,
             gathered: false,
             ready: false,
             unread: false,
@@ -172,6 +185,7 @@ impl Client {
             + self.transaction.as_ref().map_or(0, |transaction| transaction.memory_bytes())
             + self.idle_transaction.as_ref().map_or(0, |transaction| transaction.memory_bytes())
             + self.watched.iter().map(WatchedKey::memory_bytes).sum::<usize>()
+            + self.subscription_bytes
             + session.addr.capacity()
             + session.laddr.capacity()
             + session.name.capacity()

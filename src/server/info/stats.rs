@@ -2,6 +2,7 @@
 
 use super::Text;
 use crate::server::engine::Engine;
+use crate::server::pubsub::Topics;
 
 const NO_ID: &str = "0000000000000000000000000000000000000000";
 
@@ -51,9 +52,9 @@ pub(super) fn stats(engine: &mut Engine, text: &mut Text) {
     text.field("evicted_scripts", 0);
     text.field("keyspace_hits", keyspace.hits.get());
     text.field("keyspace_misses", keyspace.misses.get());
-    text.field("pubsub_channels", 0);
-    text.field("pubsub_patterns", 0);
-    text.field("pubsubshard_channels", 0);
+    text.field("pubsub_channels", engine.pubsub.topics(Topics::Channels));
+    text.field("pubsub_patterns", engine.pubsub.topics(Topics::Patterns));
+    text.field("pubsubshard_channels", engine.pubsub.topics(Topics::ShardChannels));
     text.field("latest_fork_usec", 0);
     text.field("total_forks", 0);
     text.field("migrate_cached_sockets", 0);
