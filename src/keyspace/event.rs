@@ -50,6 +50,9 @@ impl Event {
     pub const EXPIRED: Event = Event { class: EventClass::EXPIRED, name: "expired" };
     pub const KEY_MISS: Event = Event { class: EventClass::KEY_MISS, name: "keymiss" };
     pub const NEW: Event = Event { class: EventClass::NEW, name: "new" };
+    pub const SET: Event = Event::string("set");
+    pub const EXPIRE: Event = Event::generic("expire");
+    pub const PERSIST: Event = Event::generic("persist");
     pub const HEXPIRED: Event = Event::hash("hexpired");
 
     pub const fn generic(name: &'static str) -> Event {

@@ -2,7 +2,7 @@
 
 use super::db::{fields_due_ms, tick_of};
 use super::entry::Entry;
-use super::{Db, Event, Key, Keyspace, Object, Typed};
+use super::{Db, Event, EventClass, Key, Keyspace, Object, Typed};
 
 impl Keyspace {
     /// Removes up to `budget` keys and fields whose deadline has passed; what is left of the budget. 0 means that there may be more.
@@ -160,9 +160,18 @@ impl Keyspace {
     /// Removes a key whose deadline has passed.
     pub(super) fn remove_expired(&mut self, db: usize, key: Key<'_>) {
         if let Some(entry) = self.dbs[db].remove(key, &self.hasher) {
-            self.stats.expired_keys += 1;
             self.reclaimer.entry(entry);
             self.observers.changed(db, key);
+            self.note_expired(db, key);
+        }
+    }
+
+    /// Counts a key that its deadline ended, and tells subscribers if a reader has not done so.
+    #[cold]
+    pub(super) fn note_expired(&mut self, db: usize, key: Key<'_>) {
+        self.stats.expired_keys += 1;
+        if self.settings.notify.contains(EventClass::EXPIRED) && !self.expired_told.get_mut().remove(&(db, key.hash)) {
+            self.observers.notify(Event::EXPIRED, db, key.bytes);
         }
     }
 
@@ -174,6 +183,8 @@ impl Keyspace {
         for (db, hash) in std::mem::take(self.expired_seen.get_mut()) {
             self.record_due(db, hash, false);
         }
+        // What is left has another fate by now: it was given a new deadline or deleted.
+        self.expired_told.get_mut().clear();
     }
 }
 

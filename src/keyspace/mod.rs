@@ -26,6 +26,7 @@ mod watched;
 mod writer;
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
 
 use crate::base::hash::KeyHasher;
 use crate::base::random::Random;
@@ -136,6 +137,8 @@ pub struct Keyspace {
     reclaimer: Reclaimer,
     /// Keys found expired by readers, which can't remove them: database and hash.
     expired_seen: RefCell<Vec<(usize, u64)>>,
+    /// Those of them of which subscribers have been told already.
+    expired_told: RefCell<BTreeSet<(usize, u64)>>,
     now_ms: i64,
     lru_clock: u32,
     /// Who wants to know of changes.
@@ -159,6 +162,7 @@ impl Keyspace {
             random: RefCell::new(random),
             reclaimer: Reclaimer::default(),
             expired_seen: RefCell::default(),
+            expired_told: RefCell::default(),
             now_ms,
             lru_clock: 0,
             observers: Observers::default(),

@@ -140,6 +140,7 @@ impl<'a> Writer<'a> {
         let policy_lfu = self.keyspace.settings.policy.is_lfu();
         let Keyspace { dbs, hasher, reclaimer, .. } = &mut *self.keyspace;
         let db = &mut dbs[self.db];
+        let mut was_expired = false;
         match db.find_mut(key) {
             Some(entry) => {
                 // A key whose deadline has passed is not there: its count and its deadline don't pass to the new one.
@@ -157,6 +158,7 @@ impl<'a> Writer<'a> {
                     db.refile_fields(key.hash, fields_due_before, fields_due);
                 }
                 reclaimer.displaced(displaced);
+                was_expired = expired;
                 match ttl {
                     Ttl::At(deadline_ms) => db.set_deadline(key, Some(deadline_ms)),
                     Ttl::Clear if volatile => db.set_deadline(key, None),
@@ -170,7 +172,12 @@ impl<'a> Writer<'a> {
                     Ttl::Clear | Ttl::Keep => None,
                 };
                 db.insert(key, value, deadline_ms, lru, hasher);
+                self.notify(Event::NEW, key);
             }
+        }
+        if was_expired {
+            self.keyspace.note_expired(self.db, key);
+            self.notify(Event::NEW, key);
         }
         self.changed(key);
     }
@@ -342,9 +349,7 @@ impl<'a> Writer<'a> {
     pub fn put(&mut self, key: Key<'_>, object: impl Into<Object>, event: Event) {
         let object: Object = object.into();
         if object.is_empty() {
-            if self.delete(key) {
-                self.notify(Event::DEL, key);
-            }
+            self.delete_and_tell(key);
             return;
         }
         self.set(key, NewValue::Object(Box::new(object)), Ttl::Clear);
@@ -395,6 +400,7 @@ impl<'a> Writer<'a> {
         let lru = self.keyspace.new_lru();
         let Keyspace { dbs, hasher, .. } = &mut *self.keyspace;
         dbs[self.db].insert(key, value, None, lru, hasher);
+        self.notify(Event::NEW, key);
     }
 
     /// Sets the deadline (None: takes it away) of a key that is there. Whether anything changed.
@@ -419,6 +425,15 @@ impl<'a> Writer<'a> {
         self.remove(key);
         self.changed(key);
         true
+    }
+
+    /// The same; subscribers are told of a `del`.
+    pub fn delete_and_tell(&mut self, key: Key<'_>) -> bool {
+        let deleted = self.delete(key);
+        if deleted {
+            self.notify(Event::DEL, key);
+        }
+        deleted
     }
 
     /// Removes a key as a part of another change, which is told of.
@@ -481,6 +496,7 @@ impl<'a> Writer<'a> {
         self.remove(key);
         let Keyspace { dbs, hasher, .. } = &mut *self.keyspace;
         dbs[self.db].insert(key, detached.value.as_new(), detached.deadline_ms, detached.lru, hasher);
+        self.notify(Event::NEW, key);
         self.changed(key);
     }
 

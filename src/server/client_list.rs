@@ -85,7 +85,8 @@ pub fn describe(engine: &Engine, key: usize, caller: usize, args: &Args<'_>, out
     });
     let (overflow_bytes, overflow_chunks) = client.output.overflow();
     let ring_bytes = client.output.queued_bytes() - overflow_bytes;
-    let events = if !client.dirty && !client.fanned_out && !is_caller && !client.output.is_empty() { "rw" } else { "r" };
+    let events =
+        if !client.dirty && !client.fanned_out && !is_caller && !client.output.is_empty() { "rw" } else { "r" };
     let reply_ring_bytes = client.output.ring_bytes();
     let version = match session.version {
         Version::Resp2 => 2,

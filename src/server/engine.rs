@@ -211,6 +211,10 @@ impl Engine {
             zset_max_listpack: pack_max(self.config.zset_max_listpack_entries, self.config.zset_max_listpack_value),
             hll_sparse_max_bytes: self.config.hll_sparse_max_bytes as usize,
         };
+        self.gates &= !gate::KEY_MISS;
+        if self.keyspace.settings.notify.contains(EventClass::KEY_MISS) {
+            self.gates |= gate::KEY_MISS;
+        }
     }
 
     /// The loop ends after this turn.

@@ -556,14 +556,7 @@ struct Delivery<'a> {
 }
 
 impl Delivery<'_> {
-    fn to_channel(
-        &mut self,
-        topics: Topics,
-        hash: u64,
-        channel: &[u8],
-        text: &[u8],
-        scratch: &mut Vec<u8>,
-    ) -> usize {
+    fn to_channel(&mut self, topics: Topics, hash: u64, channel: &[u8], text: &[u8], scratch: &mut Vec<u8>) -> usize {
         let Some(topic) = self.engine.pubsub.topics[topics as usize]
             .find_mut(hash, |topic| topic.hash == hash && *topic.name == *channel)
         else {

@@ -68,6 +68,8 @@ pub mod gate {
     pub const SUBSCRIBED: u32 = 1 << 7;
     /// More messages are on their way to subscribers than is good: PUBLISH waits.
     pub const FAN_OUT: u32 = 1 << 8;
+    /// Somebody may want to know of lookups of missing keys: every command is looked after by itself.
+    pub const KEY_MISS: u32 = 1 << 9;
 
     /// What was asked when a request was put off, and does not matter any more when EXEC comes to it.
     pub const PASSED_BY_EXEC: u32 = REPLY_SKIP_NEXT | PAUSED | CLOSING | FAN_OUT;

@@ -128,6 +128,6 @@ fn delex(args: &mut Args<'_>, db: &mut Writer<'_>, reply: &mut Reply<'_>) -> Com
             }
         }
     };
-    reply.int(i64::from(deletes && db.delete(key)));
+    reply.int(i64::from(deletes && db.delete_and_tell(key)));
     Ok(())
 }

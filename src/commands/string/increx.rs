@@ -1,12 +1,12 @@
 //! INCREX: a counter with bounds and a time to live, in one command.
 
 use super::expiry::{EX, EXAT, Expiry, PERSIST, PX, PXAT, Repeat};
-use super::incr::{int_of, long_double_of, store_text};
+use super::incr::{INCREMENTED, INCREMENTED_BY_FLOAT, int_of, long_double_of, store_text};
 use crate::base::long_double::LongDouble;
 use crate::commands::{
     Acl, Arg, ArgKind, Args, Command, CommandError, CommandResult, Flags, Group, KeyFlags, KeySpec, Reply, Run,
 };
-use crate::keyspace::{Entry, Key, NewValue, Ttl, Writer};
+use crate::keyspace::{Entry, Event, Key, NewValue, Ttl, Writer};
 
 pub(super) static INCREX: Command = Command {
     name: "increx",
@@ -128,6 +128,7 @@ fn increx_by_int(args: &Args<'_>, options: &Options, db: &mut Writer<'_>, reply:
     let added = new.checked_sub(old).ok_or(CommandError::new("ERR applied increment would overflow"))?;
     if let Some(ttl) = ttl_to_set(db, key, options, ttl) {
         db.set(key, NewValue::Int(new), ttl);
+        tell(db, key, INCREMENTED, ttl);
     }
     reply.array(2);
     reply.int(new);
@@ -175,11 +176,20 @@ fn increx_by_float(
     let added = added.ok_or(CommandError::new("ERR applied increment would be Infinity"))?;
     if let Some(ttl) = ttl_to_set(db, key, options, ttl) {
         store_text(db, key, &new.to_decimal(), ttl);
+        tell(db, key, INCREMENTED_BY_FLOAT, ttl);
     }
     reply.array(2);
     put_float(reply, new);
     put_float(reply, added);
     Ok(())
+}
+
+fn tell(db: &mut Writer<'_>, key: Key<'_>, event: Event, ttl: Ttl) {
+    db.notify(event, key);
+    match ttl {
+        Ttl::At(_) => db.notify(Event::EXPIRE, key),
+        Ttl::Clear | Ttl::Keep => {}
+    }
 }
 
 /// What is to become of the deadline when the new value is set. None: it is not to be set, for the deadline has passed already; the
@@ -190,7 +200,7 @@ fn ttl_to_set(db: &mut Writer<'_>, key: Key<'_>, options: &Options, ttl: Ttl) ->
         return Some(Ttl::Keep);
     }
     if deadline_ms <= db.now_ms() {
-        db.delete(key);
+        db.delete_and_tell(key);
         return None;
     }
     Some(ttl)
