@@ -144,7 +144,7 @@ pub static DIRECTIVES: &[Directive] = &[
     text("replica-announce-ip", "").alias("slave-announce-ip"),
     int("replica-announce-port", 0, 65535, "0").alias("slave-announce-port"),
     // Keys tracking and security.
-    int("tracking-table-max-keys", 0, LONG_MAX, "1000000"),
+    int("tracking-table-max-keys", 0, LONG_MAX, "1000000").live(|s, v| s.tracking_table_max_keys = v.u64()),
     int("acllog-max-len", 0, LONG_MAX, "128"),
     text("aclfile", "").immutable(),
     text("requirepass", "").live(|s, v| s.requirepass = v.bytes().to_vec()).action(Action::RequirePass),

@@ -145,7 +145,6 @@ impl Observers {
     /// Whoever keeps copies of values has to forget all of them.
     pub(super) fn invalidate_all(&mut self) {
         if self.interest.contains(Interest::CACHED) {
-            self.invalidations.clear();
             self.invalidations.push(Invalidation::All);
             self.add_pending(Pending::INVALIDATIONS);
         }

@@ -509,10 +509,14 @@ impl<'a> Writer<'a> {
             let was_there = |key: Key<'_>| old.find(key).is_some_and(|entry| !entry.is_expired(now_ms));
             self.keyspace.observers.databases_changed(&[db], was_there);
         }
-        self.keyspace.observers.invalidate_all();
         self.keyspace.reclaimer.database(old.table, old.wheel, old.field_deadlines);
         self.keyspace.dirty += len as u64;
         len
+    }
+
+    /// Databases have been emptied: whoever keeps copies of values has to forget all of them.
+    pub fn flushed(&mut self) {
+        self.keyspace.observers.invalidate_all();
     }
 
     /// Exchanges the contents of two databases.

@@ -8,6 +8,7 @@ use crate::commands::Args;
 use crate::resp::reply::Version;
 use crate::server::engine::Engine;
 use crate::server::session::{Client, gate};
+use crate::server::tracking::Mode;
 
 /// What a connection is used for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -47,6 +48,9 @@ fn flags(client: &Client) -> String {
         (client.subscriber.is_some(), 'P'),
         (session.gates & gate::MULTI != 0, 'x'),
         (session.gates & (gate::HELD | gate::BLOCKED) != 0, 'b'),
+        (client.tracking.is_some(), 't'),
+        (client.tracking.as_ref().is_some_and(|own| own.is_redirect_broken), 'R'),
+        (client.tracking.as_ref().is_some_and(|own| own.mode.contains(Mode::BCAST)), 'B'),
         (session.close_after_reply, 'c'),
         (client.closing, 'A'),
         (session.unix_socket, 'U'),
@@ -100,7 +104,7 @@ pub fn describe(engine: &Engine, key: usize, caller: usize, args: &Args<'_>, out
         "id={} addr={} laddr={} fd={} name={} age={} idle={} flags={} db={} sub={} psub={} ssub={} multi={} \
          watch={} qbuf={pending_bytes} qbuf-free={free_bytes} argv-mem={argv_bytes} multi-mem={} \
          rbs={reply_ring_bytes} rbp={reply_ring_bytes} obl={ring_bytes} oll={overflow_chunks} omem={overflow_bytes} \
-         tot-mem={memory_bytes} events={events} cmd={name} user=default redir=-1 resp={version} lib-name={} lib-ver={}",
+         tot-mem={memory_bytes} events={events} cmd={name} user=default redir={} resp={version} lib-name={} lib-ver={}",
         session.id,
         session.addr,
         session.laddr,
@@ -116,6 +120,7 @@ pub fn describe(engine: &Engine, key: usize, caller: usize, args: &Args<'_>, out
         transaction.map_or(-1, |transaction| transaction.len() as i64),
         client.watched.len(),
         transaction.map_or(0, |transaction| transaction.argument_bytes()),
+        client.tracking.as_ref().map_or(-1, |own| own.redirect.map_or(0, |redirect| redirect.id as i64)),
         String::from_utf8_lossy(&session.lib_name),
         String::from_utf8_lossy(&session.lib_ver),
     );

@@ -336,6 +336,9 @@ impl Engine {
             }
         };
         let elapsed_ns = self.clock.monotonic_ns() - started_ns;
+        if self.clients[key].session.gates & gate::TRACKING != 0 {
+            self.remember_reads(key, command, args);
+        }
         if let Some(wait) = wait
             && self.wait_for_keys(key, id, args, wait, elapsed_ns)
         {
@@ -407,9 +410,13 @@ impl Engine {
                 false
             }
         };
+        let client = &mut self.clients[key];
         if skip_reply {
-            let client = &mut self.clients[key];
             client.output.set_muted(client.session.reply_off);
+        }
+        if client.session.gates & gate::TRACKING != 0 && admitted {
+            let is_client = request.command != UNKNOWN && self.registry.command(request.command).name == "client";
+            self.end_caching(key, is_client);
         }
         admitted
     }

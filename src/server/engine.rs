@@ -25,6 +25,7 @@ use crate::server::session::{Client, Session, gate};
 use crate::server::shutdown::ShutdownRequest;
 use crate::server::stall::Recorder;
 use crate::server::stats::Stats;
+use crate::server::tracking::Tracking;
 
 /// Requests gathered before they are run; the rest wait for the next turn, so that no turn is long.
 pub const BATCH_MAX: usize = 512;
@@ -130,6 +131,7 @@ pub struct Engine {
     pub(super) pause: Pause,
     pub(super) blocking: Blocking,
     pub pubsub: PubSub,
+    pub tracking: Tracking,
     /// While a command runs that sees the whole engine, what the calling client's input holds.
     pub(super) detached_input: DetachedInput,
     pub limits: Limits,
@@ -175,6 +177,7 @@ impl Engine {
             pause: Pause::default(),
             blocking: Blocking::default(),
             pubsub: PubSub::default(),
+            tracking: Tracking::default(),
             detached_input: DetachedInput::default(),
             limits: Limits { bulk_max: 512 * 1024 * 1024, authenticated: true },
             batch: Batch::default(),
@@ -549,6 +552,7 @@ impl Engine {
             self.abandon_wait(key);
             self.discard_transaction(key);
             self.end_subscriptions(key);
+            self.stop_tracking(key);
         }
     }
 
@@ -582,6 +586,7 @@ impl Engine {
     fn settle(&mut self) {
         self.keyspace.reap_seen();
         self.tell_observers(None);
+        self.settle_tracking();
         self.keyspace.flush_garbage();
     }
 }

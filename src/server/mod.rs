@@ -21,6 +21,7 @@ pub mod start;
 mod stats;
 #[cfg(test)]
 pub mod testing;
+pub mod tracking;
 mod transaction;
 mod turn;
 

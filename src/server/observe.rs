@@ -32,7 +32,7 @@ impl Engine {
     }
 
     /// Tells those who only listen.
-    pub(super) fn tell_of_changes(&mut self, _by: Option<usize>) {
+    pub(super) fn tell_of_changes(&mut self, by: Option<usize>) {
         let pending = self.keyspace.observers.pending();
         if pending.contains(Pending::PUSHES) {
             self.keyspace.observers.pushes_released();
@@ -42,8 +42,9 @@ impl Engine {
             self.tell_notifications(None);
         }
         if pending.contains(Pending::INVALIDATIONS) {
-            self.keyspace.observers.take_invalidations();
+            self.tell_invalidations(by);
         }
+        self.tell_own_invalidations();
     }
 
     /// Publishes the events that have happened so far. `calling`: the client whose command is being executed still.

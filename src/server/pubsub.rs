@@ -469,12 +469,9 @@ impl Engine {
     }
 
     /// Sends one client something that it did not ask for right now.
-    pub(super) fn push_to(&mut self, key: usize, parts: &[&[u8]], calling: Option<usize>) {
-        let mut scratch = std::mem::take(&mut self.pubsub.scratch);
-        let mut message = Message::new(parts, &mut scratch, 1);
+    pub(super) fn push_to(&mut self, key: usize, message: &[u8], calling: Option<usize>) {
         let mut over = SmallVec::new();
-        Delivery { engine: self, calling, over: &mut over }.to_client(key, &mut message);
-        self.pubsub.scratch = scratch;
+        Delivery { engine: self, calling, over: &mut over }.to_client(key, |_| (message, None));
         for key in over {
             self.check_output_limit(key);
         }
@@ -483,11 +480,12 @@ impl Engine {
     /// Appends what had to come after the reply of the client whose command has just been executed.
     pub(super) fn release_deferred(&mut self) {
         let Engine { pubsub, clients, pool, .. } = self;
-        if let Some(client) = clients.get_mut(pubsub.deferred_for) {
-            client.output.push(&pubsub.deferred, None, pool);
+        if pubsub.deferred.is_empty() {
+            return;
         }
-        pubsub.deferred.clear();
         let key = pubsub.deferred_for;
+        clients[key].output.push(&pubsub.deferred, None, pool);
+        pubsub.deferred.clear();
         self.after_replies(key);
     }
 
@@ -597,19 +595,19 @@ impl Delivery<'_> {
             let client = self.engine.pubsub.clients[seat as usize];
             if client != GONE {
                 receivers += 1;
-                self.to_client(client as usize, message);
+                self.to_client(client as usize, |version| message.of(version));
             }
         }
         receivers
     }
 
-    fn to_client(&mut self, key: usize, message: &mut Message<'_>) {
+    fn to_client<'m>(&mut self, key: usize, text: impl FnOnce(Version) -> (&'m [u8], Option<&'m Arc<Vec<u8>>>)) {
         let Engine { clients, pubsub, pool, keyspace, .. } = &mut *self.engine;
         let client = &mut clients[key];
         if client.is_closing() {
             return;
         }
-        let (bytes, shared) = message.of(client.session.version);
+        let (bytes, shared) = text(client.session.version);
         if self.calling == Some(key) {
             pubsub.deferred.extend_from_slice(bytes);
             pubsub.deferred_for = key;

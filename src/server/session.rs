@@ -7,6 +7,7 @@ use crate::reactor::{Input, Output, Stream};
 use crate::resp::reply::Version;
 use crate::resp::request::{ArgRef, Parser};
 use crate::server::blocking::Waiting;
+use crate::server::tracking::ClientTracking;
 use crate::server::transaction::{Transaction, WatchedKey};
 
 /// A connected client: its socket, what it has sent, what it is to be sent, and its session.
@@ -38,6 +39,8 @@ pub struct Client {
     pub subscriber: Option<u32>,
     /// Memory that its subscriptions cost, bytes.
     pub subscription_bytes: usize,
+    /// What it asked for with CLIENT TRACKING.
+    pub tracking: Option<Box<ClientTracking>>,
     /// Is on the list of clients whose socket or input has more to give.
     pub ready: bool,
     /// Its socket may hold bytes for which no other event will come.
@@ -70,6 +73,8 @@ pub mod gate {
     pub const FAN_OUT: u32 = 1 << 8;
     /// Somebody may want to know of lookups of missing keys: every command is looked after by itself.
     pub const KEY_MISS: u32 = 1 << 9;
+    /// The keys that it reads are remembered.
+    pub const TRACKING: u32 = 1 << 10;
 
     /// What was asked when a request was put off, and does not matter any more when EXEC comes to it.
     pub const PASSED_BY_EXEC: u32 = REPLY_SKIP_NEXT | PAUSED | CLOSING | FAN_OUT;
@@ -162,6 +167,7 @@ impl Client {
             fanned_out: false,
             subscriber: None,
             subscription_bytes: 0,
+            tracking: None,
             gathered: false,
             ready: false,
             unread: false,
@@ -188,6 +194,7 @@ impl Client {
             + self.idle_transaction.as_ref().map_or(0, |transaction| transaction.memory_bytes())
             + self.watched.iter().map(WatchedKey::memory_bytes).sum::<usize>()
             + self.subscription_bytes
+            + self.tracking.as_ref().map_or(0, |tracking| tracking.memory_bytes())
             + session.addr.capacity()
             + session.laddr.capacity()
             + session.name.capacity()

@@ -117,8 +117,10 @@ impl Server {
     /// How long to sleep at most; None: until an event, of which the ticker has one soon.
     fn timeout(&self) -> Option<Duration> {
         let engine = &self.engine;
-        let is_behind =
-            self.expiry_behind || engine.pubsub.is_behind() || !engine.keyspace.observers.pending().is_empty();
+        let is_behind = self.expiry_behind
+            || engine.pubsub.is_behind()
+            || engine.is_tracking_table_full()
+            || !engine.keyspace.observers.pending().is_empty();
         if !engine.ready.is_empty() || !engine.dirty.is_empty() || is_behind {
             return Some(Duration::ZERO);
         }

@@ -39,6 +39,7 @@ pub(super) static RESET: Command = Command {
 fn reset(_args: &mut Args<'_>, engine: &mut Engine, key: usize) -> CommandResult {
     engine.discard_transaction(key);
     engine.end_subscriptions(key);
+    engine.stop_tracking(key);
     let needs_password = !engine.config.requirepass.is_empty();
     let client = &mut engine.clients[key];
     client.output.set_muted(false);

@@ -59,9 +59,10 @@ pub(super) fn stats(engine: &mut Engine, text: &mut Text) {
     text.field("total_forks", 0);
     text.field("migrate_cached_sockets", 0);
     text.field("slave_expires_tracked_keys", 0);
-    text.field("tracking_total_keys", 0);
-    text.field("tracking_total_items", 0);
-    text.field("tracking_total_prefixes", 0);
+    let (tracked_keys, tracked_items) = engine.tracking.keys_and_items();
+    text.field("tracking_total_keys", tracked_keys);
+    text.field("tracking_total_items", tracked_items);
+    text.field("tracking_total_prefixes", engine.tracking.prefixes());
     text.field("unexpected_error_replies", 0);
     text.field("total_error_replies", stats.error_replies);
     text.field("dump_payload_sanitizations", 0);
