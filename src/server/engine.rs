@@ -539,7 +539,10 @@ impl Engine {
         client.dirty = false;
         client.fanned_out = false;
         self.dirty.retain(|&dirty| dirty != key);
-        self.pubsub.fan_out.retain(|&(other, _)| other != key);
+        // Whoever is taken from in the order of delivery is the first.
+        if let Some(place) = self.pubsub.fan_out.iter().position(|&(other, _)| other == key) {
+            self.pubsub.fan_out.remove(place);
+        }
     }
 
     /// Closes the client at the end of the turn, without waiting for its replies to be sent.
