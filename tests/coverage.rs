@@ -24,6 +24,12 @@ const SENT_ELSEWHERE: &[(&str, &str)] = &[
     ("client|pause", "stops everybody: differential_connection.rs"),
     ("quit", "ends the connection: differential_connection.rs"),
     ("debug", "has no grammar: differential_server.rs"),
+    ("subscribe", "puts the client into another context: differential_pubsub.rs"),
+    ("psubscribe", "puts the client into another context: differential_pubsub.rs"),
+    ("ssubscribe", "puts the client into another context: differential_pubsub.rs"),
+    ("unsubscribe", "is answered once per channel: differential_pubsub.rs"),
+    ("punsubscribe", "is answered once per pattern: differential_pubsub.rs"),
+    ("sunsubscribe", "is answered once per channel: differential_pubsub.rs"),
 ];
 
 /// Commands that take one of their optional arguments at a time, which the grammar cannot say.

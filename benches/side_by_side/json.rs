@@ -48,6 +48,25 @@ impl Report {
                 join(servers)
             )
         });
+        let deliveries = self.deliveries.iter().map(|delivery| {
+            let servers = delivery.series.iter().map(|(name, samples)| {
+                let rounds = samples.iter().map(|ns| format!("{ns:.1}"));
+                format!(
+                    "{}: {{\"cpu_ns\": {}, \"rounds_cpu_ns\": [{}]}}",
+                    quote(name),
+                    number(delivery.ns(name)),
+                    join(rounds)
+                )
+            });
+            format!(
+                "{{\"what\": {}, \"ratio\": {}, \"budget\": {}, \"verdict\": {}, \"servers\": {{{}}}}}",
+                quote(delivery.case.name),
+                number(delivery.ratio()),
+                delivery.case.budget,
+                quote(delivery.verdict()),
+                join(servers)
+            )
+        });
         let memory = self.memory.iter().map(|row| {
             let cells = row.bytes.iter().map(|(name, bytes)| {
                 format!("{}: {}", quote(name), bytes.map_or("null".to_owned(), |bytes| format!("{bytes:.1}")))
@@ -77,7 +96,7 @@ impl Report {
         });
         format!(
             "{{\n\"date\": {}, \"machine\": {}, \"commit\": {}, \"load\": {}, \"quick\": {}, \"rounds\": {},\n\"versions\": {{{}}},\n\
-             \"cpu\": [\n{}\n],\n\"structures\": [\n{}\n],\n\"memory\": [\n{}\n],\n\"stalls\": [\n{}\n]\n}}\n",
+             \"cpu\": [\n{}\n],\n\"structures\": [\n{}\n],\n\"pubsub\": [\n{}\n],\n\"memory\": [\n{}\n],\n\"stalls\": [\n{}\n]\n}}\n",
             quote(&self.date),
             quote(&self.machine),
             quote(&self.commit),
@@ -87,6 +106,7 @@ impl Report {
             join(versions),
             join_lines(lines),
             join_lines(structures),
+            join_lines(deliveries),
             join_lines(memory),
             join_lines(stalls)
         )

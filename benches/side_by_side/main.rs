@@ -1,6 +1,6 @@
 //! Side by side: Zedis, redis-server (valkey-server too, if it is installed) and the floor, one load, one run, one report.
 //! `make bench` runs it; without the argument `run` it does nothing. The settings are in [`rig`].
-//! The sections are CPU per request of redis-benchmark's tests, `structures`, `memory` and `stalls`, each with lines that
+//! The sections are CPU per request of redis-benchmark's tests, `structures`, `pubsub`, `memory` and `stalls`, each with lines that
 //! `BENCH_ONLY` selects by a part of their name (`get P16`, `structures zrank`, `memory`, `stalls hash`).
 
 use std::io;
@@ -15,6 +15,7 @@ mod json;
 mod memory;
 mod plot;
 mod preparation;
+mod pubsub;
 mod report;
 #[path = "../rig/mod.rs"]
 mod rig;
@@ -69,6 +70,7 @@ fn run() -> io::Result<()> {
         is_quick,
         lines: Vec::new(),
         structures: Vec::new(),
+        deliveries: Vec::new(),
         memory: Vec::new(),
         stalls: Vec::new(),
     };
@@ -86,6 +88,9 @@ fn run() -> io::Result<()> {
     }
     if structures::is_selected() {
         report.structures = structures::measure(&programs, rounds, is_quick, &logs)?;
+    }
+    if pubsub::is_selected() {
+        report.deliveries = pubsub::measure(&programs, rounds, is_quick, &logs)?;
     }
     if memory::is_selected() {
         report.memory = memory::measure(&programs, &logs)?;

@@ -8,6 +8,7 @@ use std::path::Path;
 
 use crate::memory::{self, Row};
 use crate::plot::{self, Bar, Chart, Group, Part};
+use crate::pubsub::Delivery;
 use crate::rounds::{FLOOR, Line};
 use crate::stalls::{self, Stall};
 use crate::structures::{self, Timing};
@@ -25,6 +26,7 @@ pub struct Report {
     pub is_quick: bool,
     pub lines: Vec<Line>,
     pub structures: Vec<Timing>,
+    pub deliveries: Vec<Delivery>,
     pub memory: Vec<Row>,
     pub stalls: Vec<Stall>,
 }
@@ -261,6 +263,9 @@ impl Report {
         if !self.structures.is_empty() {
             self.structure_table(&mut text);
         }
+        if !self.deliveries.is_empty() {
+            self.delivery_table(&mut text);
+        }
         if !self.memory.is_empty() {
             self.memory_table(&mut text);
         }
@@ -319,6 +324,28 @@ impl Report {
             }
             let (wall, cpu, budget) = (cell(timing.wall_ratio()), cell(timing.cpu_ratio()), structures::BUDGET);
             let _ = writeln!(text, " {wall} | {cpu} | {budget:.2} | {} |", timing.verdict());
+        }
+        text.push('\n');
+    }
+
+    fn delivery_table(&self, text: &mut String) {
+        text.push_str(
+            "## CPU of the server per delivered message, and per transaction\n\nOne connection publishes messages of 32 bytes to \
+             one channel; a round ends when all subscribers have received all of them.\n\n| what |",
+        );
+        for (name, _) in &self.deliveries[0].series {
+            let _ = write!(text, " {name} ns |");
+        }
+        text.push_str(" zedis/redis | budget | |\n|---|");
+        text.push_str(&"---:|".repeat(self.deliveries[0].series.len() + 2));
+        text.push_str("---|\n");
+        for delivery in &self.deliveries {
+            let _ = write!(text, "| {} |", delivery.case.name);
+            for (name, _) in &delivery.series {
+                let _ = write!(text, " {} |", delivery.ns(name).map_or("-".to_owned(), |ns| format!("{ns:.0}")));
+            }
+            let ratio = delivery.ratio().map_or("-".to_owned(), |ratio| format!("{ratio:.3}"));
+            let _ = writeln!(text, " {ratio} | {:.2} | {} |", delivery.case.budget, delivery.verdict());
         }
         text.push('\n');
     }

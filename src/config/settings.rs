@@ -119,6 +119,8 @@ pub struct Settings {
     pub stream_node_max_bytes: u64,
     pub stream_node_max_entries: u64,
     pub notify_keyspace_events: u32,
+    /// Keys that clients may have copies of; 0: no limit.
+    pub tracking_table_max_keys: u64,
     /// A turn that takes longer is recorded with its cause.
     pub stall_threshold_us: u64,
     /// `rename-command` lines, in order.

@@ -34,12 +34,10 @@ const NO_SUCH_WARNING: &str = "none of the warnings that it silences is given";
 const STALL_RECORDER: &str = "the stall recorder watches every turn of the loop: see stall-threshold-us";
 const ALWAYS_CHECKED: &str = "RESTORE checks every payload in full";
 const NOTHING_PROPAGATED: &str = "nothing is propagated that could fail elsewhere";
-const NO_TRACKING: &str = "there is no client side caching yet";
 const TIMING_WHEEL: &str = "keys are removed at their deadlines, from a timing wheel, at no cost that could be traded";
 const REMOVED_WHERE_MET: &str = "a key that has expired is removed wherever it is met";
 const NO_SLOWLOG: &str = "there is no slow log yet";
 const NO_LATENCY_MONITOR: &str = "there is no latency monitor yet";
-const NO_NOTIFICATIONS: &str = "there are no keyspace notifications yet";
 const LISTS_PLAIN: &str = "the nodes of a list are not compressed";
 const NO_STREAMS: &str = "there are no streams yet";
 const NO_REHASHING: &str = "tables grow a segment at a time; nothing is left to be rehashed";
@@ -194,7 +192,7 @@ pub static DIRECTIVES: &[Directive] = &[
     text("replica-announce-ip", "").alias("slave-announce-ip").no_effect(NO_REPLICATION),
     int("replica-announce-port", 0, 65535, "0").alias("slave-announce-port").no_effect(NO_REPLICATION),
     // Keys tracking and security.
-    int("tracking-table-max-keys", 0, LONG_MAX, "1000000").no_effect(NO_TRACKING),
+    int("tracking-table-max-keys", 0, LONG_MAX, "1000000").live(|s, v| s.tracking_table_max_keys = v.u64()),
     int("acllog-max-len", 0, LONG_MAX, "128").live(|s, v| s.acllog_max_len = v.u64()),
     text("aclfile", "").immutable().live(|s, v| s.aclfile = v.string()),
     text("requirepass", "").live(|s, v| s.requirepass = v.bytes().to_vec()).action(Action::RequirePass),
@@ -331,9 +329,7 @@ pub static DIRECTIVES: &[Directive] = &[
             }
         })
         .no_effect(NO_LATENCY_MONITOR),
-    special("notify-keyspace-events", Kind::KeyspaceEvents, "")
-        .live(|s, v| s.notify_keyspace_events = v.flags())
-        .no_effect(NO_NOTIFICATIONS),
+    special("notify-keyspace-events", Kind::KeyspaceEvents, "").live(|s, v| s.notify_keyspace_events = v.flags()),
     // Encodings.
     int("hash-max-listpack-entries", 0, LONG_MAX, "512")
         .alias("hash-max-ziplist-entries")

@@ -3,18 +3,37 @@
 //! A command names the event of each change to the writer. With `notify-keyspace-events` off, that is one test.
 
 bitflags::bitflags! {
-    /// Classes of events, as the letters of `notify-keyspace-events`.
+    /// Classes of events, as the letters of `notify-keyspace-events`; their bits are those of the directive's value.
     #[derive(Clone, Copy, PartialEq, Eq, Debug)]
     pub struct EventClass: u32 {
-        const GENERIC = 1 << 2;
-        const STRING = 1 << 3;
-        const LIST = 1 << 4;
-        const SET = 1 << 5;
-        const HASH = 1 << 6;
-        const SORTED_SET = 1 << 7;
-        const EXPIRED = 1 << 8;
-        const EVICTED = 1 << 9;
-        const STREAM = 1 << 10;
+        const GENERIC = 1;
+        const STRING = 1 << 1;
+        const LIST = 1 << 2;
+        const SET = 1 << 3;
+        const HASH = 1 << 4;
+        const SORTED_SET = 1 << 5;
+        const EXPIRED = 1 << 6;
+        const EVICTED = 1 << 7;
+        const STREAM = 1 << 8;
+        /// Of loadable modules, which do not exist here.
+        const MODULE = 1 << 9;
+        /// Not a class of events: they are published under the key's name.
+        const KEYSPACE = 1 << 10;
+        /// Not a class of events: they are published under the event's name.
+        const KEYEVENT = 1 << 11;
+        /// Lookups of keys that are not there.
+        const KEY_MISS = 1 << 12;
+        /// Keys that come to exist.
+        const NEW = 1 << 13;
+    }
+}
+
+impl EventClass {
+    /// The classes that anybody is to be told of: none if neither way of telling is chosen.
+    pub fn of_directive(bits: u32) -> EventClass {
+        let chosen = EventClass::from_bits_truncate(bits);
+        let ways = EventClass::KEYSPACE.union(EventClass::KEYEVENT);
+        if chosen.intersects(ways) { chosen - ways } else { EventClass::empty() }
     }
 }
 
@@ -28,6 +47,12 @@ pub struct Event {
 
 impl Event {
     pub const DEL: Event = Event { class: EventClass::GENERIC, name: "del" };
+    pub const EXPIRED: Event = Event { class: EventClass::EXPIRED, name: "expired" };
+    pub const KEY_MISS: Event = Event { class: EventClass::KEY_MISS, name: "keymiss" };
+    pub const NEW: Event = Event { class: EventClass::NEW, name: "new" };
+    pub const SET: Event = Event::string("set");
+    pub const EXPIRE: Event = Event::generic("expire");
+    pub const PERSIST: Event = Event::generic("persist");
     pub const HEXPIRED: Event = Event::hash("hexpired");
 
     pub const fn generic(name: &'static str) -> Event {

@@ -2,7 +2,7 @@
 
 use super::db::{fields_due_ms, save_early, tick_of};
 use super::entry::Entry;
-use super::{Db, Event, Key, Keyspace, Object, Typed};
+use super::{Db, Event, EventClass, Key, Keyspace, Object, Typed};
 
 impl Keyspace {
     /// Removes up to `budget` keys and fields whose deadline has passed; what is left of the budget. 0 means that there may be more.
@@ -175,10 +175,19 @@ impl Keyspace {
     /// Removes a key whose deadline has passed.
     pub(super) fn remove_expired(&mut self, db: usize, key: Key<'_>) {
         if let Some(entry) = self.dbs[db].remove(key, &self.hasher) {
-            self.stats.expired_keys += 1;
-            self.journal.removed(db, key.bytes);
             self.reclaimer.entry(entry);
             self.observers.changed(db, key);
+            self.note_expired(db, key);
+        }
+    }
+
+    /// Counts a key that its deadline ended, and tells subscribers if a reader has not done so.
+    #[cold]
+    pub(super) fn note_expired(&mut self, db: usize, key: Key<'_>) {
+        self.stats.expired_keys += 1;
+        self.journal.removed(db, key.bytes);
+        if self.settings.notify.contains(EventClass::EXPIRED) && !self.expired_told.get_mut().remove(&(db, key.hash)) {
+            self.observers.notify(Event::EXPIRED, db, key.bytes);
         }
     }
 
@@ -195,6 +204,8 @@ impl Keyspace {
             self.record_due(db, hash, false);
         }
         self.journal.close_apart();
+        // What is left has another fate by now: it was given a new deadline or deleted.
+        self.expired_told.get_mut().clear();
     }
 }
 

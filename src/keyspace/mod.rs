@@ -28,6 +28,7 @@ mod watched;
 mod writer;
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
 
 use crate::base::hash::KeyHasher;
 use crate::base::random::Random;
@@ -144,6 +145,8 @@ pub struct Keyspace {
     discarded: Discarded,
     /// Keys found expired by readers, which can't remove them: database and hash.
     expired_seen: RefCell<Vec<(usize, u64)>>,
+    /// Those of them of which subscribers have been told already.
+    expired_told: RefCell<BTreeSet<(usize, u64)>>,
     now_ms: i64,
     lru_clock: u32,
     /// Who wants to know of changes.
@@ -175,6 +178,7 @@ impl Keyspace {
             walk: snapshot::Walk::default(),
             discarded: Discarded::default(),
             expired_seen: RefCell::default(),
+            expired_told: RefCell::default(),
             now_ms,
             lru_clock: 0,
             observers: Observers::default(),

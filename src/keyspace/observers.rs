@@ -13,6 +13,8 @@
 //! Invariants: a bit of [`Interest`] is set if and only if there is somebody of that kind; a bit of [`Pending`] if and only if the
 //! list of that kind is not empty. The keyspace knows none of those who are told.
 
+use std::cell::{Cell, RefCell};
+
 use super::awaited::{Awaited, ReadyKey};
 use super::watched::Watched;
 use super::{Event, Key};
@@ -38,6 +40,8 @@ bitflags::bitflags! {
         const NOTIFICATIONS = 1 << 1;
         /// Keys of which client-side caches may have copies.
         const INVALIDATIONS = 1 << 2;
+        /// Messages, which the server keeps, to the client whose command is being executed.
+        const PUSHES = 1 << 3;
     }
 }
 
@@ -64,10 +68,11 @@ pub enum Invalidation {
 /// Everybody who wants to know.
 pub struct Observers {
     interest: Interest,
-    pending: Pending,
+    pending: Cell<Pending>,
     awaited: Awaited,
     watched: Watched,
-    notifications: Vec<Notification>,
+    /// Readers, who see keys that are missing or past their deadline, add to it too.
+    notifications: RefCell<Vec<Notification>>,
     invalidations: Vec<Invalidation>,
 }
 
@@ -75,10 +80,10 @@ impl Default for Observers {
     fn default() -> Self {
         Observers {
             interest: Interest::empty(),
-            pending: Pending::empty(),
+            pending: Cell::new(Pending::empty()),
             awaited: Awaited::default(),
             watched: Watched::default(),
-            notifications: Vec::new(),
+            notifications: RefCell::default(),
             invalidations: Vec::new(),
         }
     }
@@ -88,7 +93,15 @@ impl Observers {
     /// What is to be told; empty on the hot path.
     #[inline]
     pub fn pending(&self) -> Pending {
-        self.pending
+        self.pending.get()
+    }
+
+    fn add_pending(&self, pending: Pending) {
+        self.pending.set(self.pending.get() | pending);
+    }
+
+    fn take_pending(&self, pending: Pending) {
+        self.pending.set(self.pending.get() - pending);
     }
 
     /// Whether anybody wants to know which keys change.
@@ -108,14 +121,14 @@ impl Observers {
     #[cold]
     fn changed_slowly(&mut self, db: usize, key: Key<'_>) {
         if self.interest.contains(Interest::AWAITED) && self.awaited.changed(db, key) {
-            self.pending |= Pending::READY;
+            self.add_pending(Pending::READY);
         }
         if self.interest.contains(Interest::WATCHED) {
             self.watched.changed(db, key);
         }
         if self.interest.contains(Interest::CACHED) {
             self.invalidations.push(Invalidation::Key { db, hash: key.hash, bytes: key.bytes.into() });
-            self.pending |= Pending::INVALIDATIONS;
+            self.add_pending(Pending::INVALIDATIONS);
         }
     }
 
@@ -123,7 +136,7 @@ impl Observers {
     pub(super) fn databases_changed(&mut self, dbs: &[usize], was_or_is_there: impl Fn(Key<'_>) -> bool) {
         for &db in dbs {
             if self.awaited.database_changed(db) {
-                self.pending |= Pending::READY;
+                self.add_pending(Pending::READY);
             }
         }
         self.watched.databases_changed(dbs, was_or_is_there);
@@ -132,39 +145,49 @@ impl Observers {
     /// Whoever keeps copies of values has to forget all of them.
     pub(super) fn invalidate_all(&mut self) {
         if self.interest.contains(Interest::CACHED) {
-            self.invalidations.clear();
             self.invalidations.push(Invalidation::All);
-            self.pending |= Pending::INVALIDATIONS;
+            self.add_pending(Pending::INVALIDATIONS);
         }
     }
 
     /// Something that subscribers are to be told.
-    pub(super) fn notify(&mut self, event: Event, db: usize, key: &[u8]) {
-        self.notifications.push(Notification { event, db, key: key.into() });
-        self.pending |= Pending::NOTIFICATIONS;
+    #[cold]
+    pub(super) fn notify(&self, event: Event, db: usize, key: &[u8]) {
+        self.notifications.borrow_mut().push(Notification { event, db, key: key.into() });
+        self.add_pending(Pending::NOTIFICATIONS);
+    }
+
+    /// The server keeps a message back until the command that is being executed is done.
+    pub fn push_deferred(&mut self) {
+        self.add_pending(Pending::PUSHES);
+    }
+
+    /// What was kept back is sent.
+    pub fn pushes_released(&mut self) {
+        self.take_pending(Pending::PUSHES);
     }
 
     /// The events since the last call, in their order.
     pub fn take_notifications(&mut self) -> Vec<Notification> {
-        self.pending -= Pending::NOTIFICATIONS;
-        std::mem::take(&mut self.notifications)
+        self.take_pending(Pending::NOTIFICATIONS);
+        std::mem::take(self.notifications.get_mut())
     }
 
     /// The changes since the last call, in their order, one key as often as it was changed.
     pub fn take_invalidations(&mut self) -> Vec<Invalidation> {
-        self.pending -= Pending::INVALIDATIONS;
+        self.take_pending(Pending::INVALIDATIONS);
         std::mem::take(&mut self.invalidations)
     }
 
     /// The keys that somebody waits for and that were changed since the last call, in the order of their changes.
     pub fn take_ready(&mut self) -> Vec<ReadyKey> {
-        self.pending -= Pending::READY;
+        self.take_pending(Pending::READY);
         self.awaited.take_ready()
     }
 
     /// Nobody is told of what has happened so far.
     pub fn forget(&mut self) {
-        if !self.pending.is_empty() {
+        if !self.pending.get().is_empty() {
             drop((self.take_notifications(), self.take_invalidations(), self.take_ready()));
         }
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::entry::{Entry, ValueRef};
-use super::{Context, Db, Key, Keyspace, Kind, Typed, WrongType};
+use super::{Context, Db, Event, EventClass, Key, Keyspace, Kind, Typed, WrongType};
 
 /// A look at one database, with the keyspace's time.
 #[derive(Clone, Copy)]
@@ -103,13 +103,23 @@ impl<'a> View<'a> {
             None => {
                 let misses = &self.keyspace.stats.misses;
                 misses.set(misses.get() + 1);
+                self.missed(key);
                 None
             }
         }
     }
 
-    /// The entry, counted in hits and misses but no use of the key: EXISTS, TTL, TYPE, OBJECT.
+    /// The entry, counted in hits and misses but no use of the key: EXISTS, TTL, TYPE.
     pub fn probe(&self, key: Key<'_>) -> Option<&'a Entry> {
+        let entry = self.inspect(key);
+        if entry.is_none() {
+            self.missed(key);
+        }
+        entry
+    }
+
+    /// The same, of which nobody is told either: OBJECT.
+    pub fn inspect(&self, key: Key<'_>) -> Option<&'a Entry> {
         let entry = self.peek(key);
         let counter = if entry.is_some() { &self.keyspace.stats.hits } else { &self.keyspace.stats.misses };
         counter.set(counter.get() + 1);
@@ -123,10 +133,28 @@ impl<'a> View<'a> {
         if let Some(deadline_ms) = entry.deadline_ms()
             && deadline_ms < self.keyspace.now_ms
         {
-            self.keyspace.expired_seen.borrow_mut().push((self.db, key.hash));
+            self.see_expired(key);
             return None;
         }
         Some(entry)
+    }
+
+    /// Tells subscribers, if they want to know, of a key that is not there.
+    #[inline]
+    fn missed(&self, key: Key<'_>) {
+        if self.keyspace.settings.notify.contains(EventClass::KEY_MISS) {
+            self.keyspace.observers.notify(Event::KEY_MISS, self.db, key.bytes);
+        }
+    }
+
+    /// A key past its deadline: it is removed as soon as somebody may, but subscribers are told now, once.
+    #[cold]
+    fn see_expired(&self, key: Key<'_>) {
+        let Keyspace { expired_seen, expired_told, observers, settings, .. } = self.keyspace;
+        expired_seen.borrow_mut().push((self.db, key.hash));
+        if settings.notify.contains(EventClass::EXPIRED) && expired_told.borrow_mut().insert((self.db, key.hash)) {
+            observers.notify(Event::EXPIRED, self.db, key.bytes);
+        }
     }
 
     /// Whether the entry has outlived its deadline.
@@ -171,7 +199,7 @@ impl<'a> View<'a> {
         self.db().table.scan(cursor, count, |entry| {
             if self.is_expired(entry) {
                 let hash = self.keyspace.hash(entry.key());
-                self.keyspace.expired_seen.borrow_mut().push((self.db, hash));
+                self.see_expired(Key::with_hash(entry.key(), hash));
             } else {
                 visit(entry);
             }

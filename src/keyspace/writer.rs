@@ -168,6 +168,7 @@ impl<'a> Writer<'a> {
         let policy_lfu = self.keyspace.settings.policy.is_lfu();
         let Keyspace { dbs, hasher, reclaimer, .. } = &mut *self.keyspace;
         let db = &mut dbs[self.db];
+        let mut was_expired = false;
         match db.find_mut(key) {
             Some(entry) => {
                 // A key whose deadline has passed is not there: its count and its deadline don't pass to the new one.
@@ -185,6 +186,7 @@ impl<'a> Writer<'a> {
                     db.refile_fields(key.hash, fields_due_before, fields_due);
                 }
                 reclaimer.displaced(displaced);
+                was_expired = expired;
                 match ttl {
                     Ttl::At(deadline_ms) => db.set_deadline(key, Some(deadline_ms)),
                     Ttl::Clear if volatile => db.set_deadline(key, None),
@@ -198,7 +200,12 @@ impl<'a> Writer<'a> {
                     Ttl::Clear | Ttl::Keep => None,
                 };
                 db.insert(key, value, deadline_ms, lru, hasher);
+                self.notify(Event::NEW, key);
             }
+        }
+        if was_expired {
+            self.keyspace.note_expired(self.db, key);
+            self.notify(Event::NEW, key);
         }
         self.changed(key);
     }
@@ -370,9 +377,7 @@ impl<'a> Writer<'a> {
     pub fn put(&mut self, key: Key<'_>, object: impl Into<Object>, event: Event) {
         let object: Object = object.into();
         if object.is_empty() {
-            if self.delete(key) {
-                self.notify(Event::DEL, key);
-            }
+            self.delete_and_tell(key);
             return;
         }
         self.set(key, NewValue::Object(object), Ttl::Clear);
@@ -423,6 +428,7 @@ impl<'a> Writer<'a> {
         let lru = self.keyspace.new_lru();
         let Keyspace { dbs, hasher, .. } = &mut *self.keyspace;
         dbs[self.db].insert(key, value, None, lru, hasher);
+        self.notify(Event::NEW, key);
     }
 
     /// Sets the deadline (None: takes it away) of a key that is there. Whether anything changed.
@@ -447,6 +453,15 @@ impl<'a> Writer<'a> {
         self.remove(key);
         self.changed(key);
         true
+    }
+
+    /// The same; subscribers are told of a `del`.
+    pub fn delete_and_tell(&mut self, key: Key<'_>) -> bool {
+        let deleted = self.delete(key);
+        if deleted {
+            self.notify(Event::DEL, key);
+        }
+        deleted
     }
 
     /// Removes a key as a part of another change, which is told of.
@@ -509,6 +524,7 @@ impl<'a> Writer<'a> {
         self.remove(key);
         let Keyspace { dbs, hasher, .. } = &mut *self.keyspace;
         dbs[self.db].insert(key, detached.value.as_new(), detached.deadline_ms, detached.lru, hasher);
+        self.notify(Event::NEW, key);
         self.changed(key);
     }
 
@@ -521,7 +537,6 @@ impl<'a> Writer<'a> {
             let was_there = |key: Key<'_>| old.find(key).is_some_and(|entry| !entry.is_expired(now_ms));
             self.keyspace.observers.databases_changed(&[db], was_there);
         }
-        self.keyspace.observers.invalidate_all();
         self.keyspace.discard(old);
         self.keyspace.dirty += len as u64;
         len
@@ -546,6 +561,11 @@ impl<'a> Writer<'a> {
             self.set_use(key, idle_s, frequency);
         }
         true
+    }
+
+    /// Databases have been emptied: whoever keeps copies of values has to forget all of them.
+    pub fn flushed(&mut self) {
+        self.keyspace.observers.invalidate_all();
     }
 
     /// Exchanges the contents of two databases.

@@ -4,6 +4,9 @@
 //! always ring first, then queue. The queue holds copies in chunks and, for large values, references to the value itself. Its
 //! size is what `client-output-buffer-limit` limits; nothing here enforces that, [`Output::queued_bytes`] tells it.
 //!
+//! In front of the ring there may be one message that thousands of connections share: a message for each of ten thousand
+//! subscribers costs a reference each, not a ring each.
+//!
 //! `head` and `tail` count bytes and only grow; the place of a byte is its count modulo the capacity. An empty output holds
 //! no memory.
 
@@ -23,6 +26,9 @@ pub const IOV_MAX: usize = 64;
 /// Most bytes of the overflow given to one `writev`: what the kernel copies is part of a turn.
 const FLUSH_BYTES: usize = 256 * 1024;
 
+/// From this size on a message that others are sent too is referred to wherever it comes.
+pub const PUSH_SHARED_MIN: usize = 16 * 1024;
+
 #[derive(Default)]
 pub struct Output {
     ring: Option<Buffer>,
@@ -31,6 +37,10 @@ pub struct Output {
     /// Bytes that can be written at the tail in one piece, without a look at anything else: 0 without a ring, with an overflow, or muted.
     room: usize,
     overflow: Option<Box<Overflow>>,
+    /// What goes before the ring.
+    first: Option<Arc<Vec<u8>>>,
+    /// Bytes of it already sent.
+    first_sent: usize,
     muted: bool,
 }
 
@@ -60,13 +70,14 @@ impl Chunk {
 impl Output {
     #[inline]
     pub fn is_empty(&self) -> bool {
-        self.head == self.tail && self.overflow.is_none()
+        self.head == self.tail && self.overflow.is_none() && self.first.is_none()
     }
 
     /// Bytes waiting to be sent.
     #[inline]
     pub fn queued_bytes(&self) -> usize {
-        (self.tail - self.head) as usize + self.overflow.as_ref().map_or(0, |overflow| overflow.len)
+        let first = self.first.as_ref().map_or(0, |first| first.len() - self.first_sent);
+        first + (self.tail - self.head) as usize + self.overflow.as_ref().map_or(0, |overflow| overflow.len)
     }
 
     /// Bytes waiting behind the ring, in `(bytes, chunks)`.
@@ -113,6 +124,29 @@ impl Output {
         self.measure_room();
     }
 
+    /// Appends what is not the answer to a command, whether or not answers are wanted. A message that others are sent too is
+    /// referred to where it is the first or a long one, else copied.
+    pub fn push(&mut self, message: &[u8], shared: Option<&Arc<Vec<u8>>>, pool: &mut BufferPool) {
+        let was_muted = self.muted;
+        if was_muted {
+            self.set_muted(false);
+        }
+        match shared {
+            Some(shared) if shared.len() >= PUSH_SHARED_MIN => self.put_shared(shared),
+            Some(shared) if self.ring.is_none() && self.is_empty() && !shared.is_empty() => {
+                self.first = Some(Arc::clone(shared));
+                self.first_sent = 0;
+            }
+            _ => {
+                self.attach(pool);
+                self.put(message);
+            }
+        }
+        if was_muted {
+            self.set_muted(true);
+        }
+    }
+
     /// Gives the ring back if nothing is in it.
     #[inline]
     pub fn settle(&mut self, pool: &mut BufferPool) {
@@ -130,6 +164,7 @@ impl Output {
     pub fn close(&mut self, pool: &mut BufferPool) {
         self.head = self.tail;
         self.overflow = None;
+        self.first = None;
         self.set_muted(true);
         self.settle(pool);
     }
@@ -137,17 +172,21 @@ impl Output {
     /// The bytes to send next, in order, at most [`IOV_MAX`] pieces and about [`FLUSH_BYTES`]; the number of pieces filled in.
     pub fn pieces<'a>(&'a self, pieces: &mut [IoSlice<'a>; IOV_MAX]) -> usize {
         let mut count = 0;
+        if let Some(first) = &self.first {
+            pieces[0] = IoSlice::new(&first[self.first_sent..]);
+            count = 1;
+        }
         if let Some(ring) = &self.ring
             && self.head != self.tail
         {
             let start = (self.head & MASK) as usize;
             let len = (self.tail - self.head) as usize;
             let first = len.min(RING_CAPACITY - start);
-            pieces[0] = IoSlice::new(&ring[start..start + first]);
-            count = 1;
+            pieces[count] = IoSlice::new(&ring[start..start + first]);
+            count += 1;
             if first < len {
-                pieces[1] = IoSlice::new(&ring[..len - first]);
-                count = 2;
+                pieces[count] = IoSlice::new(&ring[..len - first]);
+                count += 1;
             }
         }
         if let Some(overflow) = &self.overflow {
@@ -174,6 +213,9 @@ impl Output {
         if self.overflow.is_some() {
             return None;
         }
+        if let Some(first) = &self.first {
+            return (self.head == self.tail).then(|| &first[self.first_sent..]);
+        }
         let ring = self.ring.as_ref()?;
         let start = (self.head & MASK) as usize;
         let len = (self.tail - self.head) as usize;
@@ -182,7 +224,16 @@ impl Output {
 
     /// The first `len` bytes have been sent.
     #[inline]
-    pub fn sent(&mut self, len: usize) {
+    pub fn sent(&mut self, mut len: usize) {
+        if let Some(first) = &self.first {
+            let left = first.len() - self.first_sent;
+            if len < left {
+                self.first_sent += len;
+                return;
+            }
+            len -= left;
+            self.first = None;
+        }
         let from_ring = ((self.tail - self.head) as usize).min(len);
         self.head += from_ring as u64;
         if from_ring < len {

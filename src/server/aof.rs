@@ -358,7 +358,7 @@ impl Engine {
             // Without a file that grows there is nothing to switch: the base is all there is.
             self.begin_walk()
         } else {
-            self.announce()
+            self.announce_file()
         };
         match begun {
             Ok(()) => {
@@ -377,7 +377,7 @@ impl Engine {
     }
 
     /// The first step: a manifest that has another incremental file, which is still empty.
-    fn announce(&mut self) -> io::Result<()> {
+    fn announce_file(&mut self) -> io::Result<()> {
         let mut next = self.aof.manifest.clone();
         let name = next.add_incremental(&self.config.appendfilename);
         let path = self.aof_dir().join(name);

@@ -8,6 +8,7 @@ use crate::commands::Args;
 use crate::resp::reply::Version;
 use crate::server::engine::Engine;
 use crate::server::session::{Client, gate};
+use crate::server::tracking::Mode;
 
 /// What a connection is used for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -30,9 +31,9 @@ impl ClientType {
         NAMES.iter().find(|(own, _)| own.as_bytes().eq_ignore_ascii_case(name)).map(|&(_, found)| found)
     }
 
-    /// There is neither replication nor a subscription yet.
-    pub fn of(_client: &Client) -> ClientType {
-        ClientType::Normal
+    /// There is no replication yet.
+    pub fn of(client: &Client) -> ClientType {
+        if client.subscriber.is_some() { ClientType::PubSub } else { ClientType::Normal }
     }
 }
 
@@ -45,9 +46,13 @@ fn flags(engine: &Engine, key: usize) -> String {
     let client = &engine.clients[key];
     let session = &client.session;
     let flags = [
+        (client.subscriber.is_some(), 'P'),
         (session.gates & gate::MULTI != 0, 'x'),
         (session.gates & (gate::HELD | gate::BLOCKED) != 0, 'b'),
         (engine.is_watch_broken(key), 'd'),
+        (client.tracking.is_some(), 't'),
+        (client.tracking.as_ref().is_some_and(|own| own.is_redirect_broken), 'R'),
+        (client.tracking.as_ref().is_some_and(|own| own.mode.contains(Mode::BCAST)), 'B'),
         (session.close_after_reply, 'c'),
         (client.closing, 'A'),
         (session.unix_socket, 'U'),
@@ -89,20 +94,22 @@ pub fn describe(engine: &Engine, key: usize, caller: usize, args: &Args<'_>, out
     });
     let (overflow_bytes, overflow_chunks) = client.output.overflow();
     let ring_bytes = client.output.queued_bytes() - overflow_bytes;
-    let events = if !client.dirty && !is_caller && !client.output.is_empty() { "rw" } else { "r" };
+    let events =
+        if !client.dirty && !client.fanned_out && !is_caller && !client.output.is_empty() { "rw" } else { "r" };
     let reply_ring_bytes = client.output.ring_bytes();
     let version = match session.version {
         Version::Resp2 => 2,
         Version::Resp3 => 3,
     };
     let transaction = client.transaction.as_deref();
+    let subscriptions = engine.subscriptions(key);
     // Writing to a vector cannot fail.
     let _ = write!(
         out,
-        "id={} addr={} laddr={} fd={} name={} age={} idle={} flags={} db={} sub=0 psub=0 ssub=0 multi={} \
+        "id={} addr={} laddr={} fd={} name={} age={} idle={} flags={} db={} sub={} psub={} ssub={} multi={} \
          watch={} qbuf={pending_bytes} qbuf-free={free_bytes} argv-mem={argv_bytes} multi-mem={} \
          rbs={reply_ring_bytes} rbp={reply_ring_bytes} obl={ring_bytes} oll={overflow_chunks} omem={overflow_bytes} \
-         tot-mem={memory_bytes} events={events} cmd={name} user={} redir=-1 resp={version} lib-name={} lib-ver={}",
+         tot-mem={memory_bytes} events={events} cmd={name} user={} redir={} resp={version} lib-name={} lib-ver={}",
         session.id,
         session.addr,
         session.laddr,
@@ -112,10 +119,14 @@ pub fn describe(engine: &Engine, key: usize, caller: usize, args: &Args<'_>, out
         idle_ms / 1000,
         flags(engine, key),
         session.db,
+        subscriptions.channels,
+        subscriptions.patterns,
+        subscriptions.shard_channels,
         transaction.map_or(-1, |transaction| transaction.len() as i64),
         client.watched.len(),
         transaction.map_or(0, |transaction| transaction.argument_bytes()),
         String::from_utf8_lossy(engine.access.users.name(session.user)),
+        client.tracking.as_ref().map_or(-1, |own| own.redirect.map_or(0, |redirect| redirect.id as i64)),
         String::from_utf8_lossy(&session.lib_name),
         String::from_utf8_lossy(&session.lib_ver),
     );

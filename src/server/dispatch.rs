@@ -9,7 +9,7 @@ use crate::keyspace::Keyspace;
 use crate::resp::request::ArgRef;
 use crate::server::access::permitted_run;
 use crate::server::engine::{DetachedInput, Engine, Request, UNKNOWN};
-use crate::server::gates::{self, Verdict};
+use crate::server::gates::{self, Until, Verdict};
 use crate::server::session::gate;
 use crate::server::stall::Phase;
 use crate::server::stats::Stats;
@@ -352,7 +352,14 @@ impl Engine {
                         run(args, &view, &mut reply)
                     }
                     Run::Write(run) => run(args, &mut self.keyspace.writer(client.session.db), &mut reply),
-                    Run::Pure(run) => run(args, &mut reply),
+                    Run::Pure(run) => {
+                        if client.session.gates & gate::SUBSCRIBED != 0 && command.name == "ping" && args.len() <= 2 {
+                            Engine::pong_to_subscriber(args, &mut reply);
+                            Ok(())
+                        } else {
+                            run(args, &mut reply)
+                        }
+                    }
                     Run::Session(run) => run(args, &mut client.session, &mut reply),
                     Run::Block(run) => {
                         let outcome = run(args, &mut self.keyspace.writer(client.session.db), &mut reply);
@@ -370,6 +377,9 @@ impl Engine {
             self.keyspace.journal.finish_command(db, has_changed, args.from(0));
         }
         let elapsed_ns = self.clock.monotonic_ns() - started_ns;
+        if self.clients[key].session.gates & gate::TRACKING != 0 {
+            self.remember_reads(key, command, args);
+        }
         if let Some(wait) = wait
             && self.wait_for_keys(key, id, args, wait, elapsed_ns)
         {
@@ -423,7 +433,7 @@ impl Engine {
             match &verdict {
                 Verdict::Run(id) => engine.call_resolved(key, *id, args),
                 Verdict::Queue(id) => engine.queue_request(key, *id, request.on_data, args),
-                Verdict::Refuse(..) | Verdict::Wait => {}
+                Verdict::Refuse(..) | Verdict::Wait(_) => {}
             }
             verdict
         });
@@ -433,14 +443,21 @@ impl Engine {
                 self.reject(key, id, error);
                 true
             }
-            Verdict::Wait => {
-                self.postpone(key, request);
+            Verdict::Wait(until) => {
+                match until {
+                    Until::EndOfPause => self.postpone(key, request),
+                    Until::FanOut => self.postpone_publish(key, request),
+                }
                 false
             }
         };
+        let client = &mut self.clients[key];
         if skip_reply {
-            let client = &mut self.clients[key];
             client.output.set_muted(client.session.reply_off);
+        }
+        if client.session.gates & gate::TRACKING != 0 && admitted {
+            let is_client = request.command != UNKNOWN && self.registry.command(request.command).name == "client";
+            self.end_caching(key, is_client);
         }
         admitted
     }

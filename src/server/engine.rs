@@ -25,12 +25,14 @@ use crate::server::loading::Loading;
 use crate::server::metrics::Metrics;
 use crate::server::network::Network;
 use crate::server::pause::Pause;
+use crate::server::pubsub::PubSub;
 use crate::server::replay::{Replay, ToLoad};
 use crate::server::saving::Saving;
 use crate::server::session::{Client, Session, gate};
 use crate::server::shutdown::ShutdownRequest;
 use crate::server::stall::Recorder;
 use crate::server::stats::Stats;
+use crate::server::tracking::Tracking;
 
 /// Requests gathered before they are run; the rest wait for the next turn, so that no turn is long.
 pub const BATCH_MAX: usize = 512;
@@ -159,6 +161,8 @@ pub struct Engine {
     pub loading: Option<Box<Loading>>,
     pub(super) pause: Pause,
     pub(super) blocking: Blocking,
+    pub pubsub: PubSub,
+    pub tracking: Tracking,
     /// While a command runs that sees the whole engine, what the calling client's input holds.
     pub(super) detached_input: DetachedInput,
     pub limits: Limits,
@@ -211,6 +215,8 @@ impl Engine {
             loading: None,
             pause: Pause::default(),
             blocking: Blocking::default(),
+            pubsub: PubSub::default(),
+            tracking: Tracking::default(),
             detached_input: DetachedInput::default(),
             limits: Limits { bulk_max: 512 * 1024 * 1024, authenticated: true },
             batch: Batch::default(),
@@ -241,7 +247,7 @@ impl Engine {
             lfu_log_factor: self.config.lfu_log_factor,
             lfu_decay_time: self.config.lfu_decay_time_min,
             lazy_user_flush: self.config.lazyfree_lazy_user_flush,
-            notify: EventClass::from_bits_truncate(self.config.notify_keyspace_events),
+            notify: EventClass::of_directive(self.config.notify_keyspace_events),
             list_max_listpack_size: self.config.list_max_listpack_size,
             hash_max_listpack: pack_max(self.config.hash_max_listpack_entries, self.config.hash_max_listpack_value),
             set_max_listpack: pack_max(self.config.set_max_listpack_entries, self.config.set_max_listpack_value),
@@ -250,6 +256,10 @@ impl Engine {
             hll_sparse_max_bytes: self.config.hll_sparse_max_bytes as usize,
         };
         self.update_disk_gate();
+        self.gates &= !gate::KEY_MISS;
+        if self.keyspace.settings.notify.contains(EventClass::KEY_MISS) {
+            self.gates |= gate::KEY_MISS;
+        }
     }
 
     /// The loop ends after this turn.
@@ -568,7 +578,12 @@ impl Engine {
         client.output.sent(client.output.queued_bytes());
         client.output.settle(&mut self.pool);
         client.dirty = false;
+        client.fanned_out = false;
         self.dirty.retain(|&dirty| dirty != key);
+        // Whoever is taken from in the order of delivery is the first.
+        if let Some(place) = self.pubsub.fan_out.iter().position(|&(other, _)| other == key) {
+            self.pubsub.fan_out.remove(place);
+        }
     }
 
     /// Closes the client at the end of the turn, without waiting for its replies to be sent.
@@ -580,12 +595,15 @@ impl Engine {
             self.closing.push(key);
             self.abandon_wait(key);
             self.discard_transaction(key);
+            self.end_subscriptions(key);
+            self.stop_tracking(key);
         }
     }
 
     /// Runs the batch: prefetch, execute, settle.
     pub fn run(&mut self) {
         self.end_pauses();
+        self.release_publishers();
         self.end_waits();
         self.prefetch();
         self.execute();
@@ -612,6 +630,7 @@ impl Engine {
     fn settle(&mut self) {
         self.keyspace.reap_seen();
         self.tell_observers(None);
+        self.settle_tracking();
         self.keyspace.flush_garbage();
     }
 }

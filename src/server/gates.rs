@@ -17,7 +17,15 @@ pub(super) enum Verdict {
     /// With the number of the command to be blamed, or [`UNKNOWN`].
     Refuse(CommandId, CommandError),
     /// Not now; the client's requests stay where they are.
-    Wait,
+    Wait(Until),
+}
+
+/// What a request waits for.
+#[derive(Clone, Copy)]
+pub(super) enum Until {
+    EndOfPause,
+    /// What was published before has been sent.
+    FanOut,
 }
 
 /// A request that asks to be executed.
@@ -35,7 +43,7 @@ struct Asked<'a> {
 enum Opinion {
     Pass,
     Refuse(CommandError),
-    Wait,
+    Wait(Until),
     Queue,
 }
 
@@ -47,10 +55,12 @@ const GATES: &[Gate] = &[
     (gate::MULTI, no_multi),
     (gate::RESTRICTED, permission),
     (gate::DISK_ERROR, disk_error),
+    (gate::SUBSCRIBED, subscribed),
     (gate::LOADING, loading),
     (gate::PAUSED, pause),
     (gate::MULTI, transaction),
     (gate::RESTRICTED, options),
+    (gate::FAN_OUT, fan_out),
 ];
 
 /// Asks the gates: unknown command and number of arguments first, then the list.
@@ -79,7 +89,7 @@ pub(super) fn admit(engine: &mut Engine, key: usize, id: CommandId, args: &Args<
         match ask(engine, &asked) {
             Opinion::Pass => {}
             Opinion::Refuse(error) => return Verdict::Refuse(id, error),
-            Opinion::Wait => return Verdict::Wait,
+            Opinion::Wait(until) => return Verdict::Wait(until),
             Opinion::Queue => return Verdict::Queue(id),
         }
     }
@@ -133,8 +143,34 @@ fn options(engine: &mut Engine, asked: &Asked<'_>) -> Opinion {
     }
 }
 
+/// What clients with subscriptions may send in RESP2, where replies and messages could not be told apart otherwise.
+fn subscribed(engine: &mut Engine, asked: &Asked<'_>) -> Opinion {
+    const ALLOWED: [&str; 9] = [
+        "ping",
+        "subscribe",
+        "ssubscribe",
+        "unsubscribe",
+        "sunsubscribe",
+        "psubscribe",
+        "punsubscribe",
+        "quit",
+        "reset",
+    ];
+    if ALLOWED.contains(&asked.command.name) {
+        return Opinion::Pass;
+    }
+    Opinion::Refuse(CommandError::owned(format!(
+        "ERR Can't execute '{}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context",
+        engine.registry.get(asked.id).full_name
+    )))
+}
+
+fn fan_out(_engine: &mut Engine, asked: &Asked<'_>) -> Opinion {
+    if matches!(asked.command.name, "publish" | "spublish") { Opinion::Wait(Until::FanOut) } else { Opinion::Pass }
+}
+
 fn pause(engine: &mut Engine, asked: &Asked<'_>) -> Opinion {
-    if engine.pause.covers(asked.flags) { Opinion::Wait } else { Opinion::Pass }
+    if engine.pause.covers(asked.flags) { Opinion::Wait(Until::EndOfPause) } else { Opinion::Pass }
 }
 
 fn transaction(engine: &mut Engine, asked: &Asked<'_>) -> Opinion {

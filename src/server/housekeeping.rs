@@ -11,6 +11,9 @@ impl Engine {
         let now_ns = self.clock.monotonic_ns();
         self.recorder.begin(now_ns);
         self.keyspace.set_now_ms((self.clock.unix_us_at(now_ns) / 1000) as i64);
+        if self.has_fan_out() {
+            self.begin_fan_out_turn();
+        }
     }
 
     /// A turn ends: books its time.

@@ -3,6 +3,7 @@
 
 use crate::base::log;
 use crate::config::BufferClass;
+use crate::server::client_list::ClientType;
 use crate::server::engine::Engine;
 
 impl Engine {
@@ -13,7 +14,12 @@ impl Engine {
         if client.closing {
             return;
         }
-        let limit = self.config.client_output_buffer_limits[BufferClass::Normal as usize];
+        let class = match ClientType::of(client) {
+            ClientType::PubSub => BufferClass::PubSub,
+            ClientType::Replica => BufferClass::Replica,
+            ClientType::Normal | ClientType::Master => BufferClass::Normal,
+        };
+        let limit = self.config.client_output_buffer_limits[class as usize];
         let queued = client.output.queued_bytes() as u64;
         let over_hard = limit.hard_bytes > 0 && queued > limit.hard_bytes;
         let over_soft = limit.soft_bytes > 0 && queued > limit.soft_bytes;
@@ -66,7 +72,8 @@ impl Engine {
             }
             let client = &self.clients[key];
             let idle_ms = now_ms.saturating_sub(client.session.last_interaction_ms);
-            if timeout_ms > 0 && idle_ms > timeout_ms && !client.closing && !client.is_blocked() {
+            let may_idle = client.closing || client.is_blocked() || client.subscriber.is_some();
+            if timeout_ms > 0 && idle_ms > timeout_ms && !may_idle {
                 log::verbose(format_args!("Closing idle client id={} addr={}", client.session.id, client.session.addr));
                 self.close(key);
             }

@@ -21,6 +21,7 @@ mod network;
 mod observe;
 mod pause;
 mod process;
+pub mod pubsub;
 mod replay;
 pub mod saving;
 mod session;
@@ -30,6 +31,7 @@ pub mod start;
 mod stats;
 #[cfg(test)]
 pub mod testing;
+pub mod tracking;
 mod transaction;
 mod turn;
 

@@ -3,9 +3,10 @@
 //! It runs right after the command that caused something, or after the transaction that the command was part of, and before the
 //! next command of anybody. The usual command causes nothing that is to be told, and then none of this is reached.
 
-use crate::keyspace::Pending;
+use crate::keyspace::{EventClass, Notification, Pending};
 use crate::server::dispatch::RunTimer;
 use crate::server::engine::Engine;
+use crate::server::pubsub::Topics;
 
 impl Engine {
     /// Tells everything that is to be told. `by`: the client whose command has just been executed.
@@ -31,14 +32,40 @@ impl Engine {
     }
 
     /// Tells those who only listen.
-    pub(super) fn tell_of_changes(&mut self, _by: Option<usize>) {
+    pub(super) fn tell_of_changes(&mut self, by: Option<usize>) {
         let pending = self.keyspace.observers.pending();
+        if pending.contains(Pending::PUSHES) {
+            self.keyspace.observers.pushes_released();
+            self.release_deferred();
+        }
         if pending.contains(Pending::NOTIFICATIONS) {
-            // Nobody can subscribe to them yet.
-            self.keyspace.observers.take_notifications();
+            self.tell_notifications(None);
         }
         if pending.contains(Pending::INVALIDATIONS) {
-            self.keyspace.observers.take_invalidations();
+            self.tell_invalidations(by);
+        }
+        self.tell_own_invalidations();
+    }
+
+    /// Publishes the events that have happened so far. `calling`: the client whose command is being executed still.
+    pub fn tell_notifications(&mut self, calling: Option<usize>) {
+        if !self.keyspace.observers.pending().contains(Pending::NOTIFICATIONS) {
+            return;
+        }
+        let notifications = self.keyspace.observers.take_notifications();
+        if self.pubsub.is_empty() {
+            return;
+        }
+        let ways = EventClass::from_bits_truncate(self.config.notify_keyspace_events);
+        for Notification { event, db, key } in notifications {
+            if ways.contains(EventClass::KEYSPACE) {
+                let channel = [format!("__keyspace@{db}__:").as_bytes(), &key].concat();
+                self.publish(Topics::Channels, &channel, event.name.as_bytes(), calling);
+            }
+            if ways.contains(EventClass::KEYEVENT) {
+                let channel = format!("__keyevent@{db}__:{}", event.name);
+                self.publish(Topics::Channels, channel.as_bytes(), &key, calling);
+            }
         }
     }
 }

@@ -5,7 +5,7 @@
 //! which they were stopped. A request whose frame outgrew the ring has been taken out of the input already: its frame and
 //! the references to its arguments are kept in the client.
 //!
-//! Invariant: a client with [`gate::HELD`] is in [`Pause::stopped`], or is closing.
+//! Invariant: a client with [`gate::HELD`] is in [`Pause::stopped`], or waits with a PUBLISH (`pubsub.rs`), or is closing.
 
 use crate::commands::Flags;
 use crate::server::engine::{BATCH_MAX, Engine, Request};
@@ -69,8 +69,14 @@ impl Engine {
         self.clients.get(key).is_some_and(|client| client.session.id == id && !client.closing)
     }
 
-    /// The client's request has to wait, and so has all that it sent after it.
+    /// The client's request has to wait for the end of the pause, and so has all that it sent after it.
     pub(super) fn postpone(&mut self, key: usize, request: Request) {
+        self.hold(key, request);
+        self.pause.stopped.push((key, self.clients[key].session.id));
+    }
+
+    /// Leaves the client's request, and all that it sent after it, where they are until [`Engine::take_up`].
+    pub(super) fn hold(&mut self, key: usize, request: Request) {
         let client = &mut self.clients[key];
         client.session.gates |= gate::HELD;
         if request.spilled {
@@ -79,7 +85,31 @@ impl Engine {
             client.partial.extend_from_slice(args);
             client.session.holds_spilled = true;
         }
-        self.pause.stopped.push((key, client.session.id));
+    }
+
+    /// Puts what the client was held with into the batch, if it is still there. False: the batch is full, so not now.
+    pub(super) fn take_up(&mut self, key: usize, id: u64) -> bool {
+        if !self.is_client(key, id) {
+            return true;
+        }
+        if self.batch.requests.len() >= BATCH_MAX {
+            // Its turn comes in the next one.
+            self.mark_ready(key);
+            return false;
+        }
+        let client = &mut self.clients[key];
+        client.session.gates &= !gate::HELD;
+        if client.session.holds_spilled {
+            client.session.holds_spilled = false;
+            let args_at = self.batch.args.len();
+            self.batch.args.append(&mut client.partial);
+            self.push_resumed(key, args_at, 0, true);
+        } else {
+            self.gather(key);
+        }
+        // The rest of its input, and what waits in its socket.
+        self.resume(key);
+        true
     }
 
     /// At the beginning of a run: ends a pause whose time has come, and puts what was stopped by one that is over into the
@@ -101,27 +131,9 @@ impl Engine {
             return;
         }
         for (key, id) in std::mem::take(&mut self.pause.stopped) {
-            if !self.is_client(key, id) {
-                continue;
-            }
-            if self.batch.requests.len() >= BATCH_MAX {
-                // Its turn comes in the next one.
+            if !self.take_up(key, id) {
                 self.pause.stopped.push((key, id));
-                self.mark_ready(key);
-                continue;
             }
-            let client = &mut self.clients[key];
-            client.session.gates &= !gate::HELD;
-            if client.session.holds_spilled {
-                client.session.holds_spilled = false;
-                let args_at = self.batch.args.len();
-                self.batch.args.append(&mut client.partial);
-                self.push_resumed(key, args_at, 0, true);
-            } else {
-                self.gather(key);
-            }
-            // The rest of its input, and what waits in its socket.
-            self.resume(key);
         }
     }
 }

@@ -8,6 +8,7 @@ use crate::reactor::{Input, Output, Stream};
 use crate::resp::reply::Version;
 use crate::resp::request::{ArgRef, Parser};
 use crate::server::blocking::Waiting;
+use crate::server::tracking::ClientTracking;
 use crate::server::transaction::{Transaction, WatchedKey};
 
 /// A connected client: its socket, what it has sent, what it is to be sent, and its session.
@@ -33,6 +34,14 @@ pub struct Client {
     pub dirty: bool,
     /// Has requests in the batch; until they have been run its ring is not to be touched.
     pub gathered: bool,
+    /// Is on the list of clients with messages to send.
+    pub fanned_out: bool,
+    /// Number in [`PubSub`](crate::server::pubsub::PubSub), if it has subscriptions.
+    pub subscriber: Option<u32>,
+    /// Memory that its subscriptions cost, bytes.
+    pub subscription_bytes: usize,
+    /// What it asked for with CLIENT TRACKING.
+    pub tracking: Option<Box<ClientTracking>>,
     /// Is on the list of clients whose socket or input has more to give.
     pub ready: bool,
     /// Its socket may hold bytes for which no other event will come.
@@ -65,9 +74,17 @@ pub mod gate {
     pub const DISK_ERROR: u32 = 1 << 8;
     /// Its user may not do everything.
     pub const RESTRICTED: u32 = 1 << 9;
+    /// It speaks RESP2 and has subscriptions: only what has to do with them is executed.
+    pub const SUBSCRIBED: u32 = 1 << 10;
+    /// More messages are on their way to subscribers than is good: PUBLISH waits.
+    pub const FAN_OUT: u32 = 1 << 11;
+    /// Somebody may want to know of lookups of missing keys: every command is looked after by itself.
+    pub const KEY_MISS: u32 = 1 << 12;
+    /// The keys that it reads are remembered.
+    pub const TRACKING: u32 = 1 << 13;
 
     /// What was asked when a request was put off, and does not matter any more when EXEC comes to it.
-    pub const PASSED_BY_EXEC: u32 = REPLY_SKIP_NEXT | PAUSED | CLOSING | LOADING | DISK_ERROR;
+    pub const PASSED_BY_EXEC: u32 = REPLY_SKIP_NEXT | PAUSED | CLOSING | LOADING | DISK_ERROR | FAN_OUT;
 }
 
 /// The state of a client that commands see and change.
@@ -156,6 +173,10 @@ impl Client {
             idle_transaction: None,
             watched: HashTable::new(),
             dirty: false,
+            fanned_out: false,
+            subscriber: None,
+            subscription_bytes: 0,
+            tracking: None,
             gathered: false,
             ready: false,
             unread: false,
@@ -181,6 +202,8 @@ impl Client {
             + self.transaction.as_ref().map_or(0, |transaction| transaction.memory_bytes())
             + self.idle_transaction.as_ref().map_or(0, |transaction| transaction.memory_bytes())
             + self.watched.iter().map(WatchedKey::memory_bytes).sum::<usize>()
+            + self.subscription_bytes
+            + self.tracking.as_ref().map_or(0, |tracking| tracking.memory_bytes())
             + session.addr.capacity()
             + session.laddr.capacity()
             + session.name.capacity()

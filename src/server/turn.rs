@@ -14,6 +14,7 @@ use crate::config::ShutdownFlags;
 use crate::reactor::{self, Flushed, Listener, Received, Stream, Ticker, Waker};
 use crate::server::engine::{BATCH_MAX, Engine};
 use crate::server::network::{FIRST_LISTENER, Network, SIGNALS, TICK, WAKE};
+use crate::server::pubsub::FAN_OUT_SENDS;
 use crate::server::shutdown::ShutdownRequest;
 use crate::server::stall::Phase;
 use crate::server::start::Signals;
@@ -147,6 +148,7 @@ impl Server {
         let engine = &self.engine;
         let is_behind =
             self.expiry_behind || self.persistence_behind || !engine.keyspace.observers.pending().is_empty();
+        let is_behind = is_behind || engine.pubsub.is_behind() || engine.is_tracking_table_full();
         let is_accepting = !engine.network.unfinished.is_empty();
         if !engine.ready.is_empty() || !engine.dirty.is_empty() || is_behind || is_accepting {
             return Some(Duration::ZERO);
@@ -306,37 +308,29 @@ impl Server {
     fn flush(&mut self) {
         let engine = &mut self.engine;
         let mut dirty = std::mem::take(&mut engine.dirty);
-        engine.recorder.turn.sends = dirty.len() as u32;
+        let mut sends = dirty.len();
         let mut sent_bytes = 0;
         for key in dirty.drain(..) {
             if sent_bytes >= TURN_BYTES {
                 engine.dirty.push(key);
                 continue;
             }
-            let client = &mut engine.clients[key];
-            client.dirty = false;
-            if client.output.is_empty() {
-                continue;
+            engine.clients[key].dirty = false;
+            sent_bytes += send(engine, key);
+        }
+        // Subscribers come after those who asked something in this turn, and not all of them in one turn.
+        for _ in 0..FAN_OUT_SENDS {
+            if sent_bytes >= TURN_BYTES {
+                break;
             }
-            let waiting = client.output.queued_bytes();
-            let flushed = reactor::flush(&mut client.stream, &mut client.output);
-            sent_bytes += (waiting - client.output.queued_bytes()) as u64;
-            engine.stats.writes += 1;
-            match flushed {
-                Flushed::All => {
-                    client.output.settle(&mut engine.pool);
-                    if client.session.close_after_reply {
-                        engine.close(key);
-                    }
-                }
-                Flushed::More => {
-                    engine.mark_dirty(key);
-                    engine.check_output_limit(key);
-                }
-                Flushed::Partly => engine.check_output_limit(key),
-                Flushed::Closed => engine.close(key),
+            let Some((key, id)) = engine.pubsub.fan_out.pop_front() else { break };
+            if engine.is_client(key, id) {
+                engine.clients[key].fanned_out = false;
+                sent_bytes += send(engine, key);
+                sends += 1;
             }
         }
+        engine.recorder.turn.sends = sends as u32;
         engine.stats.net_output_bytes += sent_bytes;
         if engine.dirty.is_empty() {
             engine.dirty = dirty;
@@ -366,6 +360,37 @@ impl Server {
                 self.accept(listener);
             }
         }
+        if self.engine.pubsub.is_behind() {
+            self.engine.pubsub.leave_slice();
+        }
         self.engine.remove_closed();
     }
+}
+
+/// Sends what waits for a client, or a part of it; how many bytes.
+#[inline(always)]
+fn send(engine: &mut Engine, key: usize) -> u64 {
+    let client = &mut engine.clients[key];
+    if client.output.is_empty() {
+        return 0;
+    }
+    let waiting = client.output.queued_bytes();
+    let flushed = reactor::flush(&mut client.stream, &mut client.output);
+    let sent_bytes = (waiting - client.output.queued_bytes()) as u64;
+    engine.stats.writes += 1;
+    match flushed {
+        Flushed::All => {
+            client.output.settle(&mut engine.pool);
+            if client.session.close_after_reply {
+                engine.close(key);
+            }
+        }
+        Flushed::More => {
+            engine.mark_dirty(key);
+            engine.check_output_limit(key);
+        }
+        Flushed::Partly => engine.check_output_limit(key),
+        Flushed::Closed => engine.close(key),
+    }
+    sent_bytes
 }

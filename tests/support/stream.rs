@@ -58,11 +58,11 @@ pub struct Generator {
 }
 
 impl Generator {
-    fn new(profile: &'static Profile, random: Random) -> Generator {
+    pub fn new(profile: &'static Profile, random: Random) -> Generator {
         Generator { profile, random, total_weight: profile.forms.iter().map(|form| form.1).sum(), deadlines: 0 }
     }
 
-    fn command(&mut self) -> Command {
+    pub fn command(&mut self) -> Command {
         let mut at = self.random.below(self.total_weight);
         let mut form = "";
         for (candidate, weight) in self.profile.forms {

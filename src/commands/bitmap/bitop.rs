@@ -80,9 +80,9 @@ fn bitop(args: &mut Args<'_>, db: &mut Writer<'_>, reply: &mut Reply<'_>) -> Com
     reply.len(result.len());
     if !result.is_empty() {
         db.set(destination, NewValue::Raw(Arc::new(result)), Ttl::Clear);
-        db.notify(Event::string("set"), destination);
-    } else if db.delete(destination) {
-        db.notify(Event::DEL, destination);
+        db.notify(Event::SET, destination);
+    } else {
+        db.delete_and_tell(destination);
     }
     Ok(())
 }

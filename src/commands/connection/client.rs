@@ -1,6 +1,8 @@
 //! CLIENT: the container, and its help.
 
-use super::{OWN_ACL, client_kill, client_list, client_name, client_pause, client_reply, client_unblock};
+use super::{
+    OWN_ACL, client_kill, client_list, client_name, client_pause, client_reply, client_tracking, client_unblock,
+};
 use crate::commands::{Acl, Args, Command, CommandResult, Flags, Group, Reply, Run};
 
 pub(super) static CLIENT: Command = Command {
@@ -13,7 +15,9 @@ pub(super) static CLIENT: Command = Command {
     since: "2.4.0",
     complexity: "Depends on subcommand.",
     subcommands: &[
+        &client_tracking::CACHING,
         &client_name::GETNAME,
+        &client_tracking::GETREDIR,
         &HELP,
         &client_name::ID,
         &client_list::INFO,
@@ -25,6 +29,8 @@ pub(super) static CLIENT: Command = Command {
         &client_reply::REPLY,
         &client_name::SETINFO,
         &client_name::SETNAME,
+        &client_tracking::TRACKING,
+        &client_tracking::TRACKINGINFO,
         &client_unblock::UNBLOCK,
         &client_pause::UNPAUSE,
     ],
@@ -45,6 +51,10 @@ static HELP: Command = Command {
 
 const HELP_LINES: &[&str] = &[
     "CLIENT <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
+    "CACHING (YES|NO)",
+    "    Track, or do not track, what the next command reads (OPTIN, OPTOUT).",
+    "GETREDIR",
+    "    The number of the connection that invalidations are redirected to.",
     "GETNAME",
     "    The name of this connection.",
     "ID",
@@ -87,6 +97,11 @@ const HELP_LINES: &[&str] = &[
     "    Say what the client library is called (LIB-NAME) and its version (LIB-VER).",
     "SETNAME <name>",
     "    Give this connection a name.",
+    "TRACKING (ON|OFF) [REDIRECT <client-id>] [BCAST] [PREFIX <prefix> [...]]",
+    "         [OPTIN] [OPTOUT] [NOLOOP]",
+    "    Tell this connection of changes of keys that it has read, or whose names begin so.",
+    "TRACKINGINFO",
+    "    How this connection tracks.",
     "UNBLOCK <client-id> [TIMEOUT|ERROR]",
     "    End the waiting of a connection in a blocking command.",
     "UNPAUSE",

@@ -75,6 +75,7 @@ fn hello(args: &mut Args<'_>, engine: &mut Engine, key: usize) -> CommandResult 
         session.version = version;
     }
     let id = session.id as i64;
+    engine.refresh_subscribed(key);
     let mut reply = engine.reply(key);
     let proto = if reply.is_resp3() { 3 } else { 2 };
     reply.map(7);

@@ -8,6 +8,7 @@ mod client_list;
 mod client_name;
 mod client_pause;
 mod client_reply;
+mod client_tracking;
 mod client_unblock;
 mod hello;
 mod ping;

@@ -35,9 +35,9 @@ pub(super) static UNLINK: Command = Command {
 };
 
 fn del(args: &mut Args<'_>, db: &mut Writer<'_>, reply: &mut Reply<'_>) -> CommandResult {
-    let mut deleted = usize::from(db.delete(args.key(1)));
+    let mut deleted = usize::from(db.delete_and_tell(args.key(1)));
     for bytes in args.from(2) {
-        deleted += usize::from(db.delete(db.key(bytes)));
+        deleted += usize::from(db.delete_and_tell(db.key(bytes)));
     }
     reply.len(deleted);
     Ok(())

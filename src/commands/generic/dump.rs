@@ -116,9 +116,7 @@ fn restore(args: &mut Args<'_>, db: &mut Writer<'_>, reply: &mut Reply<'_>) -> C
         && deadline_ms < db.now_ms()
     {
         // It would be gone at once; what was there is.
-        if db.delete(key) {
-            db.notify(Event::DEL, key);
-        }
+        db.delete_and_tell(key);
         reply.ok();
         return Ok(());
     }

@@ -4,7 +4,7 @@ use crate::commands::{
     Acl, Arg, ArgKind, Args, Command, CommandError, CommandResult, Flags, Group, KeyFlags, KeySpec, Reply, Run,
     quotable,
 };
-use crate::keyspace::{Entry, Writer};
+use crate::keyspace::{Entry, Event, Writer};
 
 const FLAGS: Flags = Flags::WRITE.union(Flags::FAST);
 const ACL: Acl = Acl::KEYSPACE.union(Acl::WRITE).union(Acl::FAST);
@@ -159,10 +159,13 @@ fn set_deadline(
         return Ok(());
     }
     if deadline_ms <= db.now_ms() {
-        db.delete(key);
+        db.delete_and_tell(key);
         db.propagate(&[b"DEL", key.bytes]);
-    } else if db.set_deadline(key, Some(deadline_ms)) {
-        db.propagate(&[b"PEXPIREAT", key.bytes, itoa::Buffer::new().format(deadline_ms).as_bytes()]);
+    } else {
+        if db.set_deadline(key, Some(deadline_ms)) {
+            db.propagate(&[b"PEXPIREAT", key.bytes, itoa::Buffer::new().format(deadline_ms).as_bytes()]);
+        }
+        db.notify(Event::EXPIRE, key);
     }
     reply.int(1);
     Ok(())
@@ -185,6 +188,9 @@ pub(super) static PERSIST: Command = Command {
 fn persist(args: &mut Args<'_>, db: &mut Writer<'_>, reply: &mut Reply<'_>) -> CommandResult {
     let key = args.key(1);
     let removed = db.find(key).is_some() && db.set_deadline(key, None);
+    if removed {
+        db.notify(Event::PERSIST, key);
+    }
     reply.int(i64::from(removed));
     Ok(())
 }

@@ -24,7 +24,7 @@ const TIPS: &[&str] = &["nondeterministic_output"];
 
 /// The entry at argument 2; None if there is none, and null has been answered.
 fn find<'a>(args: &Args<'_>, view: &View<'a>, reply: &mut Reply<'_>) -> Option<&'a Entry> {
-    let entry = view.probe(view.key(args.get(2)));
+    let entry = view.inspect(view.key(args.get(2)));
     if entry.is_none() {
         reply.null();
     }

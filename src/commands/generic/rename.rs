@@ -3,7 +3,7 @@
 use crate::commands::{
     Acl, Arg, Args, Command, CommandError, CommandResult, Flags, Group, KeyFlags, KeySpec, Reply, Run,
 };
-use crate::keyspace::Writer;
+use crate::keyspace::{Event, Key, Writer};
 
 const SAME: CommandError = CommandError::new("ERR source and destination objects are the same");
 
@@ -28,6 +28,9 @@ fn rename(args: &mut Args<'_>, db: &mut Writer<'_>, reply: &mut Reply<'_>) -> Co
     let there = if from.bytes == to.bytes { db.exists(from) } else { db.rename(from, to) };
     if !there {
         return Err(CommandError::NO_SUCH_KEY);
+    }
+    if from.bytes != to.bytes {
+        tell_renamed(db, from, to);
     }
     reply.ok();
     Ok(())
@@ -56,8 +59,16 @@ fn renamenx(args: &mut Args<'_>, db: &mut Writer<'_>, reply: &mut Reply<'_>) -> 
         return Err(CommandError::NO_SUCH_KEY);
     }
     let renamed = !db.exists(to) && db.rename(from, to);
+    if renamed {
+        tell_renamed(db, from, to);
+    }
     reply.int(i64::from(renamed));
     Ok(())
+}
+
+fn tell_renamed(db: &mut Writer<'_>, from: Key<'_>, to: Key<'_>) {
+    db.notify(Event::generic("rename_from"), from);
+    db.notify(Event::generic("rename_to"), to);
 }
 
 pub(super) static MOVE: Command = Command {
@@ -80,6 +91,10 @@ fn move_to(args: &mut Args<'_>, db: &mut Writer<'_>, reply: &mut Reply<'_>) -> C
     }
     let key = args.key(1);
     let moved = db.exists(key) && !db.of_db(target).exists(key) && db.move_to(key, target);
+    if moved {
+        db.notify(Event::generic("move_from"), key);
+        db.of_db(target).notify(Event::generic("move_to"), key);
+    }
     reply.int(i64::from(moved));
     Ok(())
 }
@@ -128,6 +143,9 @@ fn copy(args: &mut Args<'_>, db: &mut Writer<'_>, reply: &mut Reply<'_>) -> Comm
     }
     let there = db.view().find(from).is_some();
     let copied = there && (replace || !db.of_db(target).exists(to)) && db.copy_to(from, target, to);
+    if copied {
+        db.of_db(target).notify(Event::generic("copy_to"), to);
+    }
     reply.int(i64::from(copied));
     Ok(())
 }

@@ -34,6 +34,7 @@ fn flushall(args: &mut Args<'_>, writer: &mut Writer<'_>, reply: &mut Reply<'_>)
     for db in 0..writer.databases() {
         writer.flush(db);
     }
+    writer.flushed();
     reply.ok();
     Ok(())
 }
@@ -56,6 +57,7 @@ pub(super) static FLUSHDB: Command = Command {
 fn flushdb(args: &mut Args<'_>, writer: &mut Writer<'_>, reply: &mut Reply<'_>) -> CommandResult {
     check_modifier(args)?;
     writer.flush(writer.db_index());
+    writer.flushed();
     reply.ok();
     Ok(())
 }

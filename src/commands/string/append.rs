@@ -5,10 +5,13 @@ use std::sync::Arc;
 use crate::commands::{
     Acl, Arg, Args, Command, CommandError, CommandResult, Flags, Group, KeyFlags, KeySpec, Reply, Run,
 };
-use crate::keyspace::{Key, NewValue, Ttl, Writer};
+use crate::keyspace::{Event, Key, NewValue, Ttl, Writer};
 
 /// Zeroes up to this many bytes are written; more of them come from the system as they are touched.
 const ZEROED_MAX: usize = 64 * 1024;
+
+const APPENDED: Event = Event::string("append");
+const RANGE_SET: Event = Event::string("setrange");
 
 pub(super) static APPEND: Command = Command {
     name: "append",
@@ -32,7 +35,9 @@ fn append(args: &mut Args<'_>, db: &mut Writer<'_>, reply: &mut Reply<'_>) -> Co
     let Some(mut value) = db.string(key).map_err(|_| CommandError::WRONG_TYPE)? else {
         let (hash, len) = (args.key_hash(), added.len());
         let (key, value) = args.key_and_value(1, 2);
-        db.set(Key::with_hash(key, hash), value, Ttl::Clear);
+        let key = Key::with_hash(key, hash);
+        db.set(key, value, Ttl::Clear);
+        db.notify(APPENDED, key);
         reply.len(len);
         return Ok(());
     };
@@ -44,6 +49,7 @@ fn append(args: &mut Args<'_>, db: &mut Writer<'_>, reply: &mut Reply<'_>) -> Co
         bytes.len()
     });
     reply.len(appended.map_err(|_| CommandError::WRONG_TYPE)?);
+    db.notify(APPENDED, key);
     Ok(())
 }
 
@@ -80,6 +86,7 @@ fn setrange(args: &mut Args<'_>, db: &mut Writer<'_>, reply: &mut Reply<'_>) -> 
         let mut bytes = vec![0; end];
         bytes[offset..].copy_from_slice(part);
         db.set(key, NewValue::Raw(Arc::new(bytes)), Ttl::Clear);
+        db.notify(RANGE_SET, key);
         reply.len(end);
         return Ok(());
     }
@@ -95,5 +102,6 @@ fn setrange(args: &mut Args<'_>, db: &mut Writer<'_>, reply: &mut Reply<'_>) -> 
         bytes.len()
     });
     reply.len(changed.map_err(|_| CommandError::WRONG_TYPE)?);
+    db.notify(RANGE_SET, key);
     Ok(())
 }

@@ -128,7 +128,7 @@ fn delex(args: &mut Args<'_>, db: &mut Writer<'_>, reply: &mut Reply<'_>) -> Com
             }
         }
     };
-    let is_deleted = deletes && db.delete(key);
+    let is_deleted = deletes && db.delete_and_tell(key);
     if is_deleted {
         db.propagate(&[b"DEL", key.bytes]);
     }

@@ -8,7 +8,7 @@ use crate::commands::{
     Acl, Arg, Args, BeginSearch, Command, CommandError, CommandResult, FindKeys, Flags, Group, KeyFlags, KeySpec,
     Reply, Run,
 };
-use crate::keyspace::{Key, StringBytes, Ttl, ValueRef, View, Writer};
+use crate::keyspace::{Event, Key, StringBytes, Ttl, ValueRef, View, Writer};
 
 pub(super) static GET: Command = Command {
     name: "get",
@@ -70,7 +70,7 @@ pub(super) static GETDEL: Command = Command {
 fn getdel(args: &mut Args<'_>, db: &mut Writer<'_>, reply: &mut Reply<'_>) -> CommandResult {
     let key = args.key(1);
     if reply_value(&db.view(), key, reply)? {
-        db.delete(key);
+        db.delete_and_tell(key);
     }
     Ok(())
 }
@@ -119,16 +119,18 @@ fn getex(args: &mut Args<'_>, db: &mut Writer<'_>, reply: &mut Reply<'_>) -> Com
         Ttl::Clear => {
             if db.set_deadline(key, None) {
                 db.propagate(&[b"PERSIST", key.bytes]);
+                db.notify(Event::PERSIST, key);
             }
         }
         Ttl::At(deadline_ms) if deadline_ms <= now_ms => {
-            db.delete(key);
+            db.delete_and_tell(key);
             db.propagate(&[b"DEL", key.bytes]);
         }
         Ttl::At(deadline_ms) => {
             if db.set_deadline(key, Some(deadline_ms)) {
                 db.propagate(&[b"PEXPIREAT", key.bytes, itoa::Buffer::new().format(deadline_ms).as_bytes()]);
             }
+            db.notify(Event::EXPIRE, key);
         }
     }
     Ok(())

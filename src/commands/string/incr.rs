@@ -7,7 +7,7 @@ use crate::base::number;
 use crate::commands::{
     Acl, Arg, ArgKind, Args, Command, CommandError, CommandResult, Flags, Group, KeyFlags, KeySpec, Reply, Run,
 };
-use crate::keyspace::{EMBEDDED_MAX, Entry, Key, NewValue, Ttl, ValueRef, Writer};
+use crate::keyspace::{EMBEDDED_MAX, Entry, Event, Key, NewValue, Ttl, ValueRef, Writer};
 
 const FLAGS: Flags = Flags::WRITE.union(Flags::DENYOOM).union(Flags::FAST);
 const ACL: Acl = Acl::WRITE.union(Acl::STRING).union(Acl::FAST);
@@ -88,9 +88,13 @@ fn add(args: &Args<'_>, db: &mut Writer<'_>, reply: &mut Reply<'_>, increment: i
     let sum = db.change_int(args.key(1), |value| {
         int_of(value)?.checked_add(increment).ok_or(CommandError::new("ERR increment or decrement would overflow"))
     })?;
+    db.notify(INCREMENTED, args.key(1));
     reply.int(sum);
     Ok(())
 }
+
+pub(super) const INCREMENTED: Event = Event::string("incrby");
+pub(super) const INCREMENTED_BY_FLOAT: Event = Event::string("incrbyfloat");
 
 /// The integer that a value is; none is 0.
 #[inline]
@@ -127,6 +131,7 @@ fn incrbyfloat(args: &mut Args<'_>, db: &mut Writer<'_>, reply: &mut Reply<'_>) 
     store_text(db, key, &text, Ttl::Keep);
     // The sum may depend on how a machine adds.
     db.propagate(&[b"SET", key.bytes, text.as_bytes(), b"KEEPTTL"]);
+    db.notify(INCREMENTED_BY_FLOAT, key);
     reply.bulk_str(&text);
     Ok(())
 }

@@ -1,13 +1,13 @@
 //! INCREX: a counter with bounds and a time to live, in one command.
 
 use super::expiry::{EX, EXAT, Expiry, PERSIST, PX, PXAT, Repeat};
-use super::incr::{int_of, long_double_of, store_text};
+use super::incr::{INCREMENTED, INCREMENTED_BY_FLOAT, int_of, long_double_of, store_text};
 use super::set::propagate_set;
 use crate::base::long_double::LongDouble;
 use crate::commands::{
     Acl, Arg, ArgKind, Args, Command, CommandError, CommandResult, Flags, Group, KeyFlags, KeySpec, Reply, Run,
 };
-use crate::keyspace::{Entry, Key, NewValue, Ttl, Writer};
+use crate::keyspace::{Entry, Event, Key, NewValue, Ttl, Writer};
 
 pub(super) static INCREX: Command = Command {
     name: "increx",
@@ -130,6 +130,7 @@ fn increx_by_int(args: &Args<'_>, options: &Options, db: &mut Writer<'_>, reply:
     if let Some(ttl) = ttl_to_set(db, key, options, ttl) {
         propagate_set(db, key.bytes, itoa::Buffer::new().format(new).as_bytes(), ttl);
         db.set(key, NewValue::Int(new), ttl);
+        tell(db, key, INCREMENTED, ttl);
     }
     reply.array(2);
     reply.int(new);
@@ -179,11 +180,20 @@ fn increx_by_float(
         let text = new.to_decimal();
         propagate_set(db, key.bytes, text.as_bytes(), ttl);
         store_text(db, key, &text, ttl);
+        tell(db, key, INCREMENTED_BY_FLOAT, ttl);
     }
     reply.array(2);
     put_float(reply, new);
     put_float(reply, added);
     Ok(())
+}
+
+fn tell(db: &mut Writer<'_>, key: Key<'_>, event: Event, ttl: Ttl) {
+    db.notify(event, key);
+    match ttl {
+        Ttl::At(_) => db.notify(Event::EXPIRE, key),
+        Ttl::Clear | Ttl::Keep => {}
+    }
 }
 
 /// What is to become of the deadline when the new value is set. None: it is not to be set, for the deadline has passed already; the
@@ -194,7 +204,7 @@ fn ttl_to_set(db: &mut Writer<'_>, key: Key<'_>, options: &Options, ttl: Ttl) ->
         return Some(Ttl::Keep);
     }
     if deadline_ms <= db.now_ms() {
-        db.delete(key);
+        db.delete_and_tell(key);
         db.propagate(&[b"DEL", key.bytes]);
         return None;
     }

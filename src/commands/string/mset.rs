@@ -1,7 +1,7 @@
 //! Setting several keys at once: MSET, MSETNX, MSETEX.
 
 use super::expiry::{EX, EXAT, Expiry, KEEPTTL, PX, PXAT, Repeat};
-use super::set::propagate_set;
+use super::set::{propagate_set, set_and_tell};
 use crate::commands::{
     Acl, Arg, Args, BeginSearch, Command, CommandError, CommandResult, FindKeys, Flags, Group, KeyFlags, KeySpec,
     Reply, Run,
@@ -154,7 +154,7 @@ fn store(args: &mut Args<'_>, start: usize, end: usize, db: &mut Writer<'_>, ttl
                 propagate_set(db, args.get(index), args.get(index + 1), ttl);
             }
             let (key, value) = args.key_and_value(index, index + 1);
-            db.set(Key::with_hash(key, hash), value, ttl);
+            set_and_tell(db, Key::with_hash(key, hash), value, ttl);
         }
     }
 }

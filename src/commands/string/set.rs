@@ -8,7 +8,7 @@ use crate::commands::{
     Acl, Arg, Args, BeginSearch, Command, CommandError, CommandResult, FindKeys, Flags, Group, KeyFlags, KeySpec,
     Reply, Run,
 };
-use crate::keyspace::{Key, NewValue, Ttl, Writer};
+use crate::keyspace::{Event, Key, NewValue, Ttl, Writer};
 
 pub(super) static SET: Command = Command {
     name: "set",
@@ -59,7 +59,11 @@ pub(super) static SET: Command = Command {
 
 fn set(args: &mut Args<'_>, db: &mut Writer<'_>, reply: &mut Reply<'_>) -> CommandResult {
     match args.borrowed(2) {
-        Some(value) if args.len() == 3 => db.set(args.key(1), NewValue::string(value), Ttl::Clear),
+        Some(value) if args.len() == 3 => {
+            let key = args.key(1);
+            db.set(key, NewValue::string(value), Ttl::Clear);
+            db.notify(Event::SET, key);
+        }
         _ => return set_with_options(args, db, reply),
     }
     reply.ok();
@@ -164,7 +168,16 @@ fn store_until(args: &mut Args<'_>, value: usize, db: &mut Writer<'_>, deadline_
 fn store(args: &mut Args<'_>, value: usize, db: &mut Writer<'_>, ttl: Ttl) {
     let hash = args.key_hash();
     let (key, value) = args.key_and_value(1, value);
-    db.set(Key::with_hash(key, hash), value, ttl);
+    set_and_tell(db, Key::with_hash(key, hash), value, ttl);
+}
+
+/// Sets a key, and tells subscribers so.
+pub(super) fn set_and_tell(db: &mut Writer<'_>, key: Key<'_>, value: NewValue<'_>, ttl: Ttl) {
+    db.set(key, value, ttl);
+    db.notify(Event::SET, key);
+    if matches!(ttl, Ttl::At(_)) {
+        db.notify(Event::EXPIRE, key);
+    }
 }
 
 pub(super) static SETNX: Command = Command {

@@ -36,7 +36,7 @@ fn waiting(output: &Output) -> Vec<u8> {
 
 #[test]
 fn what_was_put_is_sent_in_order() {
-    let (mut overflows, mut wraps) = (0, 0);
+    let (mut overflows, mut wraps, mut firsts) = (0, 0, 0);
     for seed in 0..10 {
         println!("seed {seed}");
         let mut random = Random::new(seed);
@@ -45,7 +45,7 @@ fn what_was_put_is_sent_in_order() {
         let mut output = Output::default();
         let mut twin: VecDeque<u8> = VecDeque::new();
         for step in 0..1500 {
-            match random.below(12) {
+            match random.below(14) {
                 0..=5 => {
                     let len = match random.below(30) {
                         0 => RING_CAPACITY - 2 + random.below(4) as usize,
@@ -87,6 +87,18 @@ fn what_was_put_is_sent_in_order() {
                     output.sent(sent);
                     twin.drain(..sent);
                 }
+                11 => {
+                    let len = [0, 1, 60, 300, 20_000][random.below(5) as usize];
+                    let message = Arc::new(source.take(len));
+                    let shared = (random.below(3) > 0).then_some(&message);
+                    let is_muted = random.below(2) > 0;
+                    output.set_muted(is_muted);
+                    output.push(&message, shared, &mut pool);
+                    output.set_muted(false);
+                    firsts += Arc::strong_count(&message) - 1;
+                    twin.extend(message.iter());
+                }
+                12 => output.settle(&mut pool),
                 _ => {
                     output.settle(&mut pool);
                     output.attach(&mut pool);
@@ -109,6 +121,7 @@ fn what_was_put_is_sent_in_order() {
         assert_eq!((output.memory_bytes(), output.ring_bytes()), (0, 0), "an empty output holds no memory");
     }
     assert!(overflows > 1000 && wraps > 20, "{overflows} overflows, {wraps} around the end");
+    assert!(firsts > 20, "{firsts} messages that were not copied");
 }
 
 #[test]

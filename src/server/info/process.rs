@@ -71,8 +71,8 @@ pub(super) fn clients(engine: &mut Engine, text: &mut Text) {
     text.field("client_recent_max_input_buffer", engine.metrics.clients.input_max_bytes);
     text.field("client_recent_max_output_buffer", engine.metrics.clients.output_max_bytes);
     text.field("blocked_clients", engine.blocking.clients() + engine.postponed_clients());
-    text.field("tracking_clients", 0);
-    text.field("pubsub_clients", 0);
+    text.field("tracking_clients", engine.tracking.clients());
+    text.field("pubsub_clients", engine.pubsub.clients());
     text.field("watching_clients", 0);
     text.field("clients_in_timeout_table", engine.blocking.clients_with_deadline());
     text.field("total_watched_keys", 0);

@@ -2,6 +2,7 @@
 
 use super::Text;
 use crate::server::engine::Engine;
+use crate::server::pubsub::Topics;
 
 const NO_ID: &str = "0000000000000000000000000000000000000000";
 
@@ -100,9 +101,9 @@ pub(super) fn stats(engine: &mut Engine, text: &mut Text) {
     text.field("current_eviction_exceeded_time", 0);
     text.field("keyspace_hits", keyspace.hits.get());
     text.field("keyspace_misses", keyspace.misses.get());
-    text.field("pubsub_channels", 0);
-    text.field("pubsub_patterns", 0);
-    text.field("pubsubshard_channels", 0);
+    text.field("pubsub_channels", engine.pubsub.topics(Topics::Channels));
+    text.field("pubsub_patterns", engine.pubsub.topics(Topics::Patterns));
+    text.field("pubsubshard_channels", engine.pubsub.topics(Topics::ShardChannels));
     text.field("latest_fork_usec", 0);
     text.field("total_forks", 0);
     text.field("migrate_cached_sockets", 0);
@@ -114,9 +115,10 @@ pub(super) fn stats(engine: &mut Engine, text: &mut Text) {
     text.field("active_defrag_key_misses", 0);
     text.field("total_active_defrag_time", 0);
     text.field("current_active_defrag_time", 0);
-    text.field("tracking_total_keys", 0);
-    text.field("tracking_total_items", 0);
-    text.field("tracking_total_prefixes", 0);
+    let (tracked_keys, tracked_items) = engine.tracking.keys_and_items();
+    text.field("tracking_total_keys", tracked_keys);
+    text.field("tracking_total_items", tracked_items);
+    text.field("tracking_total_prefixes", engine.tracking.prefixes());
     text.field("unexpected_error_replies", 0);
     text.field("total_error_replies", stats.error_replies);
     text.field("dump_payload_sanitizations", 0);

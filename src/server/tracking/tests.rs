@@ -1,0 +1,125 @@
+//! Client-side caching without sockets: expiry, eviction from the table in slices, readers that are gone.
+
+use super::EVICT_SLICE;
+use crate::server::testing::EngineHarness;
+
+fn tracking(harness: &mut EngineHarness, options: &str) -> usize {
+    let client = harness.connect();
+    harness.line_as(client, "HELLO 3");
+    assert_eq!(harness.line_as(client, &format!("CLIENT TRACKING ON{options}")), "+OK\r\n");
+    client
+}
+
+fn invalidation(keys: &[&str]) -> String {
+    let keys: String = keys.iter().map(|key| format!("${}\r\n{key}\r\n", key.len())).collect::<String>();
+    format!(">2\r\n$10\r\ninvalidate\r\n*{}\r\n{keys}", keys.matches('$').count())
+}
+
+fn taken(harness: &mut EngineHarness, client: usize) -> String {
+    String::from_utf8(harness.take(client)).expect("text")
+}
+
+#[test]
+fn expiry_is_a_change() {
+    let mut harness = EngineHarness::new();
+    let reader = tracking(&mut harness, "");
+    let everybody = tracking(&mut harness, " BCAST PREFIX k");
+    harness.line("SET k1 v PX 10");
+    harness.line("SET other v PX 10");
+    taken(&mut harness, everybody);
+    harness.line_as(reader, "MGET k1 other");
+    harness.advance_ms(20);
+    harness.engine.keyspace.expire_slice(100);
+    harness.turn();
+    let told = taken(&mut harness, reader);
+    assert!(
+        told == invalidation(&["k1"]) + &invalidation(&["other"])
+            || told == invalidation(&["other"]) + &invalidation(&["k1"])
+    );
+    assert_eq!(taken(&mut harness, everybody), invalidation(&["k1"]));
+    assert_eq!(harness.engine.tracking.keys_and_items(), (0, 0));
+}
+
+#[test]
+fn own_changes_are_told_after_the_reply_or_not_at_all() {
+    let mut harness = EngineHarness::new();
+    let reader = tracking(&mut harness, "");
+    let aloof = tracking(&mut harness, " NOLOOP");
+    for client in [reader, aloof] {
+        harness.line_as(client, "GET k");
+    }
+    assert_eq!(harness.line_as(reader, "SET k v"), format!("+OK\r\n{}", invalidation(&["k"])));
+    assert_eq!(taken(&mut harness, aloof), invalidation(&["k"]));
+    for client in [reader, aloof] {
+        harness.line_as(client, "GET k");
+    }
+    assert_eq!(harness.line_as(aloof, "SET k v"), "+OK\r\n");
+    assert_eq!(taken(&mut harness, reader), invalidation(&["k"]));
+    // What was told is forgotten, for the one that was spared too.
+    assert_eq!(harness.engine.tracking.keys_and_items(), (0, 0));
+}
+
+#[test]
+fn the_keys_of_one_turn_are_broadcast_together() {
+    let mut harness = EngineHarness::new();
+    let client = tracking(&mut harness, " BCAST PREFIX a PREFIX b");
+    harness.line("MSET b2 v a1 v c v a0 v b1 v");
+    assert_eq!(taken(&mut harness, client), invalidation(&["a0", "a1"]) + &invalidation(&["b1", "b2"]));
+    harness.line_as(client, "CLIENT TRACKING OFF");
+    assert_eq!(harness.engine.tracking.prefixes(), 0);
+    harness.line("SET a v");
+    assert_eq!(taken(&mut harness, client), "");
+}
+
+#[test]
+fn a_table_that_is_too_large_shrinks_in_slices() {
+    const KEYS: usize = 1000;
+    let mut harness = EngineHarness::with_config(&[("tracking-table-max-keys", "0")]);
+    let reader = tracking(&mut harness, "");
+    for key in 0..KEYS {
+        harness.line_as(reader, &format!("GET key-{key}"));
+    }
+    assert_eq!(harness.engine.tracking.keys_and_items(), (KEYS, KEYS));
+    assert_eq!(harness.line("CONFIG SET tracking-table-max-keys 100"), "+OK\r\n");
+    assert_eq!(harness.engine.tracking.keys_and_items().0, KEYS - EVICT_SLICE);
+    for _ in 0..KEYS / EVICT_SLICE {
+        harness.turn();
+    }
+    assert_eq!(harness.engine.tracking.keys_and_items(), (100, 100));
+    assert_eq!(taken(&mut harness, reader).matches("invalidate").count(), KEYS - 100);
+}
+
+#[test]
+fn readers_that_are_gone_do_not_pile_up() {
+    let mut harness = EngineHarness::new();
+    for _ in 0..1000 {
+        let reader = tracking(&mut harness, "");
+        harness.line_as(reader, "GET k");
+        harness.engine.close(reader);
+        harness.engine.remove_closed();
+    }
+    let (keys, items) = harness.engine.tracking.keys_and_items();
+    assert_eq!(keys, 1);
+    assert!(items < 10, "{items}");
+    assert_eq!(harness.engine.tracking.clients(), 0);
+    // Nobody is left to be told, and another in the same place did not read it.
+    let newcomer = tracking(&mut harness, "");
+    harness.line("SET k v");
+    assert_eq!(taken(&mut harness, newcomer), "");
+}
+
+#[test]
+fn many_prefixes_of_one_client_are_checked_quickly() {
+    let mut harness = EngineHarness::new();
+    let client = harness.connect();
+    let line = |last: &str| {
+        let prefixes: String = (0..20_000).map(|n| format!(" PREFIX p{n:06}")).collect();
+        format!("CLIENT TRACKING ON BCAST{prefixes} PREFIX {last}")
+    };
+    let refused = harness.line_as(client, &line("p00"));
+    assert!(refused.starts_with("-ERR Prefix 'p000000' overlaps with another provided prefix 'p00'."), "{refused}");
+    assert_eq!(harness.line_as(client, &line("q")), "+OK\r\n");
+    assert_eq!(harness.engine.tracking.prefixes(), 20_001);
+    harness.engine.close(client);
+    assert_eq!(harness.engine.tracking.prefixes(), 0);
+}
