@@ -159,7 +159,7 @@ fn the_table_may_shrink_and_grow_during_the_walk() {
         let sink = Rc::new(RefCell::new(Collected::default()));
         let shared: SharedSink = sink.clone();
         assert!(harness.engine.keyspace.begin_snapshot(&shared));
-        let mut walk = |harness: &mut Harness, mut left: usize| {
+        let walk = |harness: &mut Harness, mut left: usize| {
             harness.engine.keyspace.walk_snapshot(&mut || {
                 left -= 1;
                 left > 0
