@@ -253,7 +253,6 @@ fn files_that_do_not_start() {
         ("tls-port 6380", "there is no TLS"),
         ("replicaof 127.0.0.1 6379", "there is no replication"),
         ("cluster-enabled yes", "there is no cluster mode"),
-        ("appendonly yes", "there is no append only file"),
     ];
     for (line, why) in same {
         for said in [Server::subject_refusal(line), Server::oracle_refusal(line)] {
