@@ -16,7 +16,9 @@ mod value;
 
 pub use directive::{Action, Directive, Effect, Kind, Mutability, TextRule};
 pub use load::{ConfigError, Note, compose, options_text};
-pub use settings::{BufferClass, BufferLimit, Guard, MaxmemoryPolicy, SavePoint, Settings, ShutdownFlags, Supervised};
+pub use settings::{
+    BufferClass, BufferLimit, ClientsLimit, Guard, MaxmemoryPolicy, SavePoint, Settings, ShutdownFlags, Supervised,
+};
 pub use table::DIRECTIVES;
 pub use value::Value;
 

@@ -152,7 +152,9 @@ pub static DIRECTIVES: &[Directive] = &[
     // Clients and memory.
     int("maxclients", 1, UINT_MAX, "10000").live(|s, v| s.maxclients = v.u32()).action(Action::MaxClients),
     memory("maxmemory", 0, u64::MAX, "0").live(|s, v| s.maxmemory = v.u64()).action(Action::MaxMemory),
-    special("maxmemory-clients", Kind::MemoryOrPercent, "0"),
+    special("maxmemory-clients", Kind::MemoryOrPercent, "0")
+        .live(|s, v| s.maxmemory_clients = v.clients_limit())
+        .action(Action::MaxMemoryClients),
     one_of(
         "maxmemory-policy",
         &[
@@ -160,16 +162,18 @@ pub static DIRECTIVES: &[Directive] = &[
             "volatile-lfu",
             "volatile-random",
             "volatile-ttl",
+            "volatile-lrm",
             "allkeys-lru",
             "allkeys-lfu",
             "allkeys-random",
+            "allkeys-lrm",
             "noeviction",
         ],
         "noeviction",
     )
     .live(|s, v| s.maxmemory_policy = MaxmemoryPolicy::ALL[v.index()]),
     int("maxmemory-samples", 1, INT_MAX, "5").live(|s, v| s.maxmemory_samples = v.u32()),
-    int("maxmemory-eviction-tenacity", 0, 100, "10"),
+    int("maxmemory-eviction-tenacity", 0, 100, "10").live(|s, v| s.maxmemory_eviction_tenacity = v.u32()),
     boolean("replica-ignore-maxmemory", "yes").alias("slave-ignore-maxmemory"),
     int("active-expire-effort", 1, 10, "1").live(|s, v| s.active_expire_effort = v.u32()),
     int("lfu-log-factor", 0, INT_MAX, "10").live(|s, v| s.lfu_log_factor = v.u32()),

@@ -28,6 +28,7 @@ pub struct Event {
 
 impl Event {
     pub const DEL: Event = Event { class: EventClass::GENERIC, name: "del" };
+    pub const EVICTED: Event = Event { class: EventClass::EVICTED, name: "evicted" };
     pub const HEXPIRED: Event = Event::hash("hexpired");
 
     pub const fn generic(name: &'static str) -> Event {

@@ -12,6 +12,7 @@ mod awaited;
 mod db;
 mod entry;
 mod event;
+mod eviction;
 mod expiry;
 mod hash;
 mod list;
@@ -27,14 +28,18 @@ mod writer;
 
 use std::cell::{Cell, RefCell};
 
+use crate::base::allocator;
 use crate::base::hash::KeyHasher;
 use crate::base::random::Random;
 use crate::config::MaxmemoryPolicy;
+
+use eviction::Evictor;
 
 pub use awaited::ReadyKey;
 pub use db::Db;
 pub use entry::{EMBEDDED_MAX, Entry, NewValue, Value, ValueRef};
 pub use event::{Event, EventClass};
+pub use eviction::Evicted;
 pub use hash::{FieldText, Hash};
 pub use list::{List, Side};
 pub use object::{Context, Kind, Object, Typed, WrongType};
@@ -66,6 +71,8 @@ pub struct Settings {
     pub bulk_max: usize,
     /// `maxmemory-policy`: whether the 24 bits are a clock or a counter.
     pub policy: MaxmemoryPolicy,
+    /// `maxmemory-samples`: keys that are looked at for each one that goes.
+    pub eviction_samples: usize,
     /// `lfu-log-factor`, `lfu-decay-time` (minutes).
     pub lfu_log_factor: u32,
     pub lfu_decay_time: u32,
@@ -97,6 +104,7 @@ impl Default for Settings {
         Settings {
             bulk_max: 512 * 1024 * 1024,
             policy: MaxmemoryPolicy::NoEviction,
+            eviction_samples: 5,
             lfu_log_factor: 10,
             lfu_decay_time: 1,
             lazy_user_flush: false,
@@ -117,6 +125,8 @@ pub struct KeyspaceStats {
     pub hits: Cell<u64>,
     pub misses: Cell<u64>,
     pub expired_keys: u64,
+    /// Keys that went because memory was short.
+    pub evicted_keys: u64,
     /// Fields of hashes.
     pub expired_subkeys: u64,
     /// Longest delay between a key's deadline and its removal by the wheel, milliseconds.
@@ -134,6 +144,7 @@ pub struct Keyspace {
     hasher: KeyHasher,
     random: RefCell<Random>,
     reclaimer: Reclaimer,
+    evictor: Evictor,
     /// Keys found expired by readers, which can't remove them: database and hash.
     expired_seen: RefCell<Vec<(usize, u64)>>,
     now_ms: i64,
@@ -158,6 +169,7 @@ impl Keyspace {
             hasher,
             random: RefCell::new(random),
             reclaimer: Reclaimer::default(),
+            evictor: Evictor::default(),
             expired_seen: RefCell::default(),
             now_ms,
             lru_clock: 0,
@@ -244,6 +256,18 @@ impl Keyspace {
     pub fn reset_stats(&mut self) {
         self.stats = KeyspaceStats::default();
         self.reclaimer.reset_stats();
+    }
+
+    /// Memory in use, bytes: by all that this thread has allocated, whatever for.
+    #[inline]
+    pub fn used_bytes(&self) -> usize {
+        usize::try_from(allocator::thread_bytes() + self.reclaimer.thread_bytes()).unwrap_or(0)
+    }
+
+    /// Memory in use without what has been let go of and only waits to be freed, bytes: what a limit is compared with.
+    #[inline]
+    pub fn kept_bytes(&self) -> usize {
+        self.used_bytes().saturating_sub(self.reclaimer.pending_bytes())
     }
 
     /// A number below `n`, which is not 0.

@@ -37,9 +37,12 @@ impl Engine {
             }
             Action::MaxClients => self.check_maxclients(),
             // Read where they are used.
-            Action::RequirePass | Action::Hz | Action::MaxMemory | Action::LatencyTracking | Action::SlowlogLength => {
-                Ok(())
-            }
+            Action::RequirePass
+            | Action::Hz
+            | Action::MaxMemory
+            | Action::MaxMemoryClients
+            | Action::LatencyTracking
+            | Action::SlowlogLength => Ok(()),
         }
     }
 

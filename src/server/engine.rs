@@ -17,6 +17,7 @@ use crate::reactor::{BufferPool, Stream};
 use crate::resp::request::{self, ArgRef, Limits, Prefix, Progress, ProtocolError};
 use crate::server::blocking::Blocking;
 use crate::server::info::Facts;
+use crate::server::memory::MemoryLimit;
 use crate::server::metrics::Metrics;
 use crate::server::network::Network;
 use crate::server::pause::Pause;
@@ -128,6 +129,8 @@ pub struct Engine {
     pub metrics: Metrics,
     pub(super) pause: Pause,
     pub(super) blocking: Blocking,
+    /// What `maxmemory` has come to.
+    pub memory: MemoryLimit,
     /// While a command runs that sees the whole engine, what the calling client's input holds.
     pub(super) detached_input: DetachedInput,
     pub limits: Limits,
@@ -172,6 +175,7 @@ impl Engine {
             metrics: Metrics::default(),
             pause: Pause::default(),
             blocking: Blocking::default(),
+            memory: MemoryLimit::default(),
             detached_input: DetachedInput::default(),
             limits: Limits { bulk_max: 512 * 1024 * 1024, authenticated: true },
             batch: Batch::default(),
@@ -197,6 +201,7 @@ impl Engine {
         self.keyspace.settings = Settings {
             bulk_max: usize::try_from(self.config.proto_max_bulk_len).unwrap_or(usize::MAX),
             policy: self.config.maxmemory_policy,
+            eviction_samples: self.config.maxmemory_samples as usize,
             lfu_log_factor: self.config.lfu_log_factor,
             lfu_decay_time: self.config.lfu_decay_time_min,
             lazy_user_flush: self.config.lazyfree_lazy_user_flush,
@@ -208,6 +213,8 @@ impl Engine {
             zset_max_listpack: pack_max(self.config.zset_max_listpack_entries, self.config.zset_max_listpack_value),
             hll_sparse_max_bytes: self.config.hll_sparse_max_bytes as usize,
         };
+        self.memory.set(self.config.maxmemory);
+        self.check_memory();
     }
 
     /// The loop ends after this turn.
@@ -546,6 +553,7 @@ impl Engine {
     pub fn run(&mut self) {
         self.end_pauses();
         self.end_waits();
+        self.check_memory();
         self.prefetch();
         self.execute();
         self.settle();

@@ -6,6 +6,7 @@
 
 use crate::commands::{Args, Command, CommandError, CommandId, Flags, quotable};
 use crate::server::engine::{Engine, UNKNOWN};
+use crate::server::memory::{Room, out_of_memory};
 use crate::server::session::gate;
 
 pub(super) enum Verdict {
@@ -44,6 +45,7 @@ type Gate = (u32, fn(&mut Engine, &Asked<'_>) -> Opinion);
 const GATES: &[Gate] = &[
     (gate::UNAUTHENTICATED, authentication),
     (gate::MULTI, no_multi),
+    (gate::MEMORY, memory),
     (gate::PAUSED, pause),
     (gate::MULTI, transaction),
 ];
@@ -93,6 +95,20 @@ fn no_multi(_engine: &mut Engine, asked: &Asked<'_>) -> Opinion {
         return Opinion::Refuse(CommandError::new("ERR Command not allowed inside a transaction"));
     }
     Opinion::Pass
+}
+
+fn memory(engine: &mut Engine, asked: &Asked<'_>) -> Opinion {
+    // What is put off takes memory too, whatever it is; that would have no end. Of EXEC what it is going to execute counts.
+    let is_put_off =
+        engine.clients[asked.key].session.gates & gate::MULTI != 0 && !asked.command.flags.contains(Flags::IN_MULTI);
+    if !is_put_off && !asked.flags.contains(Flags::DENYOOM) {
+        return Opinion::Pass;
+    }
+    match engine.make_room() {
+        Room::Enough => Opinion::Pass,
+        Room::Later => Opinion::Wait,
+        Room::None => Opinion::Refuse(out_of_memory()),
+    }
 }
 
 fn pause(engine: &mut Engine, asked: &Asked<'_>) -> Opinion {

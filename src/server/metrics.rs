@@ -1,7 +1,6 @@
 //! What is sampled: rates of the last seconds, peaks, and the sums over all clients, which are too many to be looked at in
 //! one turn. [`Engine::sample`] takes the samples, ten times a second.
 
-use crate::base::allocator;
 use crate::server::engine::Engine;
 
 /// Samples that a rate is the mean of.
@@ -10,8 +9,6 @@ const SAMPLES: usize = 16;
 const CLIENTS_ROUND: usize = 10;
 /// As many clients are looked at in each call, at least.
 const CLIENTS_MIN: usize = 200;
-/// Samples between two looks at the allocator, which collects its statistics from all arenas.
-const MEMORY_EVERY: u64 = 10;
 
 /// A counter's growth per second, over the last [`SAMPLES`] samples.
 #[derive(Default)]
@@ -52,7 +49,6 @@ pub struct Metrics {
     input_bytes: Rate,
     output_bytes: Rate,
     sampled_us: Option<u64>,
-    ticks: u64,
     /// Most memory that was in use at a sample, bytes.
     memory_peak_bytes: usize,
     /// Of the last complete round over the clients, and of the one that is going on.
@@ -106,10 +102,7 @@ impl Engine {
             metrics.output_bytes.sample(self.stats.net_output_bytes, elapsed_us);
         }
         metrics.sampled_us = Some(now_us);
-        if metrics.ticks.is_multiple_of(MEMORY_EVERY) {
-            metrics.memory_peak_bytes(allocator::stats().allocated);
-        }
-        metrics.ticks += 1;
+        metrics.memory_peak_bytes(self.keyspace.used_bytes());
         self.sample_clients();
     }
 

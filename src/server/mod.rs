@@ -9,6 +9,7 @@ mod housekeeping;
 pub mod info;
 mod limits;
 pub mod listen;
+mod memory;
 mod metrics;
 mod network;
 mod observe;

@@ -58,9 +58,11 @@ pub mod gate {
     pub const BLOCKED: u32 = 1 << 5;
     /// It has a transaction: its requests are put off until EXEC.
     pub const MULTI: u32 = 1 << 6;
+    /// More memory is in use than `maxmemory` allows.
+    pub const MEMORY: u32 = 1 << 7;
 
     /// What was asked when a request was put off, and does not matter any more when EXEC comes to it.
-    pub const PASSED_BY_EXEC: u32 = REPLY_SKIP_NEXT | PAUSED | CLOSING;
+    pub const PASSED_BY_EXEC: u32 = REPLY_SKIP_NEXT | PAUSED | CLOSING | MEMORY;
 }
 
 /// The state of a client that commands see and change.

@@ -226,10 +226,11 @@ impl Engine {
                     db: client.session.db,
                     no_touch: client.session.no_touch,
                     tells_between: false,
+                    ceiling_bytes: usize::MAX,
                 };
                 let mut reply = Reply::new(&mut client.output, client.session.version);
                 let frames = Frames { bytes, spilled: &[], owned, args };
-                index += on_data.run(&requests[index..], frames, &mut reply);
+                index += on_data.run::<false>(&requests[index..], frames, &mut reply);
             }
             let Some(request) = requests.get(index) else { break };
             timer.close(&self.clock, &mut self.registry, &mut self.stats);

@@ -116,7 +116,10 @@ impl Server {
     /// How long to sleep at most; None: until an event, of which the ticker has one soon.
     fn timeout(&self) -> Option<Duration> {
         let engine = &self.engine;
-        let is_behind = self.expiry_behind || !engine.keyspace.observers.pending().is_empty();
+        let is_behind = self.expiry_behind
+            || engine.memory.is_behind()
+            || engine.has_stopped_for_memory()
+            || !engine.keyspace.observers.pending().is_empty();
         if !engine.ready.is_empty() || !engine.dirty.is_empty() || is_behind {
             return Some(Duration::ZERO);
         }
@@ -296,6 +299,7 @@ impl Server {
     fn housekeep(&mut self) {
         let engine = &mut self.engine;
         self.expiry_behind = engine.keyspace.expire_slice(EXPIRE_BUDGET) == 0;
+        engine.evict_in_background();
         let now_ms = engine.keyspace.now_ms() as u64;
         if now_ms >= self.next_cron_ms {
             // A little less, so that a tick a little early is not one too few.

@@ -29,7 +29,7 @@ fn overhead_bytes(engine: &Engine) -> usize {
 
 pub(super) fn memory(engine: &mut Engine, text: &mut Text) {
     let allocator = allocator::stats();
-    let used = allocator.allocated;
+    let used = engine.used_bytes();
     let rss = resident_bytes();
     let peak = engine.metrics.memory_peak_bytes(used);
     let startup = engine.facts.startup_bytes;
@@ -74,7 +74,7 @@ pub(super) fn memory(engine: &mut Engine, text: &mut Text) {
     text.field("rss_overhead_bytes", rss as i64 - allocator.resident as i64);
     text.field("mem_fragmentation_ratio", ratio(rss, used));
     text.field("mem_fragmentation_bytes", rss as i64 - used as i64);
-    text.field("mem_not_counted_for_evict", 0);
+    text.field("mem_not_counted_for_evict", engine.uncounted_bytes());
     text.field("mem_replication_backlog", 0);
     text.field("mem_total_replication_buffers", 0);
     text.field("mem_clients_slaves", 0);

@@ -46,9 +46,12 @@ pub(super) fn stats(engine: &mut Engine, text: &mut Text) {
     text.field("expired_subkeys", keyspace.expired_subkeys);
     text.field("expired_keys", keyspace.expired_keys);
     text.field("expire_lag_max_ms", keyspace.expire_lag_max_ms);
-    text.field("evicted_keys", 0);
+    text.field("evicted_keys", keyspace.evicted_keys);
     text.field("evicted_clients", 0);
     text.field("evicted_scripts", 0);
+    let (exceeded_ms, exceeded_now_ms) = engine.memory.exceeded_ms(engine.clock.monotonic_ns());
+    text.field("total_eviction_exceeded_time", exceeded_ms);
+    text.field("current_eviction_exceeded_time", exceeded_now_ms);
     text.field("keyspace_hits", keyspace.hits.get());
     text.field("keyspace_misses", keyspace.misses.get());
     text.field("pubsub_channels", 0);
