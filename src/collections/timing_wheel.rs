@@ -26,6 +26,8 @@ const TICK_MAX: u64 = (1 << (SLOT_BITS * LEVELS as u32)) - 1;
 /// Records in a full chunk; a slot's first chunk grows up to it.
 const CHUNK: usize = 512;
 
+/// How far ahead [`TimingWheel::advance_ahead`] looks.
+const AHEAD: usize = 8;
 /// Slots that [`TimingWheel::first`] looks into.
 const FIRST_SLOTS_MAX: usize = 64;
 
@@ -127,6 +129,11 @@ impl TimingWheel {
         self.len == 0
     }
 
+    /// Records reached and not yet asked for.
+    pub fn due_len(&self) -> usize {
+        self.due.iter().map(Vec::len).sum()
+    }
+
     /// Memory held, bytes.
     pub fn memory_bytes(&self) -> usize {
         let slots = self.filed.slots.capacity() + self.unswept.slots.capacity();
@@ -168,10 +175,24 @@ impl TimingWheel {
     /// Moves time to `tick` and asks `due` for up to `budget` records on the way, slot by slot in the order of their ticks: the
     /// tick at which the record is really due (to be filed again if that has not come) or None to drop it. Returns the part of the
     /// budget that is left; 0 means that time may not have come to `tick` yet and the call should be repeated.
-    pub fn advance(&mut self, tick: u64, mut budget: usize, mut due: impl FnMut(u64) -> Option<u64>) -> usize {
+    pub fn advance(&mut self, tick: u64, budget: usize, due: impl FnMut(u64) -> Option<u64>) -> usize {
+        self.advance_ahead(tick, budget, |_| {}, due)
+    }
+
+    /// The same; `ahead` is told of most records a little before `due` is asked for them.
+    pub fn advance_ahead(
+        &mut self,
+        tick: u64,
+        mut budget: usize,
+        mut ahead: impl FnMut(u64),
+        mut due: impl FnMut(u64) -> Option<u64>,
+    ) -> usize {
         loop {
             while let Some(chunk) = self.due.last_mut() {
                 while let Some(record) = chunk.pop() {
+                    if let Some(&later) = chunk.len().checked_sub(AHEAD).and_then(|at| chunk.get(at)) {
+                        ahead(later);
+                    }
                     if budget == 0 {
                         chunk.push(record);
                         return 0;

@@ -151,9 +151,15 @@ impl Db {
         Some(self.removed(key.hash, entry))
     }
 
-    /// Removes the key with exactly this hash.
-    pub(super) fn remove_hashed(&mut self, hash: u64, hasher: &KeyHasher) -> Option<Entry> {
-        let entry = self.table.remove(hash, |entry| hasher.hash(entry.key()) == hash, ByKey(hasher))?;
+    /// Removes the key with exactly this hash, if it is one that is meant.
+    pub(super) fn remove_hashed(
+        &mut self,
+        hash: u64,
+        hasher: &KeyHasher,
+        is_meant: impl Fn(&Entry) -> bool,
+    ) -> Option<Entry> {
+        let is_it = |entry: &Entry| is_meant(entry) && hasher.hash(entry.key()) == hash;
+        let entry = self.table.remove(hash, is_it, ByKey(hasher))?;
         Some(self.removed(hash, entry))
     }
 

@@ -114,7 +114,9 @@ impl Keyspace {
 
     /// Removes a key that nobody asked to remove: whoever keeps a copy of the keyspace is to be told so here.
     fn remove_evicted(&mut self, db: usize, hash: u64) -> bool {
-        let Some(entry) = self.dbs[db].remove_hashed(hash, &self.hasher) else { return false };
+        let is_volatile = self.settings.policy.is_volatile();
+        let may_go = |entry: &Entry| !is_volatile || entry.deadline_ms().is_some();
+        let Some(entry) = self.dbs[db].remove_hashed(hash, &self.hasher, may_go) else { return false };
         self.stats.evicted_keys += 1;
         let key = Key { bytes: entry.key(), hash };
         self.observers.changed(db, key);

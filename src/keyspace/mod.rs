@@ -15,6 +15,7 @@ mod event;
 mod eviction;
 mod expiry;
 mod hash;
+mod lag;
 mod list;
 mod lru;
 mod object;
@@ -41,6 +42,7 @@ pub use entry::{EMBEDDED_MAX, Entry, NewValue, Value, ValueRef};
 pub use event::{Event, EventClass};
 pub use eviction::Evicted;
 pub use hash::{FieldText, Hash};
+pub use lag::Lags;
 pub use list::{List, Side};
 pub use object::{Context, Kind, Object, Typed, WrongType};
 pub use observers::{Invalidation, Notification, Observers, Pending};
@@ -129,8 +131,11 @@ pub struct KeyspaceStats {
     pub evicted_keys: u64,
     /// Fields of hashes.
     pub expired_subkeys: u64,
-    /// Longest delay between a key's deadline and its removal by the wheel, milliseconds.
-    pub expire_lag_max_ms: u64,
+    /// Delays between the deadlines of keys and fields and their removal.
+    pub expire_lags: Lags,
+    /// Slices of expiry that ended because their time was over, and the time of all.
+    pub expire_time_cap_reached: u64,
+    pub expire_ns: u64,
 }
 
 /// So many small keys, with their table, fit into a core's own cache of a megabyte.

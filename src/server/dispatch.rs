@@ -209,6 +209,7 @@ impl Engine {
     /// A client with replies is flushed at the end of the turn; one without needs no ring.
     #[inline]
     pub(super) fn after_replies(&mut self, key: usize) {
+        self.count_client(key);
         let client = &mut self.clients[key];
         if client.output.is_empty() {
             client.output.settle(&mut self.pool);

@@ -16,6 +16,7 @@ use crate::keyspace::{EventClass, Keyspace, PackMax, Settings};
 use crate::reactor::{BufferPool, Stream};
 use crate::resp::request::{self, ArgRef, Limits, Prefix, Progress, ProtocolError};
 use crate::server::blocking::Blocking;
+use crate::server::client_eviction::ClientMemory;
 use crate::server::info::Facts;
 use crate::server::memory::MemoryLimit;
 use crate::server::metrics::Metrics;
@@ -131,6 +132,7 @@ pub struct Engine {
     pub(super) blocking: Blocking,
     /// What `maxmemory` has come to.
     pub memory: MemoryLimit,
+    pub(super) client_memory: ClientMemory,
     /// While a command runs that sees the whole engine, what the calling client's input holds.
     pub(super) detached_input: DetachedInput,
     pub limits: Limits,
@@ -176,6 +178,7 @@ impl Engine {
             pause: Pause::default(),
             blocking: Blocking::default(),
             memory: MemoryLimit::default(),
+            client_memory: ClientMemory::default(),
             detached_input: DetachedInput::default(),
             limits: Limits { bulk_max: 512 * 1024 * 1024, authenticated: true },
             batch: Batch::default(),
@@ -213,6 +216,7 @@ impl Engine {
             zset_max_listpack: pack_max(self.config.zset_max_listpack_entries, self.config.zset_max_listpack_value),
             hll_sparse_max_bytes: self.config.hll_sparse_max_bytes as usize,
         };
+        self.limit_clients();
         self.memory.set(self.config.maxmemory);
         self.check_memory();
     }
@@ -244,7 +248,9 @@ impl Engine {
             session.gates |= gate::UNAUTHENTICATED;
         }
         self.stats.connections_received += 1;
-        self.clients.insert(Client::new(stream, session))
+        let key = self.clients.insert(Client::new(stream, session));
+        self.count_client(key);
+        key
     }
 
     /// Where the client's replies go.

@@ -109,15 +109,20 @@ impl Engine {
     /// Looks at a part of the clients; at the end of a round its sums are those that INFO shows.
     fn sample_clients(&mut self) {
         let end = self.clients.capacity();
-        let metrics = &mut self.metrics;
-        let stop = metrics.cursor.saturating_add((end / CLIENTS_ROUND).max(CLIENTS_MIN)).min(end);
-        for key in metrics.cursor..stop {
-            let Some(client) = self.clients.get(key) else { continue };
+        let from = self.metrics.cursor;
+        let stop = from.saturating_add((end / CLIENTS_ROUND).max(CLIENTS_MIN)).min(end);
+        for key in from..stop {
+            if !self.clients.contains(key) {
+                continue;
+            }
+            self.count_client(key);
+            let (client, metrics) = (&self.clients[key], &mut self.metrics);
             let round = &mut metrics.round;
             round.memory_bytes += client.memory_bytes();
             round.input_max_bytes = round.input_max_bytes.max(client.input.memory_bytes());
             round.output_max_bytes = round.output_max_bytes.max(client.output.memory_bytes());
         }
+        let metrics = &mut self.metrics;
         metrics.cursor = stop;
         if stop == end {
             metrics.clients = std::mem::take(&mut metrics.round);

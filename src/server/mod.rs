@@ -1,5 +1,6 @@
 //! The composition: sockets, engine, time.
 pub mod blocking;
+mod client_eviction;
 pub mod client_list;
 mod configure;
 mod dispatch;

@@ -7,6 +7,7 @@ use crate::reactor::{Input, Output, Stream};
 use crate::resp::reply::Version;
 use crate::resp::request::{ArgRef, Parser};
 use crate::server::blocking::Waiting;
+use crate::server::client_eviction::Counted;
 use crate::server::transaction::{Transaction, WatchedKey};
 
 /// A connected client: its socket, what it has sent, what it is to be sent, and its session.
@@ -28,6 +29,10 @@ pub struct Client {
     pub idle_transaction: Option<Box<Transaction>>,
     /// The keys that it watches.
     pub watched: HashTable<WatchedKey>,
+    /// Memory of those, bytes.
+    pub watched_bytes: usize,
+    /// How it was counted for `maxmemory-clients`.
+    pub counted: Counted,
     /// Is on the list of clients with replies to send.
     pub dirty: bool,
     /// Has requests in the batch; until they have been run its ring is not to be touched.
@@ -148,6 +153,8 @@ impl Client {
             transaction: None,
             idle_transaction: None,
             watched: HashTable::new(),
+            watched_bytes: 0,
+            counted: Counted::default(),
             dirty: false,
             gathered: false,
             ready: false,
@@ -173,7 +180,7 @@ impl Client {
             + self.waiting.as_ref().map_or(0, |waiting| waiting.memory_bytes())
             + self.transaction.as_ref().map_or(0, |transaction| transaction.memory_bytes())
             + self.idle_transaction.as_ref().map_or(0, |transaction| transaction.memory_bytes())
-            + self.watched.iter().map(WatchedKey::memory_bytes).sum::<usize>()
+            + self.watched_bytes
             + session.addr.capacity()
             + session.laddr.capacity()
             + session.name.capacity()

@@ -255,11 +255,14 @@ impl Engine {
         self.keyspace.writer(db).exists(Key::with_hash(name, hash));
         let since = self.keyspace.observers.watch(db, Key::with_hash(name, hash));
         let watched = WatchedKey { db, hash, bytes: name.into(), since };
-        self.clients[key].watched.insert_unique(hash, watched, |watched| watched.hash);
+        let client = &mut self.clients[key];
+        client.watched_bytes += watched.memory_bytes();
+        client.watched.insert_unique(hash, watched, |watched| watched.hash);
     }
 
     /// UNWATCH.
     pub fn unwatch_all(&mut self, key: usize) {
+        self.clients[key].watched_bytes = 0;
         for watched in std::mem::take(&mut self.clients[key].watched) {
             self.keyspace.observers.unwatch(watched.db, Key::with_hash(&watched.bytes, watched.hash));
         }

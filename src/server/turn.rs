@@ -23,8 +23,6 @@ const EVENTS_MAX: usize = 64;
 const ACCEPTS_MAX: usize = 64;
 /// Bytes received, and bytes sent, after which a turn leaves the other connections to the next: some 0.2 ms of the kernel's copying.
 const TURN_BYTES: u64 = 512 * 1024;
-/// Records of the timing wheel looked at in one turn.
-const EXPIRE_BUDGET: usize = 512;
 /// Time between two runs of the periodic jobs, milliseconds.
 const CRON_MS: u64 = 100;
 
@@ -274,6 +272,8 @@ impl Server {
             let flushed = reactor::flush(&mut client.stream, &mut client.output);
             sent_bytes += (waiting - client.output.queued_bytes()) as u64;
             engine.stats.writes += 1;
+            engine.count_client(key);
+            let client = &mut engine.clients[key];
             match flushed {
                 Flushed::All => {
                     client.output.settle(&mut engine.pool);
@@ -298,7 +298,7 @@ impl Server {
     /// Deadlines, periodic jobs, farewells.
     fn housekeep(&mut self) {
         let engine = &mut self.engine;
-        self.expiry_behind = engine.keyspace.expire_slice(EXPIRE_BUDGET) == 0;
+        self.expiry_behind = engine.expire_in_background();
         engine.evict_in_background();
         let now_ms = engine.keyspace.now_ms() as u64;
         if now_ms >= self.next_cron_ms {
@@ -309,6 +309,7 @@ impl Server {
                 self.accept(listener);
             }
         }
+        self.engine.evict_clients();
         self.engine.remove_closed();
     }
 }

@@ -45,9 +45,14 @@ pub(super) fn stats(engine: &mut Engine, text: &mut Text) {
     text.field("sync_partial_err", 0);
     text.field("expired_subkeys", keyspace.expired_subkeys);
     text.field("expired_keys", keyspace.expired_keys);
-    text.field("expire_lag_max_ms", keyspace.expire_lag_max_ms);
+    text.field("expired_stale_perc", format_args!("{:.2}", engine.keyspace.stale_percent()));
+    text.field("expired_time_cap_reached_count", keyspace.expire_time_cap_reached);
+    text.field("expire_cycle_cpu_milliseconds", keyspace.expire_ns / 1_000_000);
+    text.field("expire_lag_p50_ms", keyspace.expire_lags.percentile_ms(50.0));
+    text.field("expire_lag_p99_ms", keyspace.expire_lags.percentile_ms(99.0));
+    text.field("expire_lag_max_ms", keyspace.expire_lags.max_ms());
     text.field("evicted_keys", keyspace.evicted_keys);
-    text.field("evicted_clients", 0);
+    text.field("evicted_clients", stats.evicted_clients);
     text.field("evicted_scripts", 0);
     let (exceeded_ms, exceeded_now_ms) = engine.memory.exceeded_ms(engine.clock.monotonic_ns());
     text.field("total_eviction_exceeded_time", exceeded_ms);
@@ -56,6 +61,8 @@ pub(super) fn stats(engine: &mut Engine, text: &mut Text) {
     text.field("keyspace_misses", keyspace.misses.get());
     text.field("pubsub_channels", 0);
     text.field("pubsub_patterns", 0);
+    text.field("total_active_defrag_time", 0);
+    text.field("current_active_defrag_time", 0);
     text.field("pubsubshard_channels", 0);
     text.field("latest_fork_usec", 0);
     text.field("total_forks", 0);
