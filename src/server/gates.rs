@@ -98,9 +98,10 @@ fn no_multi(_engine: &mut Engine, asked: &Asked<'_>) -> Opinion {
 }
 
 fn memory(engine: &mut Engine, asked: &Asked<'_>) -> Opinion {
-    // What is put off takes memory too, whatever it is; that would have no end. Of EXEC what it is going to execute counts.
-    let is_put_off =
-        engine.clients[asked.key].session.gates & gate::MULTI != 0 && !asked.command.flags.contains(Flags::IN_MULTI);
+    // What is put off takes memory too, whatever it is; that would have no end. Of EXEC what it is going to execute counts. MULTI and WATCH
+    // are not put off, and refused all the same, as in Redis.
+    let is_put_off = engine.clients[asked.key].session.gates & gate::MULTI != 0
+        && !matches!(asked.command.name, "exec" | "discard" | "quit" | "reset");
     if !is_put_off && !asked.flags.contains(Flags::DENYOOM) {
         return Opinion::Pass;
     }
