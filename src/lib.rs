@@ -83,3 +83,6 @@ pub mod server;
 #[cfg(not(system_allocator))]
 #[global_allocator]
 static ALLOCATOR: base::allocator::Jemalloc = base::allocator::Jemalloc;
+#[cfg(system_allocator)]
+#[global_allocator]
+static ALLOCATOR: base::allocator::CountedSystem = base::allocator::CountedSystem;

@@ -94,9 +94,22 @@ impl Report {
                 stall.pings
             )
         });
+        let evictions = self.evictions.iter().map(|seen| {
+            format!(
+                "{{\"policy\": {}, \"server\": {}, \"hit_ratio\": {:.4}, \"ratio\": {:.4}, \"keys_kept\": {}, \"evicted\": {}, \
+                 \"verdict\": {}}}",
+                quote(seen.policy),
+                quote(seen.server),
+                seen.hit_ratio,
+                seen.of_redis,
+                seen.keys_kept,
+                seen.evicted,
+                quote(seen.verdict())
+            )
+        });
         format!(
             "{{\n\"date\": {}, \"machine\": {}, \"commit\": {}, \"load\": {}, \"quick\": {}, \"rounds\": {},\n\"versions\": {{{}}},\n\
-             \"cpu\": [\n{}\n],\n\"structures\": [\n{}\n],\n\"pubsub\": [\n{}\n],\n\"memory\": [\n{}\n],\n\"stalls\": [\n{}\n]\n}}\n",
+             \"cpu\": [\n{}\n],\n\"structures\": [\n{}\n],\n\"pubsub\": [\n{}\n],\n\"memory\": [\n{}\n],\n\"stalls\": [\n{}\n],\n\"evictions\": [\n{}\n]\n}}\n",
             quote(&self.date),
             quote(&self.machine),
             quote(&self.commit),
@@ -108,7 +121,8 @@ impl Report {
             join_lines(structures),
             join_lines(deliveries),
             join_lines(memory),
-            join_lines(stalls)
+            join_lines(stalls),
+            join_lines(evictions)
         )
     }
 }

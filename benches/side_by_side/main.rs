@@ -1,6 +1,6 @@
 //! Side by side: Zedis, redis-server (valkey-server too, if it is installed) and the floor, one load, one run, one report.
 //! `make bench` runs it; without the argument `run` it does nothing. The settings are in [`rig`].
-//! The sections are CPU per request of redis-benchmark's tests, `structures`, `pubsub`, `memory` and `stalls`, each with lines that
+//! The sections are CPU per request of redis-benchmark's tests, `structures`, `pubsub`, `memory`, `stalls` and `eviction`, each with lines that
 //! `BENCH_ONLY` selects by a part of their name (`get P16`, `structures zrank`, `memory`, `stalls hash`).
 
 use std::io;
@@ -10,6 +10,7 @@ use report::Report;
 use rig::server::{self, Program, Server};
 
 mod cpu;
+mod eviction;
 mod floor;
 mod json;
 mod memory;
@@ -73,6 +74,7 @@ fn run() -> io::Result<()> {
         deliveries: Vec::new(),
         memory: Vec::new(),
         stalls: Vec::new(),
+        evictions: Vec::new(),
     };
     for program in &programs {
         let server = Server::start(program, &logs)?;
@@ -98,6 +100,10 @@ fn run() -> io::Result<()> {
     if stalls::is_selected() {
         let sizes = if is_quick { &stalls::QUICK } else { &stalls::FULL };
         report.stalls = stalls::measure(&programs, sizes, &logs)?;
+    }
+    if eviction::is_selected() {
+        let sizes = if is_quick { &eviction::QUICK } else { &eviction::FULL };
+        report.evictions = eviction::measure(&programs, sizes, &logs)?;
     }
     report.write(&directory)?;
     println!("report: {}", directory.join("report.md").display());

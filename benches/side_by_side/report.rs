@@ -6,6 +6,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
+use crate::eviction::{self, Eviction};
 use crate::memory::{self, Row};
 use crate::plot::{self, Bar, Chart, Group, Part};
 use crate::pubsub::Delivery;
@@ -29,6 +30,7 @@ pub struct Report {
     pub deliveries: Vec<Delivery>,
     pub memory: Vec<Row>,
     pub stalls: Vec<Stall>,
+    pub evictions: Vec<Eviction>,
 }
 
 impl Report {
@@ -272,6 +274,9 @@ impl Report {
         if !self.stalls.is_empty() {
             self.stall_table(&mut text);
         }
+        if !self.evictions.is_empty() {
+            self.eviction_table(&mut text);
+        }
         if !self.lines.is_empty() {
             self.commands(&mut text);
         }
@@ -386,6 +391,32 @@ impl Report {
                 text,
                 "| {} | {} | {:.3} | {:.3} | {} | {own} | {passes} |",
                 stall.phase, stall.server, stall.longest_ms, stall.p999_ms, stall.pings
+            );
+        }
+        text.push('\n');
+    }
+
+    fn eviction_table(&self, text: &mut String) {
+        let _ = writeln!(
+            text,
+            "## Hit ratio under maxmemory\n\nZipf-distributed GETs of a keyspace several times as large as the limit; a key that is missing is \
+             set. Budget: {:.1} of Redis's hit ratio.\n\n| policy | server | hit ratio | zedis/redis | keys kept | evicted | most memory, MB | \
+             own longest turn | |\n|---|---|---:|---:|---:|---:|---:|---|---|",
+            eviction::BUDGET
+        );
+        for seen in &self.evictions {
+            let own = seen.own_account.as_ref().map_or("-".to_owned(), |(ms, cause)| format!("{ms:.3} ms: {cause}"));
+            let _ = writeln!(
+                text,
+                "| {} | {} | {:.4} | {:.3} | {} | {} | {:.1} | {own} | {} |",
+                seen.policy,
+                seen.server,
+                seen.hit_ratio,
+                seen.of_redis,
+                seen.keys_kept,
+                seen.evicted,
+                seen.used_max_bytes as f64 / f64::from(1 << 20),
+                seen.verdict()
             );
         }
         text.push('\n');

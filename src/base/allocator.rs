@@ -5,7 +5,9 @@
 //! jemalloc's background thread, so that no turn pays for them.
 
 use std::alloc::{GlobalAlloc, Layout};
+use std::cell::Cell;
 use std::ffi::{CStr, c_char, c_int, c_void};
+use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use tikv_jemalloc_sys as je;
@@ -77,6 +79,94 @@ pub fn stop_counting() -> u64 {
     COUNTED.load(Ordering::Relaxed)
 }
 
+thread_local! {
+    /// Where jemalloc counts the bytes that this thread has allocated and freed; null: not asked yet.
+    static COUNTERS: Cell<(*const u64, *const u64)> = const { Cell::new((ptr::null(), ptr::null())) };
+}
+
+/// Bytes that this thread has allocated less those that it has freed, whoever allocated them: negative in a thread that only frees. The
+/// sum over all threads is what the program uses. Two loads, once the thread has asked for the first time.
+#[cfg(not(system_allocator))]
+#[inline]
+pub fn thread_bytes() -> i64 {
+    let (mut allocated, mut freed) = COUNTERS.get();
+    if allocated.is_null() {
+        (allocated, freed) = find_counters();
+    }
+    // SAFETY: they are this thread's counters, which live as long as the thread and are written by nobody else.
+    unsafe { (*allocated).wrapping_sub(*freed) as i64 }
+}
+
+#[cold]
+#[inline(never)]
+#[cfg_attr(system_allocator, expect(dead_code, reason = "jemalloc's"))]
+fn find_counters() -> (*const u64, *const u64) {
+    /// Stands in for counters of an allocator without statistics.
+    static NONE: u64 = 0;
+    let found = |name: &CStr| {
+        let mut at: *const u64 = ptr::null();
+        let mut len = size_of::<*const u64>();
+        // SAFETY: these controls answer a pointer, for which `at` has the room; both outlive the call.
+        let failed =
+            unsafe { je::mallctl(name.as_ptr(), (&raw mut at).cast::<c_void>(), &raw mut len, ptr::null_mut(), 0) };
+        if failed != 0 || at.is_null() { &raw const NONE } else { at }
+    };
+    let counters = (found(c"thread.allocatedp"), found(c"thread.deallocatedp"));
+    COUNTERS.set(counters);
+    counters
+}
+
+/// The system's allocator, counted: under a sanitizer, which sees nothing of jemalloc's memory.
+#[cfg(system_allocator)]
+pub struct CountedSystem;
+
+#[cfg(system_allocator)]
+thread_local! {
+    static SYSTEM_BYTES: Cell<i64> = const { Cell::new(0) };
+}
+
+/// As the other one.
+#[cfg(system_allocator)]
+pub fn thread_bytes() -> i64 {
+    SYSTEM_BYTES.get()
+}
+
+#[cfg(system_allocator)]
+fn note_system(bytes: i64) {
+    SYSTEM_BYTES.set(SYSTEM_BYTES.get() + bytes);
+}
+
+// SAFETY: every call goes to the system's allocator as it is.
+#[cfg(system_allocator)]
+unsafe impl GlobalAlloc for CountedSystem {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count();
+        note_system(layout.size() as i64);
+        // SAFETY: as above.
+        unsafe { std::alloc::System.alloc(layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        count();
+        note_system(layout.size() as i64);
+        // SAFETY: as above.
+        unsafe { std::alloc::System.alloc_zeroed(layout) }
+    }
+
+    unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
+        note_system(-(layout.size() as i64));
+        // SAFETY: as above.
+        unsafe { std::alloc::System.dealloc(ptr, layout) }
+    }
+
+    unsafe fn realloc(&self, ptr: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        count();
+        note_system(size as i64 - layout.size() as i64);
+        // SAFETY: as above.
+        unsafe { std::alloc::System.realloc(ptr, layout, size) }
+    }
+}
+
 /// What INFO memory shows of the allocator, bytes.
 #[derive(Clone, Copy, Default, Debug)]
 pub struct AllocatorStats {
@@ -136,8 +226,8 @@ pub fn set_background_thread(on: bool) {
     unsafe {
         je::mallctl(
             c"background_thread".as_ptr(),
-            std::ptr::null_mut(),
-            std::ptr::null_mut(),
+            ptr::null_mut(),
+            ptr::null_mut(),
             (&raw const on).cast_mut().cast::<c_void>(),
             size_of::<bool>(),
         );
@@ -150,7 +240,7 @@ fn read_usize(name: &CStr) -> usize {
     let mut len = size_of::<usize>();
     // SAFETY: the statistics named here are size_t; `value` and `len` outlive the call.
     let failed =
-        unsafe { je::mallctl(name.as_ptr(), (&raw mut value).cast::<c_void>(), &raw mut len, std::ptr::null_mut(), 0) };
+        unsafe { je::mallctl(name.as_ptr(), (&raw mut value).cast::<c_void>(), &raw mut len, ptr::null_mut(), 0) };
     if failed == 0 { value } else { 0 }
 }
 
@@ -159,10 +249,30 @@ fn write_u64(name: &CStr, value: u64) {
     unsafe {
         je::mallctl(
             name.as_ptr(),
-            std::ptr::null_mut(),
-            std::ptr::null_mut(),
+            ptr::null_mut(),
+            ptr::null_mut(),
             (&raw const value).cast_mut().cast::<c_void>(),
             size_of::<u64>(),
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::thread_bytes;
+
+    #[test]
+    fn a_thread_counts_what_it_allocates_and_frees() {
+        let before = thread_bytes();
+        let kept = vec![1_u8; 1 << 20];
+        assert!((thread_bytes() - before) as usize >= kept.len());
+        std::thread::spawn(move || {
+            let before = thread_bytes();
+            drop(kept);
+            assert!(thread_bytes() - before <= -(1 << 20), "another one frees it");
+        })
+        .join()
+        .expect("the thread ends");
+        assert!(thread_bytes() - before >= 1 << 20, "to this one it is still allocated");
     }
 }

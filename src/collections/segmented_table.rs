@@ -331,6 +331,20 @@ impl<T> SegmentedTable<T> {
         self.at(index).entries.get_bucket(bucket)
     }
 
+    /// Visits neighbours, from a random place on, until `visit` answers false or the segment ends: cheap, and random enough for a sample.
+    pub fn sample(&self, mut below: impl FnMut(usize) -> usize, mut visit: impl FnMut(&T) -> bool) {
+        let Some((index, first)) = self.draw(&mut below) else { return };
+        let entries = &self.at(index).entries;
+        let buckets = entries.num_buckets();
+        for step in 0..buckets {
+            if let Some(entry) = entries.get_bucket((first + step) % buckets)
+                && !visit(entry)
+            {
+                return;
+            }
+        }
+    }
+
     /// Segment and bucket of an entry, each with the same probability.
     fn draw(&self, mut below: impl FnMut(usize) -> usize) -> Option<(u32, usize)> {
         if self.len == 0 {

@@ -26,9 +26,15 @@ const TICK_MAX: u64 = (1 << (SLOT_BITS * LEVELS as u32)) - 1;
 /// Records in a full chunk; a slot's first chunk grows up to it.
 const CHUNK: usize = 512;
 
+/// How far ahead [`TimingWheel::advance_ahead`] looks.
+const AHEAD: usize = 8;
+/// Slots that [`TimingWheel::first`] looks into.
+const FIRST_SLOTS_MAX: usize = 64;
+
 type Chunks = Vec<Vec<u64>>;
 
 /// Records by the tick at which they are due.
+#[derive(Default)]
 pub struct TimingWheel {
     now: u64,
     filed: Levels,
@@ -37,6 +43,27 @@ pub struct TimingWheel {
     /// Reached, and not yet asked for.
     due: Chunks,
     len: usize,
+    lottery: Lottery,
+}
+
+/// Where records are, so that one can be drawn: made now and then, and good enough in between.
+#[derive(Default)]
+struct Lottery {
+    /// Places before the end of each list, and which list it is.
+    ends: Vec<(usize, List)>,
+    /// Draws until it is made again.
+    draws_left: usize,
+}
+
+/// Draws between two looks at all slots.
+const DRAWS: usize = 1024;
+
+/// A list of records.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum List {
+    Due,
+    Filed(usize),
+    Unswept(usize),
 }
 
 /// The slots of all levels.
@@ -71,6 +98,15 @@ impl Levels {
         })
     }
 
+    /// The occupied slots, in the order of their ticks from `now` on; those behind it are empty.
+    fn in_order(&self) -> impl Iterator<Item = usize> {
+        (0..LEVELS).flat_map(|level| {
+            let bits = self.occupied[level];
+            let next = move |&slot: &usize| next_bit(&bits, slot + 1);
+            std::iter::successors(next_bit(&bits, 0), next).map(move |slot| level * SLOTS + slot)
+        })
+    }
+
     /// Empties a slot.
     fn take(&mut self, level: usize, slot: usize) -> Chunks {
         self.occupied[level][slot / 64] &= !(1 << (slot % 64));
@@ -81,7 +117,7 @@ impl Levels {
 impl TimingWheel {
     /// A wheel that has passed tick `now`.
     pub fn new(now: u64) -> TimingWheel {
-        TimingWheel { now, filed: Levels::default(), unswept: Levels::default(), due: Vec::new(), len: 0 }
+        TimingWheel { now, ..TimingWheel::default() }
     }
 
     /// Records filed, stale ones among them.
@@ -91,6 +127,11 @@ impl TimingWheel {
 
     pub fn is_empty(&self) -> bool {
         self.len == 0
+    }
+
+    /// Records reached and not yet asked for.
+    pub fn due_len(&self) -> usize {
+        self.due.iter().map(Vec::len).sum()
     }
 
     /// Memory held, bytes.
@@ -134,10 +175,24 @@ impl TimingWheel {
     /// Moves time to `tick` and asks `due` for up to `budget` records on the way, slot by slot in the order of their ticks: the
     /// tick at which the record is really due (to be filed again if that has not come) or None to drop it. Returns the part of the
     /// budget that is left; 0 means that time may not have come to `tick` yet and the call should be repeated.
-    pub fn advance(&mut self, tick: u64, mut budget: usize, mut due: impl FnMut(u64) -> Option<u64>) -> usize {
+    pub fn advance(&mut self, tick: u64, budget: usize, due: impl FnMut(u64) -> Option<u64>) -> usize {
+        self.advance_ahead(tick, budget, |_| {}, due)
+    }
+
+    /// The same; `ahead` is told of most records a little before `due` is asked for them.
+    pub fn advance_ahead(
+        &mut self,
+        tick: u64,
+        mut budget: usize,
+        mut ahead: impl FnMut(u64),
+        mut due: impl FnMut(u64) -> Option<u64>,
+    ) -> usize {
         loop {
             while let Some(chunk) = self.due.last_mut() {
                 while let Some(record) = chunk.pop() {
+                    if let Some(&later) = chunk.len().checked_sub(AHEAD).and_then(|at| chunk.get(at)) {
+                        ahead(later);
+                    }
                     if budget == 0 {
                         chunk.push(record);
                         return 0;
@@ -171,6 +226,126 @@ impl TimingWheel {
 
     fn file_later(&mut self, tick: u64, record: u64) {
         self.file(tick.max(self.now + 1), record);
+    }
+
+    /// Draws a record, each with nearly the same probability, and drops it if `keep` says so. It may find none.
+    pub fn draw(&mut self, mut below: impl FnMut(usize) -> usize, keep: impl FnOnce(u64) -> bool) {
+        if self.lottery.draws_left == 0 {
+            self.hold_lottery();
+        }
+        self.lottery.draws_left -= 1;
+        let places = self.lottery.ends.last().map_or(0, |&(end, _)| end);
+        if places == 0 {
+            self.lottery.draws_left = 0;
+            return;
+        }
+        let place = below(places);
+        let nth = self.lottery.ends.partition_point(|&(end, _)| end <= place);
+        let start = if nth == 0 { 0 } else { self.lottery.ends[nth - 1].0 };
+        let list = self.lottery.ends[nth].1;
+        let (chunk, at) = ((place - start) / CHUNK, (place - start) % CHUNK);
+        let record = self.list(list).get(chunk).and_then(|chunk| chunk.get(at)).copied();
+        if let Some(record) = record
+            && !keep(record)
+        {
+            self.drop_record(list, chunk, at);
+        }
+    }
+
+    /// Visits about `count` of the records that are filed first: all of a slot, or some of it drawn at random if it holds more. Those of which
+    /// `keep` says so are dropped.
+    pub fn first(
+        &mut self,
+        mut count: usize,
+        mut below: impl FnMut(usize) -> usize,
+        mut keep: impl FnMut(u64) -> bool,
+    ) {
+        let filed = self.filed.in_order().map(List::Filed);
+        let unswept = self.unswept.in_order().map(List::Unswept);
+        // Slots with records left are few at the lower levels, so this is a short list; a sweep's are merged by position.
+        let mut lists: Vec<List> = filed.chain(unswept).take(FIRST_SLOTS_MAX).collect();
+        if self.is_sweeping() {
+            lists.sort_by_key(|&list| match list {
+                List::Due => 0,
+                List::Filed(slot) | List::Unswept(slot) => slot,
+            });
+        }
+        for list in std::iter::once(List::Due).chain(lists) {
+            if count == 0 {
+                break;
+            }
+            let records: usize = self.list(list).iter().take(count / CHUNK + 2).map(Vec::len).sum();
+            if records > count {
+                for _ in 0..count {
+                    let chunks = self.list(list);
+                    if chunks.is_empty() {
+                        break;
+                    }
+                    let chunk = below(chunks.len());
+                    let at = below(chunks[chunk].len());
+                    let record = chunks[chunk][at];
+                    if !keep(record) {
+                        self.drop_record(list, chunk, at);
+                    }
+                }
+                return;
+            }
+            count -= records;
+            for chunk in (0..self.list(list).len()).rev() {
+                for at in (0..self.list(list)[chunk].len()).rev() {
+                    let record = self.list(list)[chunk][at];
+                    if !keep(record) {
+                        self.drop_record(list, chunk, at);
+                    }
+                }
+            }
+        }
+    }
+
+    fn hold_lottery(&mut self) {
+        let mut ends = std::mem::take(&mut self.lottery.ends);
+        ends.clear();
+        let mut end = 0;
+        let filed = self.filed.in_order().map(List::Filed);
+        let unswept = self.unswept.in_order().map(List::Unswept);
+        for list in std::iter::once(List::Due).chain(filed).chain(unswept) {
+            end += match self.list(list).as_slice() {
+                [] => 0,
+                [only] => only.len(),
+                // As if all were full: a place without a record is a draw without a prize.
+                chunks => chunks.len() * CHUNK,
+            };
+            ends.push((end, list));
+        }
+        self.lottery = Lottery { ends, draws_left: DRAWS };
+    }
+
+    fn list(&self, list: List) -> &Chunks {
+        const NONE: &Chunks = &Vec::new();
+        match list {
+            List::Due => &self.due,
+            List::Filed(slot) => self.filed.slots.get(slot).unwrap_or(NONE),
+            List::Unswept(slot) => self.unswept.slots.get(slot).unwrap_or(NONE),
+        }
+    }
+
+    fn drop_record(&mut self, list: List, chunk: usize, at: usize) {
+        let (chunks, levels) = match list {
+            List::Due => (&mut self.due, None),
+            List::Filed(slot) => (&mut self.filed.slots[slot], Some((&mut self.filed.occupied, slot))),
+            List::Unswept(slot) => (&mut self.unswept.slots[slot], Some((&mut self.unswept.occupied, slot))),
+        };
+        chunks[chunk].swap_remove(at);
+        self.len -= 1;
+        if chunks[chunk].is_empty() {
+            chunks.swap_remove(chunk);
+        }
+        if chunks.is_empty()
+            && let Some((occupied, slot)) = levels
+        {
+            *chunks = Vec::new();
+            occupied[slot / SLOTS][slot % SLOTS / 64] &= !(1 << (slot % 64));
+        }
     }
 
     /// Begins to ask for every record, so that stale ones go; [`TimingWheel::sweep`] does the work.

@@ -56,6 +56,8 @@ pub struct Hot {
     pub arity: i16,
     /// Argument with the first key, 0: none. What the prefetch phase hashes.
     pub first_key: u16,
+    /// Whether it is refused when memory is short.
+    pub is_denied_oom: bool,
 }
 
 const _: () = assert!(size_of::<Hot>() <= 32);
@@ -130,7 +132,8 @@ impl Registry {
         };
         let first_key = command.keys.first().map_or(0, super::KeySpec::first_index);
         self.commands.push(Registered { command, is_reachable: true, full_name, parent });
-        self.hot.push(Hot { run: command.run, arity: command.arity, first_key });
+        let is_denied_oom = command.flags.contains(Flags::DENYOOM);
+        self.hot.push(Hot { run: command.run, arity: command.arity, first_key, is_denied_oom });
         id
     }
 

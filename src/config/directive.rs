@@ -136,6 +136,8 @@ pub enum Action {
     AllocatorThread,
     /// Evict down to the new limit.
     MaxMemory,
+    /// Count what clients take, or stop counting.
+    MaxMemoryClients,
     /// Drop the histograms that are no longer kept.
     LatencyTracking,
     SlowlogLength,

@@ -19,8 +19,8 @@ pub use directive::{Action, Directive, Effect, Kind, Mutability, TextRule};
 pub use load::{ConfigError, Note, compose, options_text};
 pub use rewrite::{read_file, replace_file};
 pub use settings::{
-    AppendFsync, BufferClass, BufferLimit, Guard, MaxmemoryPolicy, OomScoreAdj, Rename, SavePoint, Settings,
-    ShutdownFlags, Supervised, UserLine,
+    AppendFsync, BufferClass, BufferLimit, ClientsLimit, Guard, MaxmemoryPolicy, OomScoreAdj, Rename, SavePoint,
+    Settings, ShutdownFlags, Supervised, UserLine,
 };
 pub use table::DIRECTIVES;
 pub use value::Value;

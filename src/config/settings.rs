@@ -64,6 +64,8 @@ pub struct Settings {
     pub maxmemory: u64,
     pub maxmemory_policy: MaxmemoryPolicy,
     pub maxmemory_samples: u32,
+    pub maxmemory_clients: ClientsLimit,
+    pub maxmemory_eviction_tenacity: u32,
     pub lfu_log_factor: u32,
     pub lfu_decay_time_min: u32,
     pub lazyfree_lazy_eviction: bool,
@@ -226,6 +228,32 @@ impl Guard {
     }
 }
 
+/// How much memory all clients together may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClientsLimit {
+    /// 0: as much as they like.
+    Bytes(u64),
+    /// Of `maxmemory`; as much as they like without one.
+    Percent(u64),
+}
+
+impl Default for ClientsLimit {
+    fn default() -> ClientsLimit {
+        ClientsLimit::Bytes(0)
+    }
+}
+
+impl ClientsLimit {
+    /// In bytes; None: there is no limit.
+    pub fn bytes(self, maxmemory: u64) -> Option<u64> {
+        let bytes = match self {
+            ClientsLimit::Bytes(bytes) => bytes,
+            ClientsLimit::Percent(percent) => (u128::from(maxmemory) * u128::from(percent) / 100) as u64,
+        };
+        Some(bytes).filter(|&bytes| bytes > 0)
+    }
+}
+
 /// Which keys go when `maxmemory` is reached.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum MaxmemoryPolicy {
@@ -233,29 +261,56 @@ pub enum MaxmemoryPolicy {
     VolatileLfu,
     VolatileRandom,
     VolatileTtl,
+    VolatileLrm,
     AllkeysLru,
     AllkeysLfu,
     AllkeysRandom,
+    AllkeysLrm,
     #[default]
     NoEviction,
 }
 
 impl MaxmemoryPolicy {
     /// In the order of the directive's names.
-    pub(super) const ALL: [MaxmemoryPolicy; 8] = [
+    pub(super) const ALL: [MaxmemoryPolicy; 10] = [
         MaxmemoryPolicy::VolatileLru,
         MaxmemoryPolicy::VolatileLfu,
         MaxmemoryPolicy::VolatileRandom,
         MaxmemoryPolicy::VolatileTtl,
+        MaxmemoryPolicy::VolatileLrm,
         MaxmemoryPolicy::AllkeysLru,
         MaxmemoryPolicy::AllkeysLfu,
         MaxmemoryPolicy::AllkeysRandom,
+        MaxmemoryPolicy::AllkeysLrm,
         MaxmemoryPolicy::NoEviction,
     ];
 
     /// Whether the low bits of a key's clock are a frequency.
     pub fn is_lfu(self) -> bool {
         matches!(self, MaxmemoryPolicy::VolatileLfu | MaxmemoryPolicy::AllkeysLfu)
+    }
+
+    /// Whether using a key, in whatever way, is to set its clock and no more.
+    #[inline]
+    pub fn is_clock_of_uses(self) -> bool {
+        !self.is_lfu() && !self.is_lrm()
+    }
+
+    /// Whether a key's clock says when it was last changed, not when it was last used.
+    pub fn is_lrm(self) -> bool {
+        matches!(self, MaxmemoryPolicy::VolatileLrm | MaxmemoryPolicy::AllkeysLrm)
+    }
+
+    /// Whether only keys with a deadline may go.
+    pub fn is_volatile(self) -> bool {
+        matches!(
+            self,
+            MaxmemoryPolicy::VolatileLru
+                | MaxmemoryPolicy::VolatileLfu
+                | MaxmemoryPolicy::VolatileRandom
+                | MaxmemoryPolicy::VolatileTtl
+                | MaxmemoryPolicy::VolatileLrm
+        )
     }
 }
 

@@ -24,7 +24,6 @@ const SLICES: &str = "loading and saving go on in slices of the loop, between th
 const REMOVED_BEHIND: &str = "files that a rewrite has replaced are removed by the thread of the disk";
 const NO_PROCESSES: &str = "saving and rewriting are done by this process";
 const NO_SCRIPTS: &str = "there are no scripts yet";
-const NO_EVICTION: &str = "nothing is evicted yet";
 const NO_DEFRAG: &str =
     "values are not moved: the allocator has size classes of eight bytes, and gives whole pages back by itself";
 const FREED_LAZILY: &str = "large values are always freed by another thread";
@@ -200,11 +199,10 @@ pub static DIRECTIVES: &[Directive] = &[
         .live(|s, v| s.acl_pubsub_default_all = v.index() == 0),
     // Clients and memory.
     int("maxclients", 1, UINT_MAX, "10000").live(|s, v| s.maxclients = v.u32()).action(Action::MaxClients),
-    memory("maxmemory", 0, u64::MAX, "0")
-        .live(|s, v| s.maxmemory = v.u64())
-        .action(Action::MaxMemory)
-        .no_effect(NO_EVICTION),
-    special("maxmemory-clients", Kind::MemoryOrPercent, "0").no_effect(NO_EVICTION),
+    memory("maxmemory", 0, u64::MAX, "0").live(|s, v| s.maxmemory = v.u64()).action(Action::MaxMemory),
+    special("maxmemory-clients", Kind::MemoryOrPercent, "0")
+        .live(|s, v| s.maxmemory_clients = v.clients_limit())
+        .action(Action::MaxMemoryClients),
     one_of(
         "maxmemory-policy",
         &[
@@ -212,22 +210,24 @@ pub static DIRECTIVES: &[Directive] = &[
             "volatile-lfu",
             "volatile-random",
             "volatile-ttl",
+            "volatile-lrm",
             "allkeys-lru",
             "allkeys-lfu",
             "allkeys-random",
+            "allkeys-lrm",
             "noeviction",
         ],
         "noeviction",
     )
     .live(|s, v| s.maxmemory_policy = MaxmemoryPolicy::ALL[v.index()]),
-    int("maxmemory-samples", 1, INT_MAX, "5").live(|s, v| s.maxmemory_samples = v.u32()).no_effect(NO_EVICTION),
-    int("maxmemory-eviction-tenacity", 0, 100, "10").no_effect(NO_EVICTION),
+    int("maxmemory-samples", 1, INT_MAX, "5").live(|s, v| s.maxmemory_samples = v.u32()),
+    int("maxmemory-eviction-tenacity", 0, 100, "10").live(|s, v| s.maxmemory_eviction_tenacity = v.u32()),
     boolean("replica-ignore-maxmemory", "yes").alias("slave-ignore-maxmemory").no_effect(NO_REPLICATION),
     int("active-expire-effort", 1, 10, "1").live(|s, v| s.active_expire_effort = v.u32()).no_effect(TIMING_WHEEL),
     int("lfu-log-factor", 0, INT_MAX, "10").live(|s, v| s.lfu_log_factor = v.u32()),
     int("lfu-decay-time", 0, INT_MAX, "1").live(|s, v| s.lfu_decay_time_min = v.u32()),
     // Lazy freeing.
-    boolean("lazyfree-lazy-eviction", "no").live(|s, v| s.lazyfree_lazy_eviction = v.bool()).no_effect(NO_EVICTION),
+    boolean("lazyfree-lazy-eviction", "no").live(|s, v| s.lazyfree_lazy_eviction = v.bool()).no_effect(FREED_LAZILY),
     boolean("lazyfree-lazy-expire", "no").live(|s, v| s.lazyfree_lazy_expire = v.bool()).no_effect(FREED_LAZILY),
     boolean("lazyfree-lazy-server-del", "no")
         .live(|s, v| s.lazyfree_lazy_server_del = v.bool())

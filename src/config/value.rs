@@ -1,7 +1,7 @@
 //! Values: from text as redis.conf and CONFIG SET write it, to text as CONFIG GET shows it. Pure.
 
 use super::directive::{Directive, Kind, TextRule};
-use super::settings::{BufferClass, BufferLimit, SavePoint};
+use super::settings::{BufferClass, BufferLimit, ClientsLimit, SavePoint};
 use crate::base::number;
 
 /// The value of a directive.
@@ -41,6 +41,14 @@ impl Value {
     /// For numbers whose range in the table fits.
     pub(super) fn u32(&self) -> u32 {
         u32::try_from(self.int()).unwrap_or(0)
+    }
+
+    /// A size, or a percentage of `maxmemory`.
+    pub(super) fn clients_limit(&self) -> ClientsLimit {
+        match self {
+            Value::Percent(percent) => ClientsLimit::Percent(percent.unsigned_abs()),
+            other => ClientsLimit::Bytes(other.u64()),
+        }
     }
 
     /// A size, or a count that is not negative.

@@ -26,7 +26,7 @@ pub struct Db {
     pub(super) wheel: TimingWheel,
     /// First deadline of a field and hash of the key, of each hash that has such fields.
     pub(super) field_deadlines: BTreeSet<(i64, u64)>,
-    volatile: usize,
+    pub(super) volatile: usize,
     deadline_sum_ms: i128,
     /// Parity of the current or last sweep of the wheel.
     pub(super) sweep_parity: bool,
@@ -176,16 +176,33 @@ impl Db {
 
     pub(super) fn remove(&mut self, key: Key<'_>, hasher: &KeyHasher) -> Option<Entry> {
         let entry = self.table.remove(key.hash, |entry| entry.key() == key.bytes, ByKey(hasher))?;
-        if key.hash >= self.unsaved_from {
+        Some(self.removed(key.hash, entry))
+    }
+
+    /// Removes the key with exactly this hash, if it is one that is meant.
+    pub(super) fn remove_hashed(
+        &mut self,
+        hash: u64,
+        hasher: &KeyHasher,
+        is_meant: impl Fn(&Entry) -> bool,
+    ) -> Option<Entry> {
+        let is_it = |entry: &Entry| is_meant(entry) && hasher.hash(entry.key()) == hash;
+        let entry = self.table.remove(hash, is_it, ByKey(hasher))?;
+        Some(self.removed(hash, entry))
+    }
+
+    #[inline]
+    fn removed(&mut self, hash: u64, entry: Entry) -> Entry {
+        if hash >= self.unsaved_from {
             save_early(&self.unsaved, &entry);
         }
         if let Some(deadline_ms) = entry.deadline_ms() {
             self.volatile -= 1;
             self.deadline_sum_ms -= i128::from(deadline_ms);
         }
-        self.refile_fields(key.hash, fields_due_ms(&entry), None);
+        self.refile_fields(hash, fields_due_ms(&entry), None);
         // Its record in the wheel, if any, is stale now and goes when its tick comes, or in a sweep.
-        Some(entry)
+        entry
     }
 
     /// The first deadline of the fields of a hash has become another.

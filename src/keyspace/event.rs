@@ -53,6 +53,7 @@ impl Event {
     pub const SET: Event = Event::string("set");
     pub const EXPIRE: Event = Event::generic("expire");
     pub const PERSIST: Event = Event::generic("persist");
+    pub const EVICTED: Event = Event { class: EventClass::EVICTED, name: "evicted" };
     pub const HEXPIRED: Event = Event::hash("hexpired");
 
     pub const fn generic(name: &'static str) -> Event {

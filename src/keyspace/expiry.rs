@@ -1,5 +1,7 @@
 //! Removing keys and fields of hashes at their deadlines: what is due, in slices, in the order of the deadlines.
 
+use std::cell::RefCell;
+
 use super::db::{fields_due_ms, save_early, tick_of};
 use super::entry::Entry;
 use super::{Db, Event, EventClass, Key, Keyspace, Object, Typed};
@@ -41,6 +43,14 @@ impl Keyspace {
         self.dbs[..self.dbs_used].iter().filter_map(next_of).min()
     }
 
+    /// About how many percent of the keys with deadlines wait to be removed.
+    pub fn stale_percent(&self) -> f64 {
+        let dbs = &self.dbs[..self.dbs_used];
+        let due: usize = dbs.iter().map(|db| db.wheel.due_len()).sum();
+        let filed: usize = dbs.iter().map(|db| db.wheel.len()).sum();
+        due as f64 * 100.0 / filed.max(1) as f64
+    }
+
     fn expire_slice_of(&mut self, db: usize, budget: usize) -> usize {
         let now_ms = self.now_ms;
         if self.dbs[db].wheel.is_empty() {
@@ -49,7 +59,13 @@ impl Keyspace {
         // Out of the database while it runs, so that it can look keys up there.
         let empty = crate::collections::timing_wheel::TimingWheel::new(0);
         let mut wheel = std::mem::replace(&mut self.dbs[db].wheel, empty);
-        let left = wheel.advance(now_ms.max(0) as u64, budget, |hash| self.record_due(db, hash, true));
+        let keyspace = RefCell::new(&mut *self);
+        let left = wheel.advance_ahead(
+            now_ms.max(0) as u64,
+            budget,
+            |hash| keyspace.borrow().prefetch(db, hash),
+            |hash| keyspace.borrow_mut().record_due(db, hash, true),
+        );
         if wheel.is_sweeping() {
             let parity = self.dbs[db].sweep_parity;
             wheel.sweep(left.min(SWEEP_BUDGET), |hash| self.record_swept(db, hash, parity));
@@ -68,16 +84,14 @@ impl Keyspace {
         let hasher = &self.hasher;
         let Db { table, sweep_parity, .. } = &self.dbs[db];
         let mut later = None;
-        let mut due: Option<Vec<u8>> = None;
+        let mut due_ms = None;
         for entry in table.candidates(hash) {
             let Some(deadline_ms) = entry.deadline_ms() else { continue };
             if !entry.is_filed() || hasher.hash(entry.key()) != hash {
                 continue;
             }
             if deadline_ms < self.now_ms {
-                self.stats.expire_lag_max_ms =
-                    self.stats.expire_lag_max_ms.max((self.now_ms - deadline_ms - 1).max(0) as u64);
-                due = Some(entry.key().to_vec());
+                due_ms = Some(deadline_ms);
                 break;
             }
             later = Some(tick_of(deadline_ms));
@@ -86,8 +100,15 @@ impl Keyspace {
                 entry.set_swept(*sweep_parity);
             }
         }
-        if let Some(key) = due {
-            self.remove_expired(db, Key::with_hash(&key, hash));
+        if let Some(deadline_ms) = due_ms {
+            self.stats.expire_lags.record((self.now_ms - deadline_ms - 1).max(0) as u64);
+            let now_ms = self.now_ms;
+            let is_it = |entry: &Entry| entry.is_filed() && entry.is_expired(now_ms);
+            if let Some(entry) = self.dbs[db].remove_hashed(hash, &self.hasher, is_it) {
+                self.stats.expired_keys += 1;
+                self.observers.changed(db, Key::with_hash(entry.key(), hash));
+                self.reclaimer.entry(entry);
+            }
             // Two keys with the same 64 bits would be a miracle; the second one is then removed by whoever reads it.
             return None;
         }
@@ -128,7 +149,9 @@ impl Keyspace {
         }
         let expired = fields.expire(now_ms, budget, hasher, |entry| reclaimer.entry(entry));
         stats.expired_subkeys += expired as u64;
-        stats.expire_lag_max_ms = stats.expire_lag_max_ms.max((now_ms - deadline_ms - 1).max(0) as u64);
+        for _ in 0..expired {
+            stats.expire_lags.record((now_ms - deadline_ms - 1).max(0) as u64);
+        }
         let is_empty = fields.is_empty();
         if let Some(next_ms) = fields.next_deadline_ms() {
             field_deadlines.insert((next_ms, hash));

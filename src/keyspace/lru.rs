@@ -1,7 +1,7 @@
 //! The 24 bits that say how recently, or how often, a key was used (<https://redis.io/docs/latest/develop/reference/eviction/>).
 //!
 //! With an LFU policy they are 16 bits of minutes (when the counter was last lowered) and an 8-bit logarithmic counter; with any other
-//! a clock of seconds.
+//! a clock of seconds: of the last use or, with an LRM policy, of the last change.
 
 use super::{Entry, Keyspace};
 use crate::config::MaxmemoryPolicy;
@@ -62,15 +62,19 @@ impl Keyspace {
     /// A key was used.
     #[inline]
     pub(super) fn touch(&self, entry: &Entry) {
-        if self.settings.policy.is_lfu() {
-            self.touch_lfu(entry);
-        } else {
+        if self.settings.policy.is_clock_of_uses() {
             entry.set_lru(self.lru_clock);
+        } else {
+            self.touch_otherwise(entry);
         }
     }
 
     #[cold]
-    fn touch_lfu(&self, entry: &Entry) {
+    fn touch_otherwise(&self, entry: &Entry) {
+        if self.settings.policy.is_lrm() {
+            // Only changes count: see `modified`.
+            return;
+        }
         let counter = self.lfu_counter(entry);
         let counter = if counter == 255 {
             counter
@@ -80,6 +84,14 @@ impl Keyspace {
             counter + u32::from(self.random.borrow_mut().below(one_in) == 0)
         };
         entry.set_lru(self.minutes() << 8 | counter);
+    }
+
+    /// A key was changed. With other policies it was used, which has been noted already.
+    #[inline]
+    pub(super) fn modified(&self, entry: &Entry) {
+        if self.settings.policy.is_lrm() {
+            entry.set_lru(self.lru_clock);
+        }
     }
 
     /// A key comes from elsewhere, where it was last used so long ago, or so often.
@@ -99,9 +111,14 @@ impl Keyspace {
         lowered(entry.lru(), self.minutes(), self.settings.lfu_decay_time)
     }
 
-    /// Seconds since the key was last used.
+    /// Seconds since the key was last used or, with an LRM policy, changed.
     pub fn idle_s(&self, entry: &Entry) -> u32 {
         self.lru_clock.wrapping_sub(entry.lru()) & CLOCK_MAX
+    }
+
+    /// Minutes since the counter was last touched.
+    pub(super) fn lfu_minutes(&self, entry: &Entry) -> u32 {
+        self.minutes().wrapping_sub(entry.lru() >> 8) & 0xffff
     }
 
     fn minutes(&self) -> u32 {

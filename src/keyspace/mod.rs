@@ -12,9 +12,11 @@ mod awaited;
 mod db;
 mod entry;
 mod event;
+mod eviction;
 mod expiry;
 mod hash;
 mod journal;
+mod lag;
 mod list;
 mod lru;
 mod object;
@@ -30,16 +32,21 @@ mod writer;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 
+use crate::base::allocator;
 use crate::base::hash::KeyHasher;
 use crate::base::random::Random;
 use crate::config::MaxmemoryPolicy;
+
+use eviction::Evictor;
 
 pub use awaited::ReadyKey;
 pub use db::Db;
 pub use entry::{EMBEDDED_MAX, Entry, NewValue, Value, ValueRef};
 pub use event::{Event, EventClass};
+pub use eviction::Evicted;
 pub use hash::{FieldText, Hash};
 pub use journal::Journal;
+pub use lag::Lags;
 pub use list::{List, Side};
 pub use lru::UseClock;
 pub use object::{Context, Kind, Object, Typed, WrongType};
@@ -72,6 +79,8 @@ pub struct Settings {
     pub bulk_max: usize,
     /// `maxmemory-policy`: whether the 24 bits are a clock or a counter.
     pub policy: MaxmemoryPolicy,
+    /// `maxmemory-samples`: keys that are looked at for each one that goes.
+    pub eviction_samples: usize,
     /// `lfu-log-factor`, `lfu-decay-time` (minutes).
     pub lfu_log_factor: u32,
     pub lfu_decay_time: u32,
@@ -103,6 +112,7 @@ impl Default for Settings {
         Settings {
             bulk_max: 512 * 1024 * 1024,
             policy: MaxmemoryPolicy::NoEviction,
+            eviction_samples: 5,
             lfu_log_factor: 10,
             lfu_decay_time: 1,
             lazy_user_flush: false,
@@ -123,10 +133,15 @@ pub struct KeyspaceStats {
     pub hits: Cell<u64>,
     pub misses: Cell<u64>,
     pub expired_keys: u64,
+    /// Keys that went because memory was short.
+    pub evicted_keys: u64,
     /// Fields of hashes.
     pub expired_subkeys: u64,
-    /// Longest delay between a key's deadline and its removal by the wheel, milliseconds.
-    pub expire_lag_max_ms: u64,
+    /// Delays between the deadlines of keys and fields and their removal.
+    pub expire_lags: Lags,
+    /// Slices of expiry that ended because their time was over, and the time of all.
+    pub expire_time_cap_reached: u64,
+    pub expire_ns: u64,
 }
 
 /// So many small keys, with their table, fit into a core's own cache of a megabyte.
@@ -143,6 +158,7 @@ pub struct Keyspace {
     walk: snapshot::Walk,
     /// What the reclaimer gets at the end of the turn.
     discarded: Discarded,
+    evictor: Evictor,
     /// Keys found expired by readers, which can't remove them: database and hash.
     expired_seen: RefCell<Vec<(usize, u64)>>,
     /// Those of them of which subscribers have been told already.
@@ -177,6 +193,7 @@ impl Keyspace {
             reclaimer: Reclaimer::default(),
             walk: snapshot::Walk::default(),
             discarded: Discarded::default(),
+            evictor: Evictor::default(),
             expired_seen: RefCell::default(),
             expired_told: RefCell::default(),
             now_ms,
@@ -280,6 +297,18 @@ impl Keyspace {
     pub fn reset_stats(&mut self) {
         self.stats = KeyspaceStats::default();
         self.reclaimer.reset_stats();
+    }
+
+    /// Memory in use, bytes: by all that this thread has allocated, whatever for.
+    #[inline]
+    pub fn used_bytes(&self) -> usize {
+        usize::try_from(allocator::thread_bytes() + self.reclaimer.thread_bytes()).unwrap_or(0)
+    }
+
+    /// Memory in use without what has been let go of and only waits to be freed, bytes: what a limit is compared with.
+    #[inline]
+    pub fn kept_bytes(&self) -> usize {
+        self.used_bytes().saturating_sub(self.reclaimer.pending_bytes())
     }
 
     /// A number below `n`, which is not 0.

@@ -1,13 +1,17 @@
 //! Freeing off the loop: what is expensive to free is collected during a turn and handed, once a turn, to a thread that does nothing
 //! else.
+//!
+//! It keeps the account of that memory: how much waits to be freed (which a memory limit does not count, or twice as much would have to go as
+//! is needed), and what the thread has freed (which the allocator books to that thread).
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Sender, channel};
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::sync::mpsc::{SendError, Sender, channel};
 
 use super::entry::{Displaced, Entry, Value, ValueRef};
+use crate::base::allocator;
 use crate::collections::segmented_table::SegmentedTable;
 use crate::collections::timing_wheel::TimingWheel;
 
@@ -17,17 +21,30 @@ const HEAVY_BYTES: usize = 256 * 1024;
 /// Collects garbage and sends it away.
 #[derive(Default)]
 pub struct Reclaimer {
-    collected: Vec<Garbage>,
-    sender: Option<Sender<Vec<Garbage>>>,
-    /// Objects sent and not yet freed.
-    pending: Arc<AtomicUsize>,
-    freed: Arc<AtomicUsize>,
+    collected: Vec<Weighed>,
+    sender: Option<Sender<Vec<Weighed>>>,
+    account: Arc<Account>,
 }
 
+/// What the thread and the loop tell each other.
+#[derive(Default)]
+struct Account {
+    /// Objects collected and not yet freed.
+    pending: AtomicUsize,
+    /// Their memory, bytes; an estimate.
+    pending_bytes: AtomicUsize,
+    freed: AtomicUsize,
+    /// What the allocator books to the thread, bytes: below zero, since it only frees.
+    thread_bytes: AtomicI64,
+}
+
+/// Garbage and its memory, bytes.
+struct Weighed(Garbage, usize);
+
 enum Garbage {
-    Entry(#[expect(dead_code, reason = "held to be dropped")] Entry),
-    Value(#[expect(dead_code, reason = "held to be dropped")] Value),
-    Database(SegmentedTable<Entry>, #[expect(dead_code, reason = "held to be dropped")] Box<Deadlines>),
+    Entry(Entry),
+    Value(Value),
+    Database(SegmentedTable<Entry>, Box<Deadlines>),
 }
 
 /// The deadlines of a database's keys and fields.
@@ -40,7 +57,26 @@ impl Garbage {
             _ => 1,
         }
     }
+
+    /// About its memory, bytes.
+    fn bytes(&self) -> usize {
+        match self {
+            Garbage::Entry(entry) => entry.memory_bytes(ELEMENTS_WEIGHED),
+            Garbage::Value(Value::Raw(bytes)) => bytes.capacity(),
+            Garbage::Value(Value::Object(object)) => object.memory_bytes(ELEMENTS_WEIGHED),
+            Garbage::Value(Value::Int(_) | Value::Short(_)) => 0,
+            Garbage::Database(table, deadlines) => {
+                let weighed = table.len().min(KEYS_WEIGHED);
+                let keys: usize = table.iter().take(weighed).map(|entry| entry.memory_bytes(ELEMENTS_WEIGHED)).sum();
+                keys.saturating_mul(table.len()) / weighed.max(1) + table.memory_bytes() + deadlines.0.memory_bytes()
+            }
+        }
+    }
 }
+
+/// Elements of a value, and keys of a database, by which the memory of all is estimated.
+const ELEMENTS_WEIGHED: usize = 5;
+const KEYS_WEIGHED: usize = 64;
 
 fn is_heavy(value: &ValueRef<'_>) -> bool {
     match value {
@@ -113,13 +149,15 @@ impl Reclaimer {
 
     #[cold]
     fn collect(&mut self, garbage: Garbage) {
-        self.pending.fetch_add(garbage.objects(), Ordering::Relaxed);
-        self.collected.push(garbage);
+        let bytes = garbage.bytes();
+        self.account.pending.fetch_add(garbage.objects(), Ordering::Relaxed);
+        self.account.pending_bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.collected.push(Weighed(garbage, bytes));
     }
 
     /// Starts the thread now instead of with the first garbage: it stays on the CPUs that the caller is bound to.
     pub fn start(&mut self) {
-        self.sender.get_or_insert_with(|| spawn(Arc::clone(&self.pending), Arc::clone(&self.freed)));
+        self.sender.get_or_insert_with(|| spawn(Arc::clone(&self.account)));
     }
 
     /// Sends what has been collected.
@@ -133,36 +171,63 @@ impl Reclaimer {
     #[cold]
     fn send(&mut self) {
         let batch = std::mem::take(&mut self.collected);
-        let sender = self.sender.get_or_insert_with(|| spawn(Arc::clone(&self.pending), Arc::clone(&self.freed)));
+        let sender = self.sender.get_or_insert_with(|| spawn(Arc::clone(&self.account)));
         // The thread ends only when the sender is gone. Should it have died, the batch is freed here.
-        drop(sender.send(batch));
+        if let Err(SendError(batch)) = sender.send(batch) {
+            for garbage in batch {
+                self.account.free(garbage, || {});
+            }
+        }
+    }
+
+    /// What the allocator books to the thread that frees, bytes: to be added to what it books to this one.
+    #[inline]
+    pub fn thread_bytes(&self) -> i64 {
+        self.account.thread_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Memory of what waits to be freed, bytes.
+    #[inline]
+    pub fn pending_bytes(&self) -> usize {
+        self.account.pending_bytes.load(Ordering::Relaxed)
     }
 
     /// Objects waiting to be freed: INFO's `lazyfree_pending_objects`.
     pub fn pending_objects(&self) -> usize {
-        self.pending.load(Ordering::Relaxed)
+        self.account.pending.load(Ordering::Relaxed)
     }
 
     /// Objects freed off the loop: INFO's `lazyfreed_objects`.
     pub fn freed_objects(&self) -> usize {
-        self.freed.load(Ordering::Relaxed)
+        self.account.freed.load(Ordering::Relaxed)
     }
 
     pub fn reset_stats(&mut self) {
-        self.freed.store(0, Ordering::Relaxed);
+        self.account.freed.store(0, Ordering::Relaxed);
     }
 }
 
-fn spawn(pending: Arc<AtomicUsize>, freed: Arc<AtomicUsize>) -> Sender<Vec<Garbage>> {
-    let (sender, receiver) = channel::<Vec<Garbage>>();
+impl Account {
+    /// Frees; `book` says so before the garbage stops being pending, so that at no moment it seems to be kept.
+    fn free(&self, Weighed(garbage, bytes): Weighed, book: impl FnOnce()) {
+        let objects = garbage.objects();
+        drop(garbage);
+        book();
+        self.pending.fetch_sub(objects, Ordering::Relaxed);
+        self.pending_bytes.fetch_sub(bytes, Ordering::Release);
+        self.freed.fetch_add(objects, Ordering::Relaxed);
+    }
+}
+
+fn spawn(account: Arc<Account>) -> Sender<Vec<Weighed>> {
+    let (sender, receiver) = channel::<Vec<Weighed>>();
     let free = move || {
+        let book = || account.thread_bytes.store(allocator::thread_bytes(), Ordering::Relaxed);
         for batch in receiver {
             for garbage in batch {
-                let objects = garbage.objects();
-                drop(garbage);
-                pending.fetch_sub(objects, Ordering::Relaxed);
-                freed.fetch_add(objects, Ordering::Relaxed);
+                account.free(garbage, book);
             }
+            book();
         }
     };
     let spawned = std::thread::Builder::new().name("zedis-free".into()).spawn(free);

@@ -265,6 +265,7 @@ impl<'a> Writer<'a> {
         }
         let Changed(answer, changes) = change(entry.raw_mut().expect("it was made raw"));
         if changes > 0 {
+            self.modified(key);
             self.signal(key);
             self.keyspace.dirty += changes as u64;
             event.into().into_iter().for_each(|event| self.notify(event, key));
@@ -326,8 +327,8 @@ impl<'a> Writer<'a> {
             return Ok(None);
         }
         let lru_clock = *lru_clock;
-        let policy_lfu = settings.policy.is_lfu();
-        if !policy_lfu {
+        let clock_of_uses = settings.policy.is_clock_of_uses();
+        if clock_of_uses {
             entry.set_lru(lru_clock);
         }
         let value = entry.object_mut().and_then(T::of_mut).ok_or(WrongType)?;
@@ -337,8 +338,11 @@ impl<'a> Writer<'a> {
         let is_empty = value.is_empty();
         let due = value.next_deadline_ms();
         dbs[self.db].refile_fields(key.hash, due_before, due);
-        if policy_lfu {
+        if !clock_of_uses {
             self.used(key);
+            if changes > 0 {
+                self.modified(key);
+            }
         }
         self.changed_in(key, event, changes, is_empty);
         Ok(Some(answer))
@@ -414,6 +418,15 @@ impl<'a> Writer<'a> {
         }
     }
 
+    /// A key that is there was changed, which its clock may have to say.
+    fn modified(&self, key: Key<'_>) {
+        if self.keyspace.settings.policy.is_lrm()
+            && let Some(entry) = self.keyspace.dbs[self.db].find(key)
+        {
+            self.keyspace.modified(entry);
+        }
+    }
+
     /// A key that is there was used, with a policy that counts uses.
     #[cold]
     fn used(&self, key: Key<'_>) {
@@ -441,6 +454,7 @@ impl<'a> Writer<'a> {
             return false;
         }
         db.set_deadline(key, deadline_ms);
+        self.modified(key);
         self.changed(key);
         true
     }
@@ -525,6 +539,7 @@ impl<'a> Writer<'a> {
         let Keyspace { dbs, hasher, .. } = &mut *self.keyspace;
         dbs[self.db].insert(key, detached.value.as_new(), detached.deadline_ms, detached.lru, hasher);
         self.notify(Event::NEW, key);
+        self.modified(key);
         self.changed(key);
     }
 

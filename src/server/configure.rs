@@ -74,7 +74,11 @@ impl Engine {
                 Ok(())
             }
             // Read where they are used.
-            Action::Hz | Action::MaxMemory | Action::LatencyTracking | Action::SlowlogLength => Ok(()),
+            Action::Hz
+            | Action::MaxMemory
+            | Action::MaxMemoryClients
+            | Action::LatencyTracking
+            | Action::SlowlogLength => Ok(()),
         }
     }
 

@@ -10,6 +10,7 @@ use crate::resp::request::ArgRef;
 use crate::server::access::permitted_run;
 use crate::server::engine::{DetachedInput, Engine, Request, UNKNOWN};
 use crate::server::gates::{self, Until, Verdict};
+use crate::server::maxmemory::Room;
 use crate::server::session::gate;
 use crate::server::stall::Phase;
 use crate::server::stats::Stats;
@@ -74,13 +75,21 @@ pub(super) struct DataLoop<'a> {
     pub no_touch: bool,
     /// Whether it ends where a change has to be told to somebody.
     pub tells_between: bool,
+    /// If it is limited: what may be in use before a command that may need memory, bytes.
+    pub ceiling_bytes: usize,
 }
 
 impl DataLoop<'_> {
-    /// Executes the first of `requests` that are commands on data; how many. The loop that everything is about.
+    /// Executes the first of `requests` that are commands on data; how many. The loop that everything is about. A `LIMITED` one ends where
+    /// there is no room for a command.
     #[inline(always)]
-    pub(super) fn run(&mut self, requests: &[Request], frames: Frames<'_>, reply: &mut Reply<'_>) -> usize {
-        let DataLoop { keyspace, registry, stats, clock, timer, db, no_touch, tells_between } = self;
+    pub(super) fn run<const LIMITED: bool>(
+        &mut self,
+        requests: &[Request],
+        frames: Frames<'_>,
+        reply: &mut Reply<'_>,
+    ) -> usize {
+        let DataLoop { keyspace, registry, stats, clock, timer, db, no_touch, tells_between, ceiling_bytes } = self;
         let Frames { bytes, spilled, owned, args: all_args } = frames;
         let mut has_to_tell = false;
         let mut done = 0;
@@ -89,6 +98,9 @@ impl DataLoop<'_> {
                 break;
             }
             let id = request.command;
+            if LIMITED && registry.hot(id).is_denied_oom && keyspace.kept_bytes() > *ceiling_bytes {
+                break;
+            }
             if id != timer.command || timer.calls >= TIMED_RUN_MAX {
                 timer.close(clock, registry, stats);
                 timer.command = id;
@@ -225,6 +237,7 @@ impl Engine {
     /// A client with replies is flushed at the end of the turn; one without needs no ring.
     #[inline]
     pub(super) fn after_replies(&mut self, key: usize) {
+        self.count_client(key);
         let client = &mut self.clients[key];
         if client.output.is_empty() {
             client.output.settle(&mut self.pool);
@@ -243,6 +256,9 @@ impl Engine {
     /// Executes requests from `index` on, as long as they are commands on data and nothing is in their way; the first that is not.
     #[inline]
     fn execute_data_commands(&mut self, key: usize, index: usize, end: usize, timer: &mut RunTimer) -> usize {
+        if self.memory.is_set() {
+            return self.execute_within_memory(key, index, end, timer);
+        }
         let Engine { clients, keyspace, access, registry, batch, stats, clock, .. } = self;
         let client = &mut clients[key];
         let gates = self.gates | client.session.gates;
@@ -256,10 +272,42 @@ impl Engine {
             _ => return index,
         };
         let (db, no_touch) = (client.session.db, client.session.no_touch);
-        let mut on_data = DataLoop { keyspace, registry, stats, clock, timer, db, no_touch, tells_between: true };
+        let ceiling_bytes = usize::MAX;
+        let tells_between = true;
+        let mut on_data =
+            DataLoop { keyspace, registry, stats, clock, timer, db, no_touch, tells_between, ceiling_bytes };
         let mut reply = Reply::new(&mut client.output, client.session.version);
         let frames = Frames { bytes, spilled: &client.spilled, owned, args: &batch.args };
-        index + on_data.run(&batch.requests[index..end], frames, &mut reply)
+        index + on_data.run::<false>(&batch.requests[index..end], frames, &mut reply)
+    }
+
+    /// The same with `maxmemory` set: room is made before each command that may need it, until there is none.
+    #[inline(never)]
+    fn execute_within_memory(&mut self, key: usize, mut index: usize, end: usize, timer: &mut RunTimer) -> usize {
+        loop {
+            let ceiling_bytes = self.memory.ceiling_bytes().saturating_add(self.uncounted_bytes());
+            let Engine { clients, keyspace, registry, batch, stats, clock, .. } = self;
+            let client = &mut clients[key];
+            if (self.gates | client.session.gates) & !gate::MEMORY != 0 {
+                return index;
+            }
+            let (bytes, owned) = client.input.parts();
+            let (db, no_touch) = (client.session.db, client.session.no_touch);
+            let tells_between = true;
+            let mut on_data =
+                DataLoop { keyspace, registry, stats, clock, timer, db, no_touch, tells_between, ceiling_bytes };
+            let mut reply = Reply::new(&mut client.output, client.session.version);
+            let frames = Frames { bytes, spilled: &client.spilled, owned, args: &batch.args };
+            index += on_data.run::<true>(&batch.requests[index..end], frames, &mut reply);
+            let is_short =
+                index < end && self.batch.requests[index].on_data && self.keyspace.observers.pending().is_empty();
+            if !is_short
+                || self.make_room_between(timer) != Room::Enough
+                || !self.keyspace.observers.pending().is_empty()
+            {
+                return index;
+            }
+        }
     }
 
     /// Puts off requests from `index` on, as long as they are commands on data and a transaction is all that is in their way; the first
@@ -291,6 +339,9 @@ impl Engine {
     #[inline(never)]
     fn execute_other(&mut self, key: usize, request: Request, timer: &mut RunTimer) -> bool {
         timer.close(&self.clock, &mut self.registry, &mut self.stats);
+        if self.memory.is_set() && self.counted_bytes() > self.memory.ceiling_bytes() {
+            self.gates |= gate::MEMORY;
+        }
         let executed = if request.command == UNKNOWN || self.gates | self.clients[key].session.gates != 0 {
             self.execute_gated(key, request)
         } else {

@@ -20,8 +20,10 @@ use crate::resp::request::{self, ArgRef, Limits, Prefix, Progress, ProtocolError
 use crate::server::access::AccessControl;
 use crate::server::aof::Aof;
 use crate::server::blocking::Blocking;
+use crate::server::client_eviction::ClientMemory;
 use crate::server::info::Facts;
 use crate::server::loading::Loading;
+use crate::server::maxmemory::MemoryLimit;
 use crate::server::metrics::Metrics;
 use crate::server::network::Network;
 use crate::server::pause::Pause;
@@ -163,6 +165,9 @@ pub struct Engine {
     pub(super) blocking: Blocking,
     pub pubsub: PubSub,
     pub tracking: Tracking,
+    /// What `maxmemory` has come to.
+    pub memory: MemoryLimit,
+    pub(super) client_memory: ClientMemory,
     /// While a command runs that sees the whole engine, what the calling client's input holds.
     pub(super) detached_input: DetachedInput,
     pub limits: Limits,
@@ -217,6 +222,8 @@ impl Engine {
             blocking: Blocking::default(),
             pubsub: PubSub::default(),
             tracking: Tracking::default(),
+            memory: MemoryLimit::default(),
+            client_memory: ClientMemory::default(),
             detached_input: DetachedInput::default(),
             limits: Limits { bulk_max: 512 * 1024 * 1024, authenticated: true },
             batch: Batch::default(),
@@ -244,6 +251,7 @@ impl Engine {
         self.keyspace.settings = Settings {
             bulk_max: usize::try_from(self.config.proto_max_bulk_len).unwrap_or(usize::MAX),
             policy: self.config.maxmemory_policy,
+            eviction_samples: self.config.maxmemory_samples as usize,
             lfu_log_factor: self.config.lfu_log_factor,
             lfu_decay_time: self.config.lfu_decay_time_min,
             lazy_user_flush: self.config.lazyfree_lazy_user_flush,
@@ -260,6 +268,9 @@ impl Engine {
         if self.keyspace.settings.notify.contains(EventClass::KEY_MISS) {
             self.gates |= gate::KEY_MISS;
         }
+        self.limit_clients();
+        self.memory.set(self.config.maxmemory);
+        self.check_memory();
     }
 
     /// The loop ends after this turn.
@@ -288,6 +299,7 @@ impl Engine {
         self.stats.connections_received += 1;
         let key = self.clients.insert(Client::new(stream, session));
         self.log_out(key);
+        self.count_client(key);
         key
     }
 
@@ -605,6 +617,7 @@ impl Engine {
         self.end_pauses();
         self.release_publishers();
         self.end_waits();
+        self.check_memory();
         self.prefetch();
         self.execute();
         self.settle();

@@ -7,6 +7,7 @@
 use crate::acl::Context;
 use crate::commands::{Args, Command, CommandError, CommandId, Flags, quotable};
 use crate::server::engine::{Engine, UNKNOWN};
+use crate::server::maxmemory::{Room, out_of_memory};
 use crate::server::session::gate;
 
 pub(super) enum Verdict {
@@ -23,6 +24,7 @@ pub(super) enum Verdict {
 /// What a request waits for.
 #[derive(Clone, Copy)]
 pub(super) enum Until {
+    /// The pause is over, or there is memory: it is tried again when no pause is on.
     EndOfPause,
     /// What was published before has been sent.
     FanOut,
@@ -54,6 +56,7 @@ const GATES: &[Gate] = &[
     (gate::UNAUTHENTICATED, authentication),
     (gate::MULTI, no_multi),
     (gate::RESTRICTED, permission),
+    (gate::MEMORY, memory),
     (gate::DISK_ERROR, disk_error),
     (gate::SUBSCRIBED, subscribed),
     (gate::LOADING, loading),
@@ -167,6 +170,21 @@ fn subscribed(engine: &mut Engine, asked: &Asked<'_>) -> Opinion {
 
 fn fan_out(_engine: &mut Engine, asked: &Asked<'_>) -> Opinion {
     if matches!(asked.command.name, "publish" | "spublish") { Opinion::Wait(Until::FanOut) } else { Opinion::Pass }
+}
+
+fn memory(engine: &mut Engine, asked: &Asked<'_>) -> Opinion {
+    // What is put off takes memory too, whatever it is; that would have no end. Of EXEC what it is going to execute counts. MULTI and WATCH
+    // are not put off, and refused all the same, as in Redis.
+    let is_put_off = engine.clients[asked.key].session.gates & gate::MULTI != 0
+        && !matches!(asked.command.name, "exec" | "discard" | "quit" | "reset");
+    if !is_put_off && !asked.flags.contains(Flags::DENYOOM) {
+        return Opinion::Pass;
+    }
+    match engine.make_room() {
+        Room::Enough => Opinion::Pass,
+        Room::Later => Opinion::Wait(Until::EndOfPause),
+        Room::None => Opinion::Refuse(out_of_memory()),
+    }
 }
 
 fn pause(engine: &mut Engine, asked: &Asked<'_>) -> Opinion {

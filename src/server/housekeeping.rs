@@ -43,6 +43,30 @@ impl Engine {
         self.recorder.note_job("periodic jobs", elapsed_ns);
     }
 
+    /// Removes what is due, for as long as a turn has time for it. Whether more is due.
+    pub fn expire_in_background(&mut self) -> bool {
+        if self.keyspace.expire_slice(EXPIRE_STEP) > 0 {
+            // The usual case: too little to be timed.
+            return false;
+        }
+        let started_ns = self.clock.monotonic_ns();
+        let mut elapsed_ns = 0;
+        let mut is_behind = true;
+        for _ in 1..EXPIRE_STEPS_MAX {
+            is_behind = self.keyspace.expire_slice(EXPIRE_STEP) == 0;
+            elapsed_ns = self.clock.monotonic_ns() - started_ns;
+            if !is_behind || elapsed_ns >= EXPIRE_NS {
+                break;
+            }
+        }
+        let stats = &mut self.keyspace.stats;
+        stats.expire_time_cap_reached += u64::from(is_behind);
+        stats.expire_ns += elapsed_ns;
+        self.keyspace.flush_garbage();
+        self.recorder.note_job("expiry", elapsed_ns);
+        is_behind
+    }
+
     /// Whether another connection is welcome; Err: what to tell it.
     pub(super) fn may_connect(&self, stream: &Stream) -> Result<(), Vec<u8>> {
         if self.clients.len() >= self.config.maxclients as usize {
@@ -71,11 +95,13 @@ impl Engine {
         if client.input.is_spilled() {
             self.check_query_limit(key);
         }
+        self.count_client(key);
     }
 
     /// Takes the closed clients out.
     pub fn remove_closed(&mut self) {
         for key in std::mem::take(&mut self.closing) {
+            self.uncount_client(key);
             let mut client = self.clients.remove(key);
             client.input.close(&mut self.pool);
             client.output.close(&mut self.pool);
@@ -88,6 +114,11 @@ impl Engine {
         }
     }
 }
+
+/// Time of a turn for removing what is due, nanoseconds; keys and records looked at between two looks at the clock, and how often.
+const EXPIRE_NS: u64 = 300_000;
+const EXPIRE_STEP: usize = 64;
+const EXPIRE_STEPS_MAX: usize = 64;
 
 /// What a client from elsewhere is told while there is no password. Clients look at the first word.
 const PROTECTED_MODE: &str = "-DENIED Redis is running in protected mode because protected mode is enabled and no password is set \

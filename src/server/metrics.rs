@@ -1,7 +1,6 @@
 //! What is sampled: rates of the last seconds, peaks, and the sums over all clients, which are too many to be looked at in
 //! one turn. [`Engine::sample`] takes the samples, ten times a second.
 
-use crate::base::allocator;
 use crate::server::engine::Engine;
 
 /// Samples that a rate is the mean of.
@@ -10,8 +9,6 @@ const SAMPLES: usize = 16;
 const CLIENTS_ROUND: usize = 10;
 /// As many clients are looked at in each call, at least.
 const CLIENTS_MIN: usize = 200;
-/// Samples between two looks at the allocator, which collects its statistics from all arenas.
-const MEMORY_EVERY: u64 = 10;
 
 /// A counter's growth per second, over the last [`SAMPLES`] samples.
 #[derive(Default)]
@@ -54,7 +51,6 @@ pub struct Metrics {
     turns: Rate,
     busy_ns: Rate,
     sampled_us: Option<u64>,
-    ticks: u64,
     /// DEBUG PAUSE-CRON.
     pub cron_is_paused: bool,
     /// Most memory that was in use at a sample, bytes.
@@ -123,25 +119,27 @@ impl Engine {
             metrics.busy_ns.sample(self.recorder.busy_ns, elapsed_us);
         }
         metrics.sampled_us = Some(now_us);
-        if metrics.ticks.is_multiple_of(MEMORY_EVERY) {
-            metrics.memory_peak_bytes(allocator::stats().allocated);
-        }
-        metrics.ticks += 1;
+        metrics.memory_peak_bytes(self.keyspace.used_bytes());
         self.sample_clients();
     }
 
     /// Looks at a part of the clients; at the end of a round its sums are those that INFO shows.
     fn sample_clients(&mut self) {
         let end = self.clients.capacity();
-        let metrics = &mut self.metrics;
-        let stop = metrics.cursor.saturating_add((end / CLIENTS_ROUND).max(CLIENTS_MIN)).min(end);
-        for key in metrics.cursor..stop {
-            let Some(client) = self.clients.get(key) else { continue };
+        let from = self.metrics.cursor;
+        let stop = from.saturating_add((end / CLIENTS_ROUND).max(CLIENTS_MIN)).min(end);
+        for key in from..stop {
+            if !self.clients.contains(key) {
+                continue;
+            }
+            self.count_client(key);
+            let (client, metrics) = (&self.clients[key], &mut self.metrics);
             let round = &mut metrics.round;
             round.memory_bytes += client.memory_bytes();
             round.input_max_bytes = round.input_max_bytes.max(client.input.memory_bytes());
             round.output_max_bytes = round.output_max_bytes.max(client.output.memory_bytes());
         }
+        let metrics = &mut self.metrics;
         metrics.cursor = stop;
         if stop == end {
             metrics.clients = std::mem::take(&mut metrics.round);

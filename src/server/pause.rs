@@ -1,4 +1,4 @@
-//! CLIENT PAUSE: putting commands off, and taking them up again.
+//! CLIENT PAUSE: putting commands off, and taking them up again. So are those for which memory has to be made first, until the next turn.
 //!
 //! A request that has to wait stays where it is, in its client's input; the client gets a gate bit of its own ([`gate::HELD`]), so
 //! nothing more is read or parsed of it, and is remembered here. When the pause ends these clients are parsed anew, in the order in
@@ -23,6 +23,10 @@ pub struct Pause {
 }
 
 impl Pause {
+    pub(super) fn is_on(&self) -> bool {
+        self.until_ms.is_some()
+    }
+
     /// Whether a command with these flags has to wait.
     pub(super) fn covers(&self, flags: Flags) -> bool {
         self.until_ms.is_some() && (!self.writes_only || flags.intersects(Flags::WRITE.union(Flags::MAY_REPLICATE)))
@@ -60,6 +64,11 @@ impl Engine {
         self.pause.until_ms
     }
 
+    /// Whether a command waits for memory, not for the end of a pause: it is to be tried again at once.
+    pub(super) fn has_stopped_for_memory(&self) -> bool {
+        !self.pause.is_on() && !self.pause.stopped.is_empty()
+    }
+
     /// Clients whose commands wait.
     pub fn postponed_clients(&self) -> usize {
         self.pause.stopped.iter().filter(|&&(key, id)| self.is_client(key, id)).count()
@@ -92,7 +101,8 @@ impl Engine {
         if !self.is_client(key, id) {
             return true;
         }
-        if self.batch.requests.len() >= BATCH_MAX {
+        // Twice as many as others may fill the batch with, so that those cannot keep it from its turn.
+        if self.batch.requests.len() >= 2 * BATCH_MAX {
             // Its turn comes in the next one.
             self.mark_ready(key);
             return false;

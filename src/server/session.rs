@@ -8,6 +8,7 @@ use crate::reactor::{Input, Output, Stream};
 use crate::resp::reply::Version;
 use crate::resp::request::{ArgRef, Parser};
 use crate::server::blocking::Waiting;
+use crate::server::client_eviction::Counted;
 use crate::server::tracking::ClientTracking;
 use crate::server::transaction::{Transaction, WatchedKey};
 
@@ -30,6 +31,10 @@ pub struct Client {
     pub idle_transaction: Option<Box<Transaction>>,
     /// The keys that it watches.
     pub watched: HashTable<WatchedKey>,
+    /// Memory of those, bytes.
+    pub watched_bytes: usize,
+    /// How it was counted for `maxmemory-clients`.
+    pub counted: Counted,
     /// Is on the list of clients with replies to send.
     pub dirty: bool,
     /// Has requests in the batch; until they have been run its ring is not to be touched.
@@ -82,9 +87,11 @@ pub mod gate {
     pub const KEY_MISS: u32 = 1 << 12;
     /// The keys that it reads are remembered.
     pub const TRACKING: u32 = 1 << 13;
+    /// More memory is in use than `maxmemory` allows.
+    pub const MEMORY: u32 = 1 << 14;
 
     /// What was asked when a request was put off, and does not matter any more when EXEC comes to it.
-    pub const PASSED_BY_EXEC: u32 = REPLY_SKIP_NEXT | PAUSED | CLOSING | LOADING | DISK_ERROR | FAN_OUT;
+    pub const PASSED_BY_EXEC: u32 = REPLY_SKIP_NEXT | PAUSED | CLOSING | LOADING | DISK_ERROR | FAN_OUT | MEMORY;
 }
 
 /// The state of a client that commands see and change.
@@ -172,6 +179,8 @@ impl Client {
             transaction: None,
             idle_transaction: None,
             watched: HashTable::new(),
+            watched_bytes: 0,
+            counted: Counted::default(),
             dirty: false,
             fanned_out: false,
             subscriber: None,
@@ -201,9 +210,9 @@ impl Client {
             + self.waiting.as_ref().map_or(0, |waiting| waiting.memory_bytes())
             + self.transaction.as_ref().map_or(0, |transaction| transaction.memory_bytes())
             + self.idle_transaction.as_ref().map_or(0, |transaction| transaction.memory_bytes())
-            + self.watched.iter().map(WatchedKey::memory_bytes).sum::<usize>()
             + self.subscription_bytes
             + self.tracking.as_ref().map_or(0, |tracking| tracking.memory_bytes())
+            + self.watched_bytes
             + session.addr.capacity()
             + session.laddr.capacity()
             + session.name.capacity()

@@ -32,6 +32,8 @@ pub struct Stats {
     /// Clients closed because they did not read, or did not finish a request, within their limits.
     pub output_limit_disconnections: u64,
     pub query_limit_disconnections: u64,
+    /// Clients closed because all together took too much memory.
+    pub evicted_clients: u64,
 }
 
 /// What happened in the current turn.

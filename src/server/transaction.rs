@@ -230,10 +230,11 @@ impl Engine {
                     db: client.session.db,
                     no_touch: client.session.no_touch,
                     tells_between: false,
+                    ceiling_bytes: usize::MAX,
                 };
                 let mut reply = Reply::new(&mut client.output, client.session.version);
                 let frames = Frames { bytes, spilled: &[], owned, args };
-                index += on_data.run(&requests[index..], frames, &mut reply);
+                index += on_data.run::<false>(&requests[index..], frames, &mut reply);
             }
             let Some(request) = requests.get(index) else { break };
             timer.close(&self.clock, &mut self.registry, &mut self.stats);
@@ -262,11 +263,14 @@ impl Engine {
         self.keyspace.writer(db).exists(Key::with_hash(name, hash));
         let since = self.keyspace.observers.watch(db, Key::with_hash(name, hash));
         let watched = WatchedKey { db, hash, bytes: name.into(), since };
-        self.clients[key].watched.insert_unique(hash, watched, |watched| watched.hash);
+        let client = &mut self.clients[key];
+        client.watched_bytes += watched.memory_bytes();
+        client.watched.insert_unique(hash, watched, |watched| watched.hash);
     }
 
     /// UNWATCH.
     pub fn unwatch_all(&mut self, key: usize) {
+        self.clients[key].watched_bytes = 0;
         for watched in std::mem::take(&mut self.clients[key].watched) {
             self.keyspace.observers.unwatch(watched.db, Key::with_hash(&watched.bytes, watched.hash));
         }

@@ -23,8 +23,6 @@ use crate::server::start::Signals;
 const EVENTS_MAX: usize = 64;
 /// Bytes received, and bytes sent, after which a turn leaves the other connections to the next: some 0.2 ms of the kernel's copying.
 const TURN_BYTES: u64 = 512 * 1024;
-/// Records of the timing wheel looked at in one turn.
-const EXPIRE_BUDGET: usize = 512;
 /// Time between two runs of the periodic jobs, milliseconds.
 const CRON_MS: u64 = 100;
 
@@ -149,6 +147,7 @@ impl Server {
         let is_behind =
             self.expiry_behind || self.persistence_behind || !engine.keyspace.observers.pending().is_empty();
         let is_behind = is_behind || engine.pubsub.is_behind() || engine.is_tracking_table_full();
+        let is_behind = is_behind || engine.memory.is_behind() || engine.has_stopped_for_memory();
         let is_accepting = !engine.network.unfinished.is_empty();
         if !engine.ready.is_empty() || !engine.dirty.is_empty() || is_behind || is_accepting {
             return Some(Duration::ZERO);
@@ -342,13 +341,8 @@ impl Server {
         let engine = &mut self.engine;
         // What has been loaded of a file is as it was then.
         let is_loading = engine.is_loading();
-        let expired = engine.keyspace.stats.expired_keys;
-        self.expiry_behind = !is_loading && engine.keyspace.expire_slice(EXPIRE_BUDGET) == 0;
-        if engine.keyspace.stats.expired_keys != expired {
-            // The last phase ended just now.
-            let elapsed_ns = engine.clock.monotonic_ns().saturating_sub(engine.recorder.turn.ended_ns());
-            engine.stats.expire_ns += elapsed_ns;
-        }
+        self.expiry_behind = !is_loading && engine.expire_in_background();
+        engine.evict_in_background();
         engine.continue_rewrite();
         self.persistence_behind = engine.save_slice() || is_loading;
         let now_ms = engine.keyspace.now_ms() as u64;
@@ -363,6 +357,7 @@ impl Server {
         if self.engine.pubsub.is_behind() {
             self.engine.pubsub.leave_slice();
         }
+        self.engine.evict_clients();
         self.engine.remove_closed();
     }
 }
@@ -378,6 +373,8 @@ fn send(engine: &mut Engine, key: usize) -> u64 {
     let flushed = reactor::flush(&mut client.stream, &mut client.output);
     let sent_bytes = (waiting - client.output.queued_bytes()) as u64;
     engine.stats.writes += 1;
+    engine.count_client(key);
+    let client = &mut engine.clients[key];
     match flushed {
         Flushed::All => {
             client.output.settle(&mut engine.pool);

@@ -124,6 +124,7 @@ fn resetstat(_args: &mut Args<'_>, engine: &mut Engine, key: usize) -> CommandRe
     engine.metrics.reset_rates();
     engine.recorder.reset();
     engine.keyspace.reset_stats();
+    engine.memory.reset_stats();
     engine.reply(key).ok();
     Ok(())
 }

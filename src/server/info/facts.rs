@@ -26,7 +26,7 @@ impl Facts {
             started_ms,
             executable,
             config_file: String::new(),
-            startup_bytes: allocator::stats().allocated,
+            startup_bytes: usize::try_from(allocator::thread_bytes()).unwrap_or(0),
         }
     }
 }

@@ -51,7 +51,7 @@ pub(super) fn memory(engine: &mut Engine, text: &mut Text) {
     text.field("rss_overhead_bytes", rss as i64 - allocator.resident as i64);
     text.field("mem_fragmentation_ratio", ratio(rss, used));
     text.field("mem_fragmentation_bytes", rss as i64 - used as i64);
-    text.field("mem_not_counted_for_evict", 0);
+    text.field("mem_not_counted_for_evict", engine.uncounted_bytes());
     text.field("mem_replication_backlog", 0);
     text.field("mem_total_replication_buffers", 0);
     text.field("mem_clients_slaves", 0);

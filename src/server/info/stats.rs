@@ -89,16 +89,18 @@ pub(super) fn stats(engine: &mut Engine, text: &mut Text) {
     text.field("sync_partial_err", 0);
     text.field("expired_subkeys", keyspace.expired_subkeys);
     text.field("expired_keys", keyspace.expired_keys);
-    // Deadlines are exact: there is no share of keys that are overdue and no cycle that runs out of time.
-    text.field("expired_stale_perc", "0.00");
-    text.field("expired_time_cap_reached_count", 0);
-    text.field("expire_cycle_cpu_milliseconds", stats.expire_ns / 1_000_000);
-    text.field("expire_lag_max_ms", keyspace.expire_lag_max_ms);
-    text.field("evicted_keys", 0);
-    text.field("evicted_clients", 0);
+    text.field("expired_stale_perc", format_args!("{:.2}", engine.keyspace.stale_percent()));
+    text.field("expired_time_cap_reached_count", keyspace.expire_time_cap_reached);
+    text.field("expire_cycle_cpu_milliseconds", keyspace.expire_ns / 1_000_000);
+    text.field("expire_lag_p50_ms", keyspace.expire_lags.percentile_ms(50.0));
+    text.field("expire_lag_p99_ms", keyspace.expire_lags.percentile_ms(99.0));
+    text.field("expire_lag_max_ms", keyspace.expire_lags.max_ms());
+    text.field("evicted_keys", keyspace.evicted_keys);
+    text.field("evicted_clients", stats.evicted_clients);
     text.field("evicted_scripts", 0);
-    text.field("total_eviction_exceeded_time", 0);
-    text.field("current_eviction_exceeded_time", 0);
+    let (exceeded_ms, exceeded_now_ms) = engine.memory.exceeded_ms(engine.clock.monotonic_ns());
+    text.field("total_eviction_exceeded_time", exceeded_ms);
+    text.field("current_eviction_exceeded_time", exceeded_now_ms);
     text.field("keyspace_hits", keyspace.hits.get());
     text.field("keyspace_misses", keyspace.misses.get());
     text.field("pubsub_channels", engine.pubsub.topics(Topics::Channels));
