@@ -24,6 +24,7 @@ const SENT_ELSEWHERE: &[(&str, &str)] = &[
     ("client|pause", "stops everybody: differential_connection.rs"),
     ("quit", "ends the connection: differential_connection.rs"),
     ("debug", "has no grammar: differential_server.rs"),
+    ("monitor", "is answered once: differential_introspection.rs"),
 ];
 
 /// Commands that take one of their optional arguments at a time, which the grammar cannot say.

@@ -56,6 +56,12 @@ pub struct Settings {
     /// Negative: off.
     pub slowlog_log_slower_than_us: i64,
     pub slowlog_max_len: u64,
+    /// Negative: off.
+    pub commandlog_request_larger_than_bytes: i64,
+    pub commandlog_large_request_max_len: u64,
+    /// Negative: off.
+    pub commandlog_reply_larger_than_bytes: i64,
+    pub commandlog_large_reply_max_len: u64,
     /// 0: off.
     pub latency_monitor_threshold_ms: u64,
     pub latency_tracking: bool,

@@ -239,8 +239,13 @@ pub static DIRECTIVES: &[Directive] = &[
     int("cluster-announce-tls-port", 0, 65535, "0"),
     int("cluster-announce-bus-port", 0, 65535, "0"),
     // Slow log, latency, events.
-    int("slowlog-log-slower-than", -1, LONG_MAX, "10000").live(|s, v| s.slowlog_log_slower_than_us = v.int()),
-    int("slowlog-max-len", 0, LONG_MAX, "128").live(|s, v| s.slowlog_max_len = v.u64()).action(Action::SlowlogLength),
+    int("slowlog-log-slower-than", -1, LONG_MAX, "10000")
+        .alias("commandlog-execution-slower-than")
+        .live(|s, v| s.slowlog_log_slower_than_us = v.int()),
+    int("slowlog-max-len", 0, LONG_MAX, "128")
+        .alias("commandlog-slow-execution-max-len")
+        .live(|s, v| s.slowlog_max_len = v.u64())
+        .action(Action::SlowlogLength),
     int("latency-monitor-threshold", 0, LONG_MAX, "0").live(|s, v| s.latency_monitor_threshold_ms = v.u64()),
     boolean("latency-tracking", "yes").live(|s, v| s.latency_tracking = v.bool()).action(Action::LatencyTracking),
     special("latency-tracking-info-percentiles", Kind::Percentiles, "50 99 99.9").live(|s, v| {
@@ -298,6 +303,19 @@ pub static DIRECTIVES: &[Directive] = &[
     int("active-defrag-cycle-min", 1, 99, "1"),
     int("active-defrag-cycle-max", 1, 99, "25"),
     int("active-defrag-max-scan-fields", 1, LONG_MAX, "1000"),
+    // Valkey's.
+    int("commandlog-request-larger-than", -1, LONG_MAX, "1048576")
+        .live(|s, v| s.commandlog_request_larger_than_bytes = v.int())
+        .action(Action::SlowlogLength),
+    int("commandlog-large-request-max-len", 0, LONG_MAX, "128")
+        .live(|s, v| s.commandlog_large_request_max_len = v.u64())
+        .action(Action::SlowlogLength),
+    int("commandlog-reply-larger-than", -1, LONG_MAX, "1048576")
+        .live(|s, v| s.commandlog_reply_larger_than_bytes = v.int())
+        .action(Action::SlowlogLength),
+    int("commandlog-large-reply-max-len", 0, LONG_MAX, "128")
+        .live(|s, v| s.commandlog_large_reply_max_len = v.u64())
+        .action(Action::SlowlogLength),
     // Zedis's own.
     int("stall-threshold-us", 0, LONG_MAX, "1000").live(|s, v| s.stall_threshold_us = v.u64()),
 ];

@@ -44,6 +44,7 @@ pub fn keys_by_id(engine: &Engine) -> BTreeMap<u64, usize> {
 fn flags(client: &Client) -> String {
     let session = &client.session;
     let flags = [
+        (session.monitors, 'O'),
         (session.gates & gate::MULTI != 0, 'x'),
         (session.gates & (gate::HELD | gate::BLOCKED) != 0, 'b'),
         (session.close_after_reply, 'c'),

@@ -9,48 +9,11 @@ use crate::keyspace::Keyspace;
 use crate::resp::request::ArgRef;
 use crate::server::engine::{DetachedInput, Engine, Request, UNKNOWN};
 use crate::server::gates::{self, Verdict};
+use crate::server::observation::Timed;
 use crate::server::session::gate;
 use crate::server::stall::Phase;
 use crate::server::stats::Stats;
-
-/// Quick commands timed together; more, and a slow one among them could not be told.
-const TIMED_RUN_MAX: u32 = 64;
-
-/// Attributes time to commands, a run of equal ones at a time.
-pub(super) struct RunTimer {
-    started_ns: u64,
-    command: CommandId,
-    calls: u32,
-}
-
-impl RunTimer {
-    pub(super) fn start(now_ns: u64) -> RunTimer {
-        RunTimer { started_ns: now_ns, command: UNKNOWN, calls: 0 }
-    }
-
-    /// What has happened since the last run was closed is timed elsewhere.
-    pub(super) fn restart(&mut self, clock: &Clock) {
-        self.started_ns = clock.monotonic_ns();
-    }
-
-    /// Ends a run of equal commands and books its calls and its time.
-    #[inline]
-    pub(super) fn close(&mut self, clock: &Clock, registry: &mut Registry, stats: &mut Stats) {
-        if self.calls == 0 {
-            return;
-        }
-        let now_ns = clock.monotonic_ns();
-        if self.command != UNKNOWN {
-            let elapsed_ns = now_ns - self.started_ns;
-            let counted = &mut registry.stats[usize::from(self.command)];
-            counted.calls += u64::from(self.calls);
-            counted.run_ns += elapsed_ns;
-            stats.note_run(self.command, self.calls, elapsed_ns);
-        }
-        self.started_ns = now_ns;
-        self.calls = 0;
-    }
-}
+use crate::server::timing::RunTimer;
 
 /// Where the bytes of requests are.
 pub(super) struct Frames<'a> {
@@ -60,6 +23,14 @@ pub(super) struct Frames<'a> {
     /// Arguments with buffers of their own.
     pub owned: &'a mut [Vec<u8>],
     pub args: &'a [ArgRef],
+}
+
+impl Frames<'_> {
+    pub(super) fn args_of(&mut self, request: &Request) -> Args<'_> {
+        let frame = if request.spilled { self.spilled } else { &self.bytes[request.start as usize..] };
+        let refs = &self.args[request.args_at as usize..][..request.argc as usize];
+        Args::new(frame, refs, &mut *self.owned, request.hash)
+    }
 }
 
 /// What does not change between two commands on data of one client.
@@ -73,13 +44,15 @@ pub(super) struct DataLoop<'a> {
     pub no_touch: bool,
     /// Whether it ends where a change has to be told to somebody.
     pub tells_between: bool,
+    /// Number of the first of its requests.
+    pub base: usize,
 }
 
 impl DataLoop<'_> {
     /// Executes the first of `requests` that are commands on data; how many. The loop that everything is about.
     #[inline(always)]
     pub(super) fn run(&mut self, requests: &[Request], frames: Frames<'_>, reply: &mut Reply<'_>) -> usize {
-        let DataLoop { keyspace, registry, stats, clock, timer, db, no_touch, tells_between } = self;
+        let DataLoop { keyspace, registry, stats, clock, timer, db, no_touch, tells_between, base } = self;
         let Frames { bytes, spilled, owned, args: all_args } = frames;
         let mut has_to_tell = false;
         let mut done = 0;
@@ -88,11 +61,11 @@ impl DataLoop<'_> {
                 break;
             }
             let id = request.command;
-            if id != timer.command || timer.calls >= TIMED_RUN_MAX {
+            if !timer.admits(request) {
                 timer.close(clock, registry, stats);
-                timer.command = id;
+                timer.open(request, *base + done);
             }
-            timer.calls += 1;
+            timer.count();
             let frame = if request.spilled { spilled } else { &bytes[request.start as usize..] };
             let refs = &all_args[request.args_at as usize..][..request.argc as usize];
             let mut args = Args::new(frame, refs, owned, request.hash);
@@ -130,12 +103,12 @@ impl Engine {
         // The loop has just looked at the clock.
         let started_ns = self.recorder.turn.gathered_ns().unwrap_or_else(|| self.clock.monotonic_ns());
         let mut timer = RunTimer::start(started_ns);
+        self.recorder.turn.clients = self.batch.clients.len() as u32;
         for index in 0..self.batch.clients.len() {
             let (key, first) = self.batch.clients[index];
             let end = self.batch.clients.get(index + 1).map_or(self.batch.requests.len(), |next| next.1 as usize);
             self.execute_client(key as usize, first as usize, end, &mut timer);
         }
-        timer.close(&self.clock, &mut self.registry, &mut self.stats);
         self.recorder.end_phase(Phase::Execute, timer.started_ns);
         self.batch.clients.clear();
         self.batch.requests.clear();
@@ -164,6 +137,13 @@ impl Engine {
                     index = self.queue_data_commands(key, index, end);
                 }
             }
+        }
+        // While the requests are still there to be looked at.
+        if timer.is_alone() || end == self.batch.requests.len() {
+            timer.close(&self.clock, &mut self.registry, &mut self.stats);
+        }
+        if !self.stats.long_runs.is_empty() {
+            self.explain_runs_of_batch(key);
         }
         let now_ms = self.keyspace.now_ms() as u64;
         let client = &mut self.clients[key];
@@ -222,10 +202,16 @@ impl Engine {
         }
         let (bytes, owned) = client.input.parts();
         let (db, no_touch) = (client.session.db, client.session.no_touch);
-        let mut on_data = DataLoop { keyspace, registry, stats, clock, timer, db, no_touch, tells_between: true };
+        let mut on_data =
+            DataLoop { keyspace, registry, stats, clock, timer, db, no_touch, tells_between: true, base: index };
+        let queued_bytes = client.output.queued_bytes();
         let mut reply = Reply::new(&mut client.output, client.session.version);
         let frames = Frames { bytes, spilled: &client.spilled, owned, args: &batch.args };
-        index + on_data.run(&batch.requests[index..end], frames, &mut reply)
+        let stop = index + on_data.run(&batch.requests[index..end], frames, &mut reply);
+        if client.output.overflow().0 > 0 {
+            self.look_at_replies_of_batch(key, index..stop, queued_bytes);
+        }
+        stop
     }
 
     /// Puts off requests from `index` on, as long as they are commands on data and a transaction is all that is in their way; the first
@@ -257,6 +243,9 @@ impl Engine {
     #[inline(never)]
     fn execute_other(&mut self, key: usize, request: Request, timer: &mut RunTimer) -> bool {
         timer.close(&self.clock, &mut self.registry, &mut self.stats);
+        if !self.stats.long_runs.is_empty() {
+            self.explain_runs_of_batch(key);
+        }
         let executed = if request.command == UNKNOWN || self.gates | self.clients[key].session.gates != 0 {
             self.execute_gated(key, request)
         } else {
@@ -302,6 +291,9 @@ impl Engine {
         if self.registry.get(id).parent.is_some() {
             self.clients[key].session.last_subcommand = Some(id);
         }
+        let is_watched = self.gates & gate::ONE_BY_ONE != 0 || args.has_owned();
+        let before = is_watched.then(|| self.look_before_call(id, args));
+        let queued_bytes = self.clients[key].output.queued_bytes();
         let started_ns = self.clock.monotonic_ns();
         let mut wait = None;
         let result = match command.run {
@@ -332,6 +324,9 @@ impl Engine {
         if let Some(wait) = wait
             && self.wait_for_keys(key, id, args, wait, elapsed_ns)
         {
+            if let Some(before) = before {
+                self.feed_monitors(key, &before);
+            }
             // It is counted when it is done.
             return;
         }
@@ -341,6 +336,11 @@ impl Engine {
         self.stats.note_run(id, 1, elapsed_ns);
         if let Err(error) = result {
             self.fail(key, id, error);
+        }
+        let reply_bytes = self.clients[key].output.queued_bytes().saturating_sub(queued_bytes) as u64;
+        let is_large = reply_bytes >= self.thresholds.reply_bytes;
+        if before.is_some() || is_large || elapsed_ns >= self.stats.long_runs.from_ns {
+            self.look_after_call(key, id, args, before, Timed { started_ns, elapsed_ns, calls: 1 }, reply_bytes);
         }
     }
 

@@ -16,9 +16,13 @@ use crate::keyspace::{EventClass, Keyspace, PackMax, Settings};
 use crate::reactor::{BufferPool, Stream};
 use crate::resp::request::{self, ArgRef, Limits, Prefix, Progress, ProtocolError};
 use crate::server::blocking::Blocking;
+use crate::server::command_log::CommandLog;
 use crate::server::info::Facts;
+use crate::server::latency::LatencyMonitor;
 use crate::server::metrics::Metrics;
+use crate::server::monitor::Monitors;
 use crate::server::network::Network;
+use crate::server::observation::Thresholds;
 use crate::server::pause::Pause;
 use crate::server::session::{Client, Session, gate};
 use crate::server::shutdown::ShutdownRequest;
@@ -47,7 +51,12 @@ pub(super) struct Request {
     pub spilled: bool,
     /// The command is known, takes so many arguments, and sees only data.
     pub on_data: bool,
+    /// The command's number, and [`TIMED_ALONE`]: neighbours that agree in it are timed together.
+    pub run: u32,
 }
+
+/// Bit of [`Request::run`]: what the command does may take long, so it is timed by itself.
+pub(super) const TIMED_ALONE: u32 = 1 << 16;
 
 const _: () = assert!(size_of::<Request>() == 32);
 
@@ -59,10 +68,12 @@ struct Recognized {
     first_key: u16,
     /// See [`Request::on_data`].
     on_data: bool,
+    /// See [`Request::run`].
+    run: u32,
 }
 
 impl Recognized {
-    const UNKNOWN: Recognized = Recognized { command: UNKNOWN, first_key: 0, on_data: false };
+    const UNKNOWN: Recognized = Recognized { command: UNKNOWN, first_key: 0, on_data: false, run: UNKNOWN as u32 };
 
     fn new(registry: &Registry, args: &[ArgRef], frame: &[u8], owned: &[Vec<u8>]) -> Recognized {
         let Some(command) = args.first().and_then(|&name| registry.find(text(name, frame, owned))) else {
@@ -71,7 +82,8 @@ impl Recognized {
         let hot = registry.hot(command);
         let on_data = hot.accepts(args.len()) && matches!(hot.run, Run::Pure(_) | Run::Read(_) | Run::Write(_));
         let first_key = if usize::from(hot.first_key) < args.len() { hot.first_key } else { 0 };
-        Recognized { command, first_key, on_data }
+        let alone = if registry.is_quick(command, args.len()) { 0 } else { TIMED_ALONE };
+        Recognized { command, first_key, on_data, run: u32::from(command) | alone }
     }
 
     /// The hash of the first key; 0: there is none.
@@ -121,6 +133,12 @@ pub struct Engine {
     pub config: Config,
     pub stats: Stats,
     pub recorder: Recorder,
+    /// What SLOWLOG and COMMANDLOG show.
+    pub command_log: CommandLog,
+    /// What LATENCY LATEST shows.
+    pub latency: LatencyMonitor,
+    pub(super) monitors: Monitors,
+    pub(super) thresholds: Thresholds,
     pub network: Network,
     /// What INFO says and no command changes.
     pub facts: Facts,
@@ -167,6 +185,10 @@ impl Engine {
             config,
             stats: Stats::default(),
             recorder: Recorder::default(),
+            command_log: CommandLog::default(),
+            latency: LatencyMonitor::default(),
+            monitors: Monitors::default(),
+            thresholds: Thresholds::default(),
             network: Network::default(),
             facts: Facts::new(now_ms),
             metrics: Metrics::default(),
@@ -208,6 +230,7 @@ impl Engine {
             zset_max_listpack: pack_max(self.config.zset_max_listpack_entries, self.config.zset_max_listpack_value),
             hll_sparse_max_bytes: self.config.hll_sparse_max_bytes as usize,
         };
+        self.apply_thresholds();
     }
 
     /// The loop ends after this turn.
@@ -277,7 +300,7 @@ impl Engine {
                 all_args.push(name);
                 if let Some(used) = request::short_args(frame, len, missing, all_args) {
                     let args = &all_args[args_at..];
-                    let Recognized { command, on_data, .. } = self.recognized;
+                    let Recognized { command, on_data, run, .. } = self.recognized;
                     requests.push(Request {
                         args_at: args_at as u32,
                         argc: args.len() as u32,
@@ -287,6 +310,7 @@ impl Engine {
                         command,
                         spilled: false,
                         on_data,
+                        run,
                     });
                     at += used;
                     continue;
@@ -311,6 +335,7 @@ impl Engine {
                         command: recognized.command,
                         spilled: false,
                         on_data: recognized.on_data,
+                        run: recognized.run,
                     });
                     at += used;
                 }
@@ -408,7 +433,9 @@ impl Engine {
             hash: recognized.first_key_hash(&self.keyspace, args, frame, owned),
             command: recognized.command,
             spilled,
-            on_data: recognized.on_data,
+            // What is large is looked at before a command takes its bytes: for the logs of large and of slow requests.
+            on_data: recognized.on_data && !spilled && !args.iter().any(|arg| arg.owned_index().is_some()),
+            run: recognized.run | TIMED_ALONE,
         };
         client.gathered = true;
         self.batch.clients.push((key as u32, self.batch.requests.len() as u32));
@@ -539,6 +566,7 @@ impl Engine {
             self.closing.push(key);
             self.abandon_wait(key);
             self.discard_transaction(key);
+            self.stop_monitoring(key);
         }
     }
 

@@ -3,6 +3,7 @@
 use crate::base::log;
 use crate::reactor::Stream;
 use crate::server::engine::Engine;
+use crate::server::stall::Stall;
 
 impl Engine {
     /// A turn begins: reads the clock.
@@ -19,6 +20,7 @@ impl Engine {
         let over = self.recorder.finish(&self.stats.turn, &self.registry, self.config.stall_threshold_us, cpu_ns);
         if let Some(stall) = over {
             log::verbose(format_args!("A turn took {} us: {}", stall.ns / 1000, stall.cause));
+            self.recorder.keep(Stall { unix_ms: self.clock.unix_us() / 1000, ..stall });
         }
         self.stats.turn = Default::default();
     }

@@ -2,7 +2,7 @@
 //! the log says why.
 
 use crate::base::log;
-use crate::config::BufferClass;
+use crate::config::{BufferClass, BufferLimit};
 use crate::server::engine::Engine;
 
 impl Engine {
@@ -13,7 +13,11 @@ impl Engine {
         if client.closing {
             return;
         }
-        let limit = self.config.client_output_buffer_limits[BufferClass::Normal as usize];
+        let limits = &self.config.client_output_buffer_limits;
+        let mut limit = limits[BufferClass::Normal as usize];
+        if client.session.monitors && limit == BufferLimit::default() {
+            limit = limits[BufferClass::Replica as usize];
+        }
         let queued = client.output.queued_bytes() as u64;
         let over_hard = limit.hard_bytes > 0 && queued > limit.hard_bytes;
         let over_soft = limit.soft_bytes > 0 && queued > limit.soft_bytes;

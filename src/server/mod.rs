@@ -1,25 +1,32 @@
 //! The composition: sockets, engine, time.
 pub mod blocking;
 pub mod client_list;
+pub mod command_log;
 mod configure;
 mod dispatch;
 mod engine;
 mod gates;
+pub mod histograms;
 mod housekeeping;
 pub mod info;
+pub mod latency;
 mod limits;
 pub mod listen;
 mod metrics;
+mod monitor;
 mod network;
+mod observation;
 mod observe;
 mod pause;
+pub mod redaction;
 mod session;
 pub mod shutdown;
-mod stall;
+pub mod stall;
 pub mod start;
 mod stats;
 #[cfg(test)]
 pub mod testing;
+mod timing;
 mod transaction;
 mod turn;
 

@@ -58,6 +58,8 @@ pub mod gate {
     pub const BLOCKED: u32 = 1 << 5;
     /// It has a transaction: its requests are put off until EXEC.
     pub const MULTI: u32 = 1 << 6;
+    /// Somebody looks at every command by itself: MONITOR, HOTKEYS, a log with a small threshold. It keeps nobody from anything.
+    pub const ONE_BY_ONE: u32 = 1 << 24;
 
     /// What was asked when a request was put off, and does not matter any more when EXEC comes to it.
     pub const PASSED_BY_EXEC: u32 = REPLY_SKIP_NEXT | PAUSED | CLOSING;
@@ -78,6 +80,8 @@ pub struct Session {
     pub reply_off: bool,
     pub no_touch: bool,
     pub no_evict: bool,
+    /// MONITOR: it is told of every command.
+    pub monitors: bool,
     /// Close when the replies so far are sent.
     pub close_after_reply: bool,
     /// The request that is held has a frame of its own: the client's spilled one, with the partial arguments.
@@ -108,6 +112,7 @@ impl Session {
             reply_off: false,
             no_touch: false,
             no_evict: false,
+            monitors: false,
             close_after_reply: false,
             holds_spilled: false,
             last_subcommand: None,

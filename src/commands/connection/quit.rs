@@ -38,6 +38,7 @@ pub(super) static RESET: Command = Command {
 /// Everything that a session was told is forgotten, but its id and what its library is called.
 fn reset(_args: &mut Args<'_>, engine: &mut Engine, key: usize) -> CommandResult {
     engine.discard_transaction(key);
+    engine.stop_monitoring(key);
     let needs_password = !engine.config.requirepass.is_empty();
     let client = &mut engine.clients[key];
     client.output.set_muted(false);

@@ -13,15 +13,19 @@ mod debug_digest;
 mod debug_object;
 mod flush;
 mod info;
+mod latency;
 mod lolwut;
 mod memory;
+mod monitor;
 mod shutdown;
+mod slowlog;
 mod time;
 
 use super::{Acl, Command, Flags};
 
 pub static COMMANDS: &[&Command] = &[
     &command::COMMAND,
+    &slowlog::COMMANDLOG,
     &config::CONFIG,
     &dbsize::DBSIZE,
     &debug::DEBUG,
@@ -29,9 +33,12 @@ pub static COMMANDS: &[&Command] = &[
     &flush::FLUSHDB,
     &flush::SWAPDB,
     &info::INFO,
+    &latency::LATENCY,
     &lolwut::LOLWUT,
     &memory::MEMORY,
+    &monitor::MONITOR,
     &shutdown::SHUTDOWN,
+    &slowlog::SLOWLOG,
     &time::TIME,
 ];
 

@@ -156,7 +156,7 @@ fn info_by_sections() {
     let titles: Vec<&str> = all.lines().filter_map(|line| line.strip_prefix("# ")).collect();
     assert_eq!(
         titles.join(" "),
-        "Server Clients Memory Persistence Stats Replication CPU Modules Commandstats Errorstats Cluster Keyspace"
+        "Server Clients Memory Persistence Stats Replication CPU Modules Commandstats Errorstats Latencystats Cluster Keyspace"
     );
     let default = harness.line("info");
     assert!(!default.contains("# Commandstats") && default.contains("# Errorstats"));

@@ -31,12 +31,13 @@ bitflags::bitflags! {
         const ERRORSTATS = 1 << 9;
         const CLUSTER = 1 << 10;
         const KEYSPACE = 1 << 11;
+        const LATENCYSTATS = 1 << 12;
     }
 }
 
 impl Sections {
     /// What INFO without an argument prints.
-    pub const DEFAULT: Sections = Sections::all().difference(Sections::COMMANDSTATS);
+    pub const DEFAULT: Sections = Sections::all().difference(Sections::COMMANDSTATS).difference(Sections::LATENCYSTATS);
 
     /// The sections that an argument of INFO means, none if it is unknown.
     pub fn parse(name: &[u8]) -> Sections {
@@ -69,6 +70,7 @@ const SECTIONS: &[Section] = &[
     Section { bit: Sections::MODULES, title: "Modules", fill: |_, _| {} },
     Section { bit: Sections::COMMANDSTATS, title: "Commandstats", fill: commands::commandstats },
     Section { bit: Sections::ERRORSTATS, title: "Errorstats", fill: commands::errorstats },
+    Section { bit: Sections::LATENCYSTATS, title: "Latencystats", fill: commands::latencystats },
     Section { bit: Sections::CLUSTER, title: "Cluster", fill: |_, text| text.field("cluster_enabled", 0) },
     Section { bit: Sections::KEYSPACE, title: "Keyspace", fill: stats::keyspace },
 ];
