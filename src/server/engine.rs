@@ -17,6 +17,7 @@ use crate::reactor::{BufferPool, Stream};
 use crate::resp::request::{self, ArgRef, Limits, Prefix, Progress, ProtocolError};
 use crate::server::blocking::Blocking;
 use crate::server::command_log::CommandLog;
+use crate::server::hot_keys::HotKeys;
 use crate::server::info::Facts;
 use crate::server::latency::LatencyMonitor;
 use crate::server::metrics::Metrics;
@@ -138,6 +139,8 @@ pub struct Engine {
     /// What LATENCY LATEST shows.
     pub latency: LatencyMonitor,
     pub(super) monitors: Monitors,
+    /// What HOTKEYS shows.
+    pub(super) hot_keys: Option<Box<HotKeys>>,
     pub(super) thresholds: Thresholds,
     pub network: Network,
     /// What INFO says and no command changes.
@@ -188,6 +191,7 @@ impl Engine {
             command_log: CommandLog::default(),
             latency: LatencyMonitor::default(),
             monitors: Monitors::default(),
+            hot_keys: None,
             thresholds: Thresholds::default(),
             network: Network::default(),
             facts: Facts::new(now_ms),

@@ -32,6 +32,7 @@ impl Engine {
         self.recorder.mark(self.clock.thread_cpu_ns());
         self.check_clients();
         self.sample();
+        self.end_hot_keys();
         self.pool.shrink();
         let elapsed_ns = self.clock.monotonic_ns() - started_ns;
         self.recorder.note_job("periodic jobs", elapsed_ns);

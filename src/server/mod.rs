@@ -7,6 +7,7 @@ mod dispatch;
 mod engine;
 mod gates;
 pub mod histograms;
+pub mod hot_keys;
 mod housekeeping;
 pub mod info;
 pub mod latency;

@@ -49,6 +49,8 @@ pub(super) struct Before {
     pub line: Option<Vec<u8>>,
     /// As they are kept, if any of them may be gone afterwards.
     args: Option<Vec<Vec<u8>>>,
+    /// On which HOTKEYS books it.
+    keys: Vec<Vec<u8>>,
     request_bytes: u64,
 }
 
@@ -98,6 +100,7 @@ impl Engine {
         self.stats.long_runs.from_ns = slow_ns.min(stall_ns).min(event_ns);
         self.stats.histograms.set_on(config.latency_tracking);
         let looks_at_all = !self.monitors.is_empty()
+            || self.hot_keys.as_ref().is_some_and(|session| session.is_active())
             || slow_ns.min(event_ns) < RUN_HIDES_NS
             || request_bytes.min(reply_bytes) < RING_HIDES_BYTES;
         if looks_at_all {
@@ -117,9 +120,11 @@ impl Engine {
     /// Before a call that somebody wants to know about, or that may take arguments away.
     #[cold]
     #[inline(never)]
-    pub(super) fn look_before_call(&self, id: CommandId, args: &Args<'_>) -> Before {
+    pub(super) fn look_before_call(&mut self, id: CommandId, args: &Args<'_>) -> Before {
+        let keys = self.keys_to_book(id, args);
         let full_name = &self.registry.get(id).full_name;
         Before {
+            keys,
             line: self.line_for_monitors(id, args),
             args: args.has_owned().then(|| kept_args(full_name, args)),
             request_bytes: request_bytes(args),
@@ -142,6 +147,7 @@ impl Engine {
         let request_bytes = match before {
             Some(before) => {
                 self.feed_monitors(key, &before);
+                self.book_hot_keys(&before.keys, timed, before.request_bytes + reply_bytes);
                 kept = before.args;
                 before.request_bytes
             }

@@ -12,6 +12,7 @@ mod debug;
 mod debug_digest;
 mod debug_object;
 mod flush;
+mod hotkeys;
 mod info;
 mod latency;
 mod lolwut;
@@ -32,6 +33,7 @@ pub static COMMANDS: &[&Command] = &[
     &flush::FLUSHALL,
     &flush::FLUSHDB,
     &flush::SWAPDB,
+    &hotkeys::HOTKEYS,
     &info::INFO,
     &latency::LATENCY,
     &lolwut::LOLWUT,
