@@ -55,6 +55,7 @@ const SOCKETS: &[(&str, &str)] = &[
     ("src/reactor/", "this is what it is for"),
     ("src/benchmark/", "the client side of the load"),
     ("src/server/turn.rs", "the poll of the loop"),
+    ("src/server/exporter/", "registers the metrics' sockets with that poll"),
     ("src/server/network.rs", "registers listeners and clients with that poll"),
     ("src/server/start", "signals, limits and descriptors at the start"),
 ];

@@ -89,6 +89,9 @@ pub struct Settings {
     pub stream_node_max_bytes: u64,
     pub stream_node_max_entries: u64,
     pub notify_keyspace_events: u32,
+    /// Of the Prometheus endpoint; 0: there is none.
+    pub metrics_port: u16,
+    pub metrics_bind: Vec<String>,
     /// A turn that takes longer is recorded with its cause.
     pub stall_threshold_us: u64,
     /// `rename-command` lines: from, to (empty: disabled).

@@ -317,5 +317,13 @@ pub static DIRECTIVES: &[Directive] = &[
         .live(|s, v| s.commandlog_large_reply_max_len = v.u64())
         .action(Action::SlowlogLength),
     // Zedis's own.
+    int("metrics-port", 0, 65535, "0").live(|s, v| s.metrics_port = v.u32() as u16).action(Action::ListenForMetrics),
+    special("metrics-bind", Kind::Bind, "127.0.0.1 -::1")
+        .live(|s, v| {
+            if let Value::Words(words) = v {
+                s.metrics_bind = words.iter().map(|word| String::from_utf8_lossy(word).into_owned()).collect();
+            }
+        })
+        .action(Action::ListenForMetrics),
     int("stall-threshold-us", 0, LONG_MAX, "1000").live(|s, v| s.stall_threshold_us = v.u64()),
 ];

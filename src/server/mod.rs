@@ -5,6 +5,7 @@ pub mod command_log;
 mod configure;
 mod dispatch;
 mod engine;
+mod exporter;
 mod gates;
 pub mod histograms;
 pub mod hot_keys;

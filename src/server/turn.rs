@@ -12,6 +12,7 @@ use mio::{Events, Interest, Poll, Token};
 use crate::base::log;
 use crate::reactor::{self, Flushed, Listener, Received, Stream, Ticker};
 use crate::server::engine::{BATCH_MAX, Engine};
+use crate::server::exporter;
 use crate::server::network::{FIRST_LISTENER, Network, SIGNALS, TICK};
 use crate::server::shutdown::ShutdownRequest;
 use crate::server::stall::Phase;
@@ -50,6 +51,7 @@ impl Server {
     pub fn new(mut engine: Engine, listeners: Vec<Listener>, signals: Option<Signals>) -> io::Result<Server> {
         let poll = Poll::new()?;
         engine.network = Network::new(poll.registry().try_clone()?, listeners)?;
+        engine.network.listen_for_metrics(&engine.config).map_err(io::Error::other)?;
         if let Some(signals) = &signals {
             let pipe = signals.pipe().as_raw_fd();
             poll.registry().register(&mut SourceFd(&pipe), Token(SIGNALS), Interest::READABLE)?;
@@ -116,7 +118,8 @@ impl Server {
     /// How long to sleep at most; None: until an event, of which the ticker has one soon.
     fn timeout(&self) -> Option<Duration> {
         let engine = &self.engine;
-        let is_behind = self.expiry_behind || !engine.keyspace.observers.pending().is_empty();
+        let is_behind =
+            self.expiry_behind || engine.network.exporter.is_busy() || !engine.keyspace.observers.pending().is_empty();
         if !engine.ready.is_empty() || !engine.dirty.is_empty() || is_behind {
             return Some(Duration::ZERO);
         }
@@ -141,8 +144,10 @@ impl Server {
         let events = std::mem::replace(&mut self.events, Events::with_capacity(0));
         for event in &events {
             let Token(token) = event.token();
-            if token < TICK {
+            if token < exporter::FIRST_TOKEN {
                 self.connection_event(token, event);
+            } else if token < TICK {
+                self.engine.exporter_event(token);
             } else if token == TICK {
                 self.ticker.acknowledge();
             } else if token == SIGNALS {
@@ -304,6 +309,9 @@ impl Server {
             for listener in std::mem::take(&mut self.engine.network.stalled) {
                 self.accept(listener);
             }
+        }
+        if self.engine.network.exporter.is_busy() {
+            self.engine.advance_scrapes();
         }
         self.engine.remove_closed();
     }
