@@ -85,6 +85,7 @@ const UNSAFE: &[(&str, &str)] = &[
     ("src/keyspace/entry.rs", "one allocation per key"),
     ("src/base/allocator.rs", "the allocator and its statistics"),
     ("src/collections/member.rs", "one allocation per member of a sorted set, two owners"),
+    ("src/base/sampler.rs", "the profiler's signal handler, its timer, and the walk up the interrupted stack"),
     ("src/server/start.rs", "fork, setsid and rlimits of the start"),
 ];
 

@@ -46,7 +46,7 @@ fn flags(client: &Client) -> String {
     let flags = [
         (session.monitors, 'O'),
         (session.gates & gate::MULTI != 0, 'x'),
-        (session.gates & (gate::HELD | gate::BLOCKED) != 0, 'b'),
+        (session.gates & (gate::HELD | gate::BLOCKED | gate::AWAITS) != 0, 'b'),
         (session.close_after_reply, 'c'),
         (client.closing, 'A'),
         (session.unix_socket, 'U'),

@@ -25,6 +25,7 @@ use crate::server::monitor::Monitors;
 use crate::server::network::Network;
 use crate::server::observation::Thresholds;
 use crate::server::pause::Pause;
+use crate::server::profile::Profile;
 use crate::server::session::{Client, Session, gate};
 use crate::server::shutdown::ShutdownRequest;
 use crate::server::stall::Recorder;
@@ -139,6 +140,7 @@ pub struct Engine {
     /// What LATENCY LATEST shows.
     pub latency: LatencyMonitor,
     pub(super) monitors: Monitors,
+    pub(super) profile: Profile,
     /// What HOTKEYS shows.
     pub(super) hot_keys: Option<Box<HotKeys>>,
     pub(super) thresholds: Thresholds,
@@ -191,6 +193,7 @@ impl Engine {
             command_log: CommandLog::default(),
             latency: LatencyMonitor::default(),
             monitors: Monitors::default(),
+            profile: Profile::default(),
             hot_keys: None,
             thresholds: Thresholds::default(),
             network: Network::default(),

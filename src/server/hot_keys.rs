@@ -65,7 +65,7 @@ impl Top {
         self.ordered.insert((sum, key.to_vec()));
     }
 
-    fn largest(&self, count: usize) -> Vec<(Vec<u8>, u64)> {
+    fn largest(&self, count: usize) -> KeySums {
         self.ordered.iter().rev().take(count).map(|(sum, key)| (key.clone(), *sum)).collect()
     }
 }
@@ -109,6 +109,9 @@ impl CpuTime {
     }
 }
 
+/// Keys with their sums, the largest first.
+pub type KeySums = Vec<(Vec<u8>, u64)>;
+
 /// What HOTKEYS GET shows.
 pub struct HotKeysReport {
     pub is_active: bool,
@@ -118,9 +121,9 @@ pub struct HotKeysReport {
     pub started_ms: u64,
     pub duration_ms: u64,
     /// User and system CPU time of the process, milliseconds, and the keys with their microseconds.
-    pub by_cpu: Option<(u64, u64, Vec<(Vec<u8>, u64)>)>,
+    pub by_cpu: Option<(u64, u64, KeySums)>,
     /// The keys with their bytes.
-    pub by_net: Option<Vec<(Vec<u8>, u64)>>,
+    pub by_net: Option<KeySums>,
 }
 
 impl HotKeys {
@@ -131,7 +134,7 @@ impl HotKeys {
     fn report(&self, now_ms: u64) -> HotKeysReport {
         let cpu = if self.is_active() { CpuTime::now().since(self.cpu) } else { self.cpu };
         let options = self.options;
-        let in_us = |mut keys: Vec<(Vec<u8>, u64)>| {
+        let in_us = |mut keys: KeySums| {
             keys.iter_mut().for_each(|(_, ns)| *ns /= 1000);
             keys
         };

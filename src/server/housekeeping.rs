@@ -33,6 +33,7 @@ impl Engine {
         self.check_clients();
         self.sample();
         self.end_hot_keys();
+        self.attend_profile();
         self.network.exporter.close_overdue(self.keyspace.now_ms() as u64);
         self.pool.shrink();
         let elapsed_ns = self.clock.monotonic_ns() - started_ns;

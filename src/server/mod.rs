@@ -20,6 +20,7 @@ mod network;
 mod observation;
 mod observe;
 mod pause;
+pub mod profile;
 pub mod redaction;
 mod session;
 pub mod shutdown;

@@ -58,6 +58,8 @@ pub mod gate {
     pub const BLOCKED: u32 = 1 << 5;
     /// It has a transaction: its requests are put off until EXEC.
     pub const MULTI: u32 = 1 << 6;
+    /// It waits for something that another thread does; nothing more of it is executed until then.
+    pub const AWAITS: u32 = 1 << 25;
     /// Somebody looks at every command by itself: MONITOR, HOTKEYS, a log with a small threshold. It keeps nobody from anything.
     pub const ONE_BY_ONE: u32 = 1 << 24;
 
@@ -129,7 +131,7 @@ impl Session {
     /// Whether nothing of it may be executed now.
     #[inline]
     pub fn is_held(&self) -> bool {
-        self.gates & (gate::HELD | gate::CLOSING | gate::BLOCKED) != 0
+        self.gates & (gate::HELD | gate::CLOSING | gate::BLOCKED | gate::AWAITS) != 0
     }
 
     pub fn is_authenticated(&self) -> bool {

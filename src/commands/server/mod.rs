@@ -18,6 +18,7 @@ mod latency;
 mod lolwut;
 mod memory;
 mod monitor;
+mod profile;
 mod shutdown;
 mod slowlog;
 mod time;
@@ -39,6 +40,7 @@ pub static COMMANDS: &[&Command] = &[
     &lolwut::LOLWUT,
     &memory::MEMORY,
     &monitor::MONITOR,
+    &profile::PROFILE,
     &shutdown::SHUTDOWN,
     &slowlog::SLOWLOG,
     &time::TIME,
