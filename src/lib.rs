@@ -23,7 +23,8 @@
 //! [`server::Server`] has these phases in one function; everything between bytes in and bytes out is [`server::Engine`], which runs
 //! without a socket and on a virtual clock, so that a test feeds bytes and reads bytes. Nothing may stall a turn: growth moves at most
 //! a thousand entries at a time, deadlines are kept in a timing wheel, large values and whole databases are freed by another
-//! thread. A turn that takes too long all the same is recorded with its cause (`INFO stats`: `longest_turn_us`).
+//! thread. A turn that takes too long all the same is recorded with its cause (`INFO stats`: `longest_turn_us`) and with what ran in it
+//! (`LATENCY WHY`); `PROFILE START` has the server sample itself.
 //!
 //! # Saving without a fork
 //!
@@ -64,7 +65,8 @@
 //!   number of keys, instead of swinging by ten bytes as all segments double at once ([`base::hash`]).
 //! - A request whose first bytes equal the last one's is neither parsed nor looked up again, and its short arguments are taken
 //!   without the parser: a quarter of the instructions of a pipelined GET (`benches/engine.rs` under callgrind).
-//! - Quick commands are timed in runs, not one by one: a clock reading for each would be a large part of a small GET.
+//! - Quick commands are timed in runs, not one by one: a clock reading for each would be a large part of a small GET. What may take long
+//!   is timed by itself, so SLOWLOG tells the truth; whoever wants to see each command (MONITOR) takes them out of the hot loop.
 //! - Small tables are not prefetched: below a few thousand keys everything is in the cache already.
 
 pub mod acl;

@@ -30,10 +30,14 @@ const SENT_ELSEWHERE: &[(&str, &str)] = &[
     ("unsubscribe", "is answered once per channel: differential_pubsub.rs"),
     ("punsubscribe", "is answered once per pattern: differential_pubsub.rs"),
     ("sunsubscribe", "is answered once per channel: differential_pubsub.rs"),
+    ("monitor", "is answered once: differential_introspection.rs"),
 ];
 
 /// Commands that take one of their optional arguments at a time, which the grammar cannot say.
 const ONE_OPTION_AT_A_TIME: &[&str] = &["client|list"];
+
+/// Commands that say by themselves what is missing, so their arity is less than their shortest valid call.
+const ARITY_OF_LESS: &[&str] = &["hotkeys|start"];
 
 /// Options that are refused together, which the grammar cannot say either.
 const REFUSED_TOGETHER: &[(&str, &str, &str)] =
@@ -336,7 +340,7 @@ fn every_token_of_every_command() {
         // Choices differ in length, so the shortest of many.
         let shortest = (0..20).map(|_| generator.call(subject).len() as i64).min().unwrap_or_default();
         let fits = if subject.arity < 0 { shortest == -subject.arity } else { shortest == subject.arity };
-        if !fits {
+        if !fits && !ARITY_OF_LESS.contains(&name) {
             complaints.push(format!("{name}: the shortest call has {shortest} words, its arity is {}", subject.arity));
         }
         let mut wanted = BTreeSet::new();

@@ -56,6 +56,7 @@ const SOCKETS: &[(&str, &str)] = &[
     ("src/reactor/", "this is what it is for"),
     ("src/benchmark/", "the client side of the load"),
     ("src/server/turn.rs", "the poll of the loop"),
+    ("src/server/exporter/", "registers the metrics' sockets with that poll"),
     ("src/server/network.rs", "registers listeners and clients with that poll"),
     ("src/server/start", "signals, limits and descriptors at the start"),
 ];
@@ -86,6 +87,7 @@ const UNSAFE: &[(&str, &str)] = &[
     ("src/base/allocator.rs", "the allocator and its statistics"),
     ("src/collections/thin_bytes.rs", "one word for a small collection, one allocation with its length"),
     ("src/collections/member.rs", "one allocation per member of a sorted set, two owners"),
+    ("src/base/sampler.rs", "the profiler's signal handler, its timer, and the walk up the interrupted stack"),
     ("src/server/start.rs", "fork, setsid and rlimits of the start"),
     ("src/server/process.rs", "prctl(PR_SET_MM_MAP) for the process title, which no crate wraps"),
 ];

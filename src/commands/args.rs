@@ -156,6 +156,12 @@ impl<'a> Args<'a> {
         Ok((ms > 0.0).then_some(ms as u64))
     }
 
+    /// Whether arguments have buffers of their own, which a command may take.
+    #[inline]
+    pub fn has_owned(&self) -> bool {
+        !self.owned.is_empty()
+    }
+
     /// A copy that outlives the request.
     pub fn to_owned(&self) -> Vec<Vec<u8>> {
         self.from(0).map(<[u8]>::to_vec).collect()

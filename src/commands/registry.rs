@@ -90,6 +90,8 @@ fn fold(name: &[u8]) -> Option<u64> {
     Some(word | (!word & HIGH & (from_a ^ past_z)) >> 2)
 }
 
+/// Arguments of a call that is quick, with the name.
+const QUICK_ARGS_MAX: usize = 32;
 /// Longest name that a command is born with, bytes.
 const NAME_MAX: usize = 64;
 /// A power of two, several times the number of commands.
@@ -259,10 +261,14 @@ impl Registry {
         self.stats.fill(CommandStats::default());
     }
 
-    /// Whether runs of this command are timed together: it is too quick to be worth a clock reading of its own.
-    #[inline]
-    pub fn is_fast(&self, id: CommandId) -> bool {
-        self.command(id).flags.contains(Flags::FAST)
+    /// Whether a call with `argc` arguments is so quick that a clock reading for itself would be a large part of it: what it does is
+    /// bounded by its few arguments, whatever the size of the value.
+    pub fn is_quick(&self, id: CommandId, argc: usize) -> bool {
+        let command = self.command(id);
+        let is_quick = command.flags.contains(Flags::FAST) || command.complexity.starts_with("O(1)");
+        // LPOP, SPOP, ZPOPMIN and their like take one element unless they are told how many.
+        let takes_many = argc > 2 && command.args.iter().any(|arg| arg.name == "count");
+        is_quick && !takes_many && argc <= QUICK_ARGS_MAX
     }
 }
 

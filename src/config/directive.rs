@@ -115,6 +115,8 @@ pub enum Effect {
 pub enum Action {
     /// Bind the listeners anew (`bind`, `port`).
     Listen,
+    /// Bind the listeners of the Prometheus endpoint anew.
+    ListenForMetrics,
     /// Check the new `maxclients` against the limit of open files.
     MaxClients,
     LogLevel,

@@ -77,6 +77,12 @@ pub struct Settings {
     /// Negative: off.
     pub slowlog_log_slower_than_us: i64,
     pub slowlog_max_len: u64,
+    /// Negative: off.
+    pub commandlog_request_larger_than_bytes: i64,
+    pub commandlog_large_request_max_len: u64,
+    /// Negative: off.
+    pub commandlog_reply_larger_than_bytes: i64,
+    pub commandlog_large_reply_max_len: u64,
     /// 0: off.
     pub latency_monitor_threshold_ms: u64,
     pub latency_tracking: bool,
@@ -123,6 +129,9 @@ pub struct Settings {
     pub notify_keyspace_events: u32,
     /// Keys that clients may have copies of; 0: no limit.
     pub tracking_table_max_keys: u64,
+    /// Of the Prometheus endpoint; 0: there is none.
+    pub metrics_port: u16,
+    pub metrics_bind: Vec<String>,
     /// A turn that takes longer is recorded with its cause.
     pub stall_threshold_us: u64,
     /// `rename-command` lines, in order.

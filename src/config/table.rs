@@ -35,8 +35,6 @@ const ALWAYS_CHECKED: &str = "RESTORE checks every payload in full";
 const NOTHING_PROPAGATED: &str = "nothing is propagated that could fail elsewhere";
 const TIMING_WHEEL: &str = "keys are removed at their deadlines, from a timing wheel, at no cost that could be traded";
 const REMOVED_WHERE_MET: &str = "a key that has expired is removed wherever it is met";
-const NO_SLOWLOG: &str = "there is no slow log yet";
-const NO_LATENCY_MONITOR: &str = "there is no latency monitor yet";
 const LISTS_PLAIN: &str = "the nodes of a list are not compressed";
 const NO_STREAMS: &str = "there are no streams yet";
 const NO_REHASHING: &str = "tables grow a segment at a time; nothing is left to be rehashed";
@@ -309,26 +307,19 @@ pub static DIRECTIVES: &[Directive] = &[
     int("cluster-announce-bus-port", 0, 65535, "0").no_effect(NO_CLUSTER),
     // Slow log, latency, events.
     int("slowlog-log-slower-than", -1, LONG_MAX, "10000")
-        .live(|s, v| s.slowlog_log_slower_than_us = v.int())
-        .no_effect(NO_SLOWLOG),
+        .alias("commandlog-execution-slower-than")
+        .live(|s, v| s.slowlog_log_slower_than_us = v.int()),
     int("slowlog-max-len", 0, LONG_MAX, "128")
+        .alias("commandlog-slow-execution-max-len")
         .live(|s, v| s.slowlog_max_len = v.u64())
-        .action(Action::SlowlogLength)
-        .no_effect(NO_SLOWLOG),
-    int("latency-monitor-threshold", 0, LONG_MAX, "0")
-        .live(|s, v| s.latency_monitor_threshold_ms = v.u64())
-        .no_effect(NO_LATENCY_MONITOR),
-    boolean("latency-tracking", "yes")
-        .live(|s, v| s.latency_tracking = v.bool())
-        .action(Action::LatencyTracking)
-        .no_effect(NO_LATENCY_MONITOR),
-    special("latency-tracking-info-percentiles", Kind::Percentiles, "50 99 99.9")
-        .live(|s, v| {
-            if let Value::Percentiles(percentiles) = v {
-                s.latency_tracking_info_percentiles.clone_from(percentiles);
-            }
-        })
-        .no_effect(NO_LATENCY_MONITOR),
+        .action(Action::SlowlogLength),
+    int("latency-monitor-threshold", 0, LONG_MAX, "0").live(|s, v| s.latency_monitor_threshold_ms = v.u64()),
+    boolean("latency-tracking", "yes").live(|s, v| s.latency_tracking = v.bool()).action(Action::LatencyTracking),
+    special("latency-tracking-info-percentiles", Kind::Percentiles, "50 99 99.9").live(|s, v| {
+        if let Value::Percentiles(percentiles) = v {
+            s.latency_tracking_info_percentiles.clone_from(percentiles);
+        }
+    }),
     special("notify-keyspace-events", Kind::KeyspaceEvents, "").live(|s, v| s.notify_keyspace_events = v.flags()),
     // Encodings.
     int("hash-max-listpack-entries", 0, LONG_MAX, "512")
@@ -387,6 +378,27 @@ pub static DIRECTIVES: &[Directive] = &[
     int("active-defrag-cycle-min", 1, 99, "1").no_effect(NO_DEFRAG),
     int("active-defrag-cycle-max", 1, 99, "25").no_effect(NO_DEFRAG),
     int("active-defrag-max-scan-fields", 1, LONG_MAX, "1000").no_effect(NO_DEFRAG),
+    // Valkey's.
+    int("commandlog-request-larger-than", -1, LONG_MAX, "1048576")
+        .live(|s, v| s.commandlog_request_larger_than_bytes = v.int())
+        .action(Action::SlowlogLength),
+    int("commandlog-large-request-max-len", 0, LONG_MAX, "128")
+        .live(|s, v| s.commandlog_large_request_max_len = v.u64())
+        .action(Action::SlowlogLength),
+    int("commandlog-reply-larger-than", -1, LONG_MAX, "1048576")
+        .live(|s, v| s.commandlog_reply_larger_than_bytes = v.int())
+        .action(Action::SlowlogLength),
+    int("commandlog-large-reply-max-len", 0, LONG_MAX, "128")
+        .live(|s, v| s.commandlog_large_reply_max_len = v.u64())
+        .action(Action::SlowlogLength),
     // Zedis's own.
+    int("metrics-port", 0, 65535, "0").live(|s, v| s.metrics_port = v.u32() as u16).action(Action::ListenForMetrics),
+    special("metrics-bind", Kind::Bind, "127.0.0.1 -::1")
+        .live(|s, v| {
+            if let Value::Words(words) = v {
+                s.metrics_bind = words.iter().map(|word| String::from_utf8_lossy(word).into_owned()).collect();
+            }
+        })
+        .action(Action::ListenForMetrics),
     int("stall-threshold-us", 0, LONG_MAX, "1000").live(|s, v| s.stall_threshold_us = v.u64()),
 ];

@@ -5,6 +5,7 @@
 //! connection on a list of its own instead of asking the kernel again.
 
 mod buffer;
+pub mod http;
 mod input;
 mod listener;
 mod output;

@@ -118,7 +118,7 @@ impl Stream {
     }
 
     #[inline]
-    fn recv(&mut self, space: &mut [u8]) -> io::Result<usize> {
+    pub(super) fn recv(&mut self, space: &mut [u8]) -> io::Result<usize> {
         match self {
             Stream::Tcp(stream) => stream.read(space),
             Stream::Unix(stream) => stream.read(space),
@@ -127,7 +127,7 @@ impl Stream {
     }
 
     #[inline]
-    fn send(&mut self, bytes: &[u8]) -> io::Result<usize> {
+    pub(super) fn send(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
             Stream::Tcp(stream) => stream.write(bytes),
             Stream::Unix(stream) => stream.write(bytes),

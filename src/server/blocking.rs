@@ -24,6 +24,7 @@ use crate::commands::{Args, CommandError, CommandId, Outcome, Reply, Run, Wait};
 use crate::keyspace::{Key, Kind};
 use crate::resp::request::ArgRef;
 use crate::server::engine::Engine;
+use crate::server::observation::Timed;
 use crate::server::session::{Client, gate};
 
 /// What a blocked client is in the middle of.
@@ -125,6 +126,11 @@ impl Blocking {
 }
 
 impl Engine {
+    /// Whether commands that run now may not wait, such as those of a transaction.
+    pub fn is_blocking_denied(&self) -> bool {
+        self.blocking.is_denied
+    }
+
     /// The client's command has to wait. Where it may not, it is answered the null at once. Whether it is still to be done.
     pub(super) fn wait_for_keys(
         &mut self,
@@ -317,6 +323,9 @@ impl Engine {
                 self.fail(key, waiting.command, error);
             }
         }
+        let timed = Timed { started_ns: self.clock.monotonic_ns(), elapsed_ns: waiting.run_ns, calls: 1 };
+        let args = Args::new(&waiting.frame, &waiting.args, &mut [], waiting.key_hash);
+        self.look_after_wait(key, waiting.command, &args, timed);
         let now_ms = self.keyspace.now_ms() as u64;
         let client = &mut self.clients[key];
         client.output.set_muted(client.session.reply_off);

@@ -46,9 +46,10 @@ fn flags(engine: &Engine, key: usize) -> String {
     let client = &engine.clients[key];
     let session = &client.session;
     let flags = [
+        (session.monitors, 'O'),
         (client.subscriber.is_some(), 'P'),
         (session.gates & gate::MULTI != 0, 'x'),
-        (session.gates & (gate::HELD | gate::BLOCKED) != 0, 'b'),
+        (session.gates & (gate::HELD | gate::BLOCKED | gate::AWAITS) != 0, 'b'),
         (engine.is_watch_broken(key), 'd'),
         (client.tracking.is_some(), 't'),
         (client.tracking.as_ref().is_some_and(|own| own.is_redirect_broken), 'R'),

@@ -49,6 +49,7 @@ impl Engine {
         match action {
             Action::Dir => std::env::set_current_dir(&self.config.dir).map_err(|error| error.to_string()),
             Action::Listen => self.network.listen_again(&self.config),
+            Action::ListenForMetrics => self.network.listen_for_metrics(&self.config),
             Action::LogLevel => {
                 log::set_level(self.config.loglevel);
                 Ok(())

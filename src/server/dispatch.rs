@@ -11,48 +11,11 @@ use crate::server::access::permitted_run;
 use crate::server::engine::{DetachedInput, Engine, Request, UNKNOWN};
 use crate::server::gates::{self, Until, Verdict};
 use crate::server::maxmemory::Room;
+use crate::server::observation::Timed;
 use crate::server::session::gate;
 use crate::server::stall::Phase;
 use crate::server::stats::Stats;
-
-/// Quick commands timed together; more, and a slow one among them could not be told.
-const TIMED_RUN_MAX: u32 = 64;
-
-/// Attributes time to commands, a run of equal ones at a time.
-pub(super) struct RunTimer {
-    started_ns: u64,
-    command: CommandId,
-    calls: u32,
-}
-
-impl RunTimer {
-    pub(super) fn start(now_ns: u64) -> RunTimer {
-        RunTimer { started_ns: now_ns, command: UNKNOWN, calls: 0 }
-    }
-
-    /// What has happened since the last run was closed is timed elsewhere.
-    pub(super) fn restart(&mut self, clock: &Clock) {
-        self.started_ns = clock.monotonic_ns();
-    }
-
-    /// Ends a run of equal commands and books its calls and its time.
-    #[inline]
-    pub(super) fn close(&mut self, clock: &Clock, registry: &mut Registry, stats: &mut Stats) {
-        if self.calls == 0 {
-            return;
-        }
-        let now_ns = clock.monotonic_ns();
-        if self.command != UNKNOWN {
-            let elapsed_ns = now_ns - self.started_ns;
-            let counted = &mut registry.stats[usize::from(self.command)];
-            counted.calls += u64::from(self.calls);
-            counted.run_ns += elapsed_ns;
-            stats.note_run(self.command, self.calls, elapsed_ns);
-        }
-        self.started_ns = now_ns;
-        self.calls = 0;
-    }
-}
+use crate::server::timing::RunTimer;
 
 /// Where the bytes of requests are.
 pub(super) struct Frames<'a> {
@@ -62,6 +25,14 @@ pub(super) struct Frames<'a> {
     /// Arguments with buffers of their own.
     pub owned: &'a mut [Vec<u8>],
     pub args: &'a [ArgRef],
+}
+
+impl Frames<'_> {
+    pub(super) fn args_of(&mut self, request: &Request) -> Args<'_> {
+        let frame = if request.spilled { self.spilled } else { &self.bytes[request.start as usize..] };
+        let refs = &self.args[request.args_at as usize..][..request.argc as usize];
+        Args::new(frame, refs, &mut *self.owned, request.hash)
+    }
 }
 
 /// What does not change between two commands on data of one client.
@@ -77,6 +48,8 @@ pub(super) struct DataLoop<'a> {
     pub tells_between: bool,
     /// If it is limited: what may be in use before a command that may need memory, bytes.
     pub ceiling_bytes: usize,
+    /// Number of the first of its requests.
+    pub base: usize,
 }
 
 impl DataLoop<'_> {
@@ -89,7 +62,8 @@ impl DataLoop<'_> {
         frames: Frames<'_>,
         reply: &mut Reply<'_>,
     ) -> usize {
-        let DataLoop { keyspace, registry, stats, clock, timer, db, no_touch, tells_between, ceiling_bytes } = self;
+        let DataLoop { keyspace, registry, stats, clock, timer, db, no_touch, tells_between, ceiling_bytes, base } =
+            self;
         let Frames { bytes, spilled, owned, args: all_args } = frames;
         let mut has_to_tell = false;
         let mut done = 0;
@@ -101,11 +75,11 @@ impl DataLoop<'_> {
             if LIMITED && registry.hot(id).is_denied_oom && keyspace.kept_bytes() > *ceiling_bytes {
                 break;
             }
-            if id != timer.command || timer.calls >= TIMED_RUN_MAX {
+            if !timer.admits(request) {
                 timer.close(clock, registry, stats);
-                timer.command = id;
+                timer.open(request, *base + done);
             }
-            timer.calls += 1;
+            timer.count();
             let frame = if request.spilled { spilled } else { &bytes[request.start as usize..] };
             let refs = &all_args[request.args_at as usize..][..request.argc as usize];
             let mut args = Args::new(frame, refs, owned, request.hash);
@@ -170,12 +144,12 @@ impl Engine {
         // The loop has just looked at the clock.
         let started_ns = self.recorder.turn.gathered_ns().unwrap_or_else(|| self.clock.monotonic_ns());
         let mut timer = RunTimer::start(started_ns);
+        self.recorder.turn.clients = self.batch.clients.len() as u32;
         for index in 0..self.batch.clients.len() {
             let (key, first) = self.batch.clients[index];
             let end = self.batch.clients.get(index + 1).map_or(self.batch.requests.len(), |next| next.1 as usize);
             self.execute_client(key as usize, first as usize, end, &mut timer);
         }
-        timer.close(&self.clock, &mut self.registry, &mut self.stats);
         self.recorder.end_phase(Phase::Execute, timer.started_ns);
         self.batch.clients.clear();
         self.batch.requests.clear();
@@ -204,6 +178,13 @@ impl Engine {
                     index = self.queue_data_commands(key, index, end);
                 }
             }
+        }
+        // While the requests are still there to be looked at.
+        if timer.is_alone() || end == self.batch.requests.len() {
+            timer.close(&self.clock, &mut self.registry, &mut self.stats);
+        }
+        if !self.stats.long_runs.is_empty() {
+            self.explain_runs_of_batch(key);
         }
         let now_ms = self.keyspace.now_ms() as u64;
         let client = &mut self.clients[key];
@@ -272,13 +253,17 @@ impl Engine {
             _ => return index,
         };
         let (db, no_touch) = (client.session.db, client.session.no_touch);
-        let ceiling_bytes = usize::MAX;
-        let tells_between = true;
+        let (ceiling_bytes, tells_between, base) = (usize::MAX, true, index);
         let mut on_data =
-            DataLoop { keyspace, registry, stats, clock, timer, db, no_touch, tells_between, ceiling_bytes };
+            DataLoop { keyspace, registry, stats, clock, timer, db, no_touch, tells_between, ceiling_bytes, base };
+        let queued_bytes = client.output.queued_bytes();
         let mut reply = Reply::new(&mut client.output, client.session.version);
         let frames = Frames { bytes, spilled: &client.spilled, owned, args: &batch.args };
-        index + on_data.run::<false>(&batch.requests[index..end], frames, &mut reply)
+        let stop = index + on_data.run::<false>(&batch.requests[index..end], frames, &mut reply);
+        if client.output.overflow().0 > 0 {
+            self.look_at_replies_of_batch(key, index..stop, queued_bytes);
+        }
+        stop
     }
 
     /// The same with `maxmemory` set: room is made before each command that may need it, until there is none.
@@ -293,12 +278,17 @@ impl Engine {
             }
             let (bytes, owned) = client.input.parts();
             let (db, no_touch) = (client.session.db, client.session.no_touch);
-            let tells_between = true;
+            let (tells_between, base) = (true, index);
             let mut on_data =
-                DataLoop { keyspace, registry, stats, clock, timer, db, no_touch, tells_between, ceiling_bytes };
+                DataLoop { keyspace, registry, stats, clock, timer, db, no_touch, tells_between, ceiling_bytes, base };
+            let queued_bytes = client.output.queued_bytes();
             let mut reply = Reply::new(&mut client.output, client.session.version);
             let frames = Frames { bytes, spilled: &client.spilled, owned, args: &batch.args };
-            index += on_data.run::<true>(&batch.requests[index..end], frames, &mut reply);
+            let stop = index + on_data.run::<true>(&batch.requests[index..end], frames, &mut reply);
+            if client.output.overflow().0 > 0 {
+                self.look_at_replies_of_batch(key, index..stop, queued_bytes);
+            }
+            index = stop;
             let is_short =
                 index < end && self.batch.requests[index].on_data && self.keyspace.observers.pending().is_empty();
             if !is_short
@@ -341,6 +331,9 @@ impl Engine {
         timer.close(&self.clock, &mut self.registry, &mut self.stats);
         if self.memory.is_set() && self.counted_bytes() > self.memory.ceiling_bytes() {
             self.gates |= gate::MEMORY;
+        }
+        if !self.stats.long_runs.is_empty() {
+            self.explain_runs_of_batch(key);
         }
         let executed = if request.command == UNKNOWN || self.gates | self.clients[key].session.gates != 0 {
             self.execute_gated(key, request)
@@ -387,6 +380,9 @@ impl Engine {
         if self.registry.get(id).parent.is_some() {
             self.clients[key].session.last_subcommand = Some(id);
         }
+        let is_watched = self.gates & gate::ONE_BY_ONE != 0 || args.has_owned();
+        let before = is_watched.then(|| self.look_before_call(id, args));
+        let queued_bytes = self.clients[key].output.queued_bytes();
         let started_ns = self.clock.monotonic_ns();
         let is_journaled = self.keyspace.journal.is_on() && matches!(command.run, Run::Write(_) | Run::Block(_));
         let (db, changes) = (self.clients[key].session.db, self.keyspace.changes());
@@ -434,6 +430,9 @@ impl Engine {
         if let Some(wait) = wait
             && self.wait_for_keys(key, id, args, wait, elapsed_ns)
         {
+            if let Some(before) = before {
+                self.feed_monitors(key, &before);
+            }
             // It is counted when it is done.
             return;
         }
@@ -443,6 +442,11 @@ impl Engine {
         self.stats.note_run(id, 1, elapsed_ns);
         if let Err(error) = result {
             self.fail(key, id, error);
+        }
+        let reply_bytes = self.clients[key].output.queued_bytes().saturating_sub(queued_bytes) as u64;
+        let is_large = reply_bytes >= self.thresholds.reply_bytes;
+        if before.is_some() || is_large || elapsed_ns >= self.stats.long_runs.from_ns {
+            self.look_after_call(key, id, args, before, Timed { started_ns, elapsed_ns, calls: 1 }, reply_bytes);
         }
     }
 

@@ -21,12 +21,18 @@ use crate::server::access::AccessControl;
 use crate::server::aof::Aof;
 use crate::server::blocking::Blocking;
 use crate::server::client_eviction::ClientMemory;
+use crate::server::command_log::CommandLog;
+use crate::server::hot_keys::HotKeys;
 use crate::server::info::Facts;
+use crate::server::latency::LatencyMonitor;
 use crate::server::loading::Loading;
 use crate::server::maxmemory::MemoryLimit;
 use crate::server::metrics::Metrics;
+use crate::server::monitor::Monitors;
 use crate::server::network::Network;
+use crate::server::observation::Thresholds;
 use crate::server::pause::Pause;
+use crate::server::profile::Profile;
 use crate::server::pubsub::PubSub;
 use crate::server::replay::{Replay, ToLoad};
 use crate::server::saving::Saving;
@@ -58,7 +64,12 @@ pub(super) struct Request {
     pub spilled: bool,
     /// The command is known, takes so many arguments, and sees only data.
     pub on_data: bool,
+    /// The command's number, and [`TIMED_ALONE`]: neighbours that agree in it are timed together.
+    pub run: u32,
 }
+
+/// Bit of [`Request::run`]: what the command does may take long, so it is timed by itself.
+pub(super) const TIMED_ALONE: u32 = 1 << 16;
 
 const _: () = assert!(size_of::<Request>() == 32);
 
@@ -84,10 +95,12 @@ struct Recognized {
     first_key: u16,
     /// See [`Request::on_data`].
     on_data: bool,
+    /// See [`Request::run`].
+    run: u32,
 }
 
 impl Recognized {
-    const UNKNOWN: Recognized = Recognized { command: UNKNOWN, first_key: 0, on_data: false };
+    const UNKNOWN: Recognized = Recognized { command: UNKNOWN, first_key: 0, on_data: false, run: UNKNOWN as u32 };
 
     fn new(registry: &Registry, args: &[ArgRef], frame: &[u8], owned: &[Vec<u8>]) -> Recognized {
         let Some(command) = args.first().and_then(|&name| registry.find(text(name, frame, owned))) else {
@@ -96,7 +109,8 @@ impl Recognized {
         let hot = registry.hot(command);
         let on_data = hot.accepts(args.len()) && matches!(hot.run, Run::Pure(_) | Run::Read(_) | Run::Write(_));
         let first_key = if usize::from(hot.first_key) < args.len() { hot.first_key } else { 0 };
-        Recognized { command, first_key, on_data }
+        let alone = if registry.is_quick(command, args.len()) { 0 } else { TIMED_ALONE };
+        Recognized { command, first_key, on_data, run: u32::from(command) | alone }
     }
 
     /// The hash of the first key; 0: there is none.
@@ -147,6 +161,15 @@ pub struct Engine {
     pub config: Config,
     pub stats: Stats,
     pub recorder: Recorder,
+    /// What SLOWLOG and COMMANDLOG show.
+    pub command_log: CommandLog,
+    /// What LATENCY LATEST shows.
+    pub latency: LatencyMonitor,
+    pub(super) monitors: Monitors,
+    pub(super) profile: Profile,
+    /// What HOTKEYS shows.
+    pub(super) hot_keys: Option<Box<HotKeys>>,
+    pub(super) thresholds: Thresholds,
     pub network: Network,
     /// What INFO says and no command changes.
     pub facts: Facts,
@@ -209,6 +232,12 @@ impl Engine {
             config,
             stats: Stats::default(),
             recorder: Recorder::default(),
+            command_log: CommandLog::default(),
+            latency: LatencyMonitor::default(),
+            monitors: Monitors::default(),
+            profile: Profile::default(),
+            hot_keys: None,
+            thresholds: Thresholds::default(),
             network: Network::default(),
             facts: Facts::new(now_ms),
             metrics: Metrics::default(),
@@ -271,6 +300,7 @@ impl Engine {
         self.limit_clients();
         self.memory.set(self.config.maxmemory);
         self.check_memory();
+        self.apply_thresholds();
     }
 
     /// The loop ends after this turn.
@@ -340,7 +370,7 @@ impl Engine {
                 all_args.push(name);
                 if let Some(used) = request::short_args(frame, len, missing, all_args) {
                     let args = &all_args[args_at..];
-                    let Recognized { command, on_data, .. } = self.recognized;
+                    let Recognized { command, on_data, run, .. } = self.recognized;
                     requests.push(Request {
                         args_at: args_at as u32,
                         argc: args.len() as u32,
@@ -350,6 +380,7 @@ impl Engine {
                         command,
                         spilled: false,
                         on_data,
+                        run,
                     });
                     at += used;
                     continue;
@@ -374,6 +405,7 @@ impl Engine {
                         command: recognized.command,
                         spilled: false,
                         on_data: recognized.on_data,
+                        run: recognized.run,
                     });
                     at += used;
                 }
@@ -471,7 +503,9 @@ impl Engine {
             hash: recognized.first_key_hash(&self.keyspace, args, frame, owned),
             command: recognized.command,
             spilled,
-            on_data: recognized.on_data,
+            // What is large is looked at before a command takes its bytes: for the logs of large and of slow requests.
+            on_data: recognized.on_data && !spilled && !args.iter().any(|arg| arg.owned_index().is_some()),
+            run: recognized.run | TIMED_ALONE,
         };
         client.gathered = true;
         self.batch.clients.push((key as u32, self.batch.requests.len() as u32));
@@ -609,6 +643,7 @@ impl Engine {
             self.discard_transaction(key);
             self.end_subscriptions(key);
             self.stop_tracking(key);
+            self.stop_monitoring(key);
         }
     }
 

@@ -4,6 +4,7 @@ use crate::acl::DEFAULT_USER;
 use crate::base::log;
 use crate::reactor::Stream;
 use crate::server::engine::Engine;
+use crate::server::stall::Stall;
 
 impl Engine {
     /// A turn begins: reads the clock.
@@ -23,6 +24,7 @@ impl Engine {
         let over = self.recorder.finish(&self.stats.turn, &self.registry, self.config.stall_threshold_us, cpu_ns);
         if let Some(stall) = over {
             log::verbose(format_args!("A turn took {} us: {}", stall.ns / 1000, stall.cause));
+            self.recorder.keep(Stall { unix_ms: self.clock.unix_us() / 1000, ..stall });
         }
         self.stats.turn = Default::default();
     }
@@ -38,6 +40,9 @@ impl Engine {
         self.sample();
         self.check_save_points();
         self.check_aof();
+        self.end_hot_keys();
+        self.attend_profile();
+        self.network.exporter.close_overdue(self.keyspace.now_ms() as u64);
         self.pool.shrink();
         let elapsed_ns = self.clock.monotonic_ns() - started_ns;
         self.recorder.note_job("periodic jobs", elapsed_ns);

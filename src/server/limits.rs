@@ -2,7 +2,7 @@
 //! the log says why.
 
 use crate::base::log;
-use crate::config::BufferClass;
+use crate::config::{BufferClass, BufferLimit};
 use crate::server::client_list::ClientType;
 use crate::server::engine::Engine;
 
@@ -19,7 +19,11 @@ impl Engine {
             ClientType::Replica => BufferClass::Replica,
             ClientType::Normal | ClientType::Master => BufferClass::Normal,
         };
-        let limit = self.config.client_output_buffer_limits[class as usize];
+        let limits = &self.config.client_output_buffer_limits;
+        let mut limit = limits[class as usize];
+        if client.session.monitors && limit == BufferLimit::default() {
+            limit = limits[BufferClass::Replica as usize];
+        }
         let queued = client.output.queued_bytes() as u64;
         let over_hard = limit.hard_bytes > 0 && queued > limit.hard_bytes;
         let over_soft = limit.soft_bytes > 0 && queued > limit.soft_bytes;

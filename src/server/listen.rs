@@ -37,25 +37,31 @@ pub fn listen(settings: &Settings) -> Result<Vec<Listener>, ExitReason> {
 /// # Errors
 /// The first address that can't be bound, and why.
 pub fn listen_tcp(settings: &Settings) -> Result<Vec<Listener>, String> {
-    let mut listeners = Vec::new();
     if settings.port == 0 {
-        return Ok(listeners);
+        return Ok(Vec::new());
     }
-    for written in &settings.bind {
+    bind_all(&settings.bind, settings.port, settings.tcp_backlog)
+}
+
+/// Binds addresses written as in `bind` to one port.
+///
+/// # Errors
+/// As [`listen_tcp`].
+pub(super) fn bind_all(addresses: &[String], port: u16, backlog: i32) -> Result<Vec<Listener>, String> {
+    let mut listeners = Vec::new();
+    for written in addresses {
         let (optional, name) = match written.strip_prefix('-') {
             Some(name) => (true, name),
             None => (false, written.as_str()),
         };
-        let bound = resolve(name, settings.port)
-            .and_then(|address| Listener::bind(&Address::Tcp(address), settings.tcp_backlog.unsigned_abs()))
-            .and_then(|listener| listener.mark(settings.socket_mark_id).map(|()| listener));
+        let bound =
+            resolve(name, port).and_then(|address| Listener::bind(&Address::Tcp(address), backlog.unsigned_abs()));
         match bound {
             Ok(listener) => listeners.push(listener),
             Err(error) => {
                 let text = reason(&error);
                 log::warning(format_args!(
-                    "Warning: Could not create server TCP listening socket {name}:{}: bind: {text}",
-                    settings.port
+                    "Warning: Could not create server TCP listening socket {name}:{port}: bind: {text}"
                 ));
                 let absent = optional && error.kind() == ErrorKind::AddrNotAvailable;
                 let unsupported = matches!(

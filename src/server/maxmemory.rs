@@ -19,9 +19,9 @@
 
 use crate::commands::CommandError;
 use crate::keyspace::Evicted;
-use crate::server::dispatch::RunTimer;
 use crate::server::engine::Engine;
 use crate::server::session::gate;
+use crate::server::timing::RunTimer;
 
 /// No limit.
 const UNLIMITED: usize = usize::MAX;

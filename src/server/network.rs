@@ -8,6 +8,7 @@ use mio::{Registry, Token};
 
 use crate::config::Settings;
 use crate::reactor::{Listener, Stream};
+use crate::server::exporter::Exporter;
 use crate::server::listen::listen_tcp;
 
 /// Tokens from here on are listeners; below are clients, by slab key.
@@ -28,12 +29,14 @@ pub struct Network {
     pub(super) unfinished: Vec<usize>,
     /// Listeners that could not be accepted from, for want of descriptors; the periodic jobs try again.
     pub(super) stalled: Vec<usize>,
+    /// The Prometheus endpoint.
+    pub(super) exporter: Exporter,
 }
 
 impl Network {
     /// Registers `listeners`.
     pub(super) fn new(registry: Registry, listeners: Vec<Listener>) -> io::Result<Network> {
-        let mut network = Network { registry: Some(registry), listeners: Vec::new(), ..Network::default() };
+        let mut network = Network { registry: Some(registry), ..Network::default() };
         for listener in listeners {
             network.add(listener)?;
         }
@@ -75,6 +78,22 @@ impl Network {
         Ok(())
     }
 
+    /// Opens the sockets of the Prometheus endpoint, or those that it is to have now.
+    ///
+    /// # Errors
+    /// Which address could not be had, and why.
+    pub fn listen_for_metrics(&mut self, settings: &Settings) -> Result<(), String> {
+        match &self.registry {
+            Some(registry) => self.exporter.listen(registry, settings),
+            None => Ok(()),
+        }
+    }
+
+    /// Where other sockets are registered; None: this is an engine without any.
+    pub(super) fn registry(&self) -> Option<Registry> {
+        self.registry.as_ref()?.try_clone().ok()
+    }
+
     /// A connection from listener number `index`.
     pub(super) fn accept(&self, index: usize) -> io::Result<Stream> {
         match self.listeners.get(index) {
@@ -93,6 +112,7 @@ impl Network {
     /// Closes the listeners: the server is about to end.
     pub(super) fn close(&mut self) {
         self.listeners.clear();
+        self.exporter = Exporter::default();
     }
 
     /// The addresses that are listened on.

@@ -4,9 +4,9 @@
 //! next command of anybody. The usual command causes nothing that is to be told, and then none of this is reached.
 
 use crate::keyspace::{EventClass, Notification, Pending};
-use crate::server::dispatch::RunTimer;
 use crate::server::engine::Engine;
 use crate::server::pubsub::Topics;
+use crate::server::timing::RunTimer;
 
 impl Engine {
     /// Tells everything that is to be told. `by`: the client whose command has just been executed.

@@ -89,6 +89,10 @@ pub mod gate {
     pub const TRACKING: u32 = 1 << 13;
     /// More memory is in use than `maxmemory` allows.
     pub const MEMORY: u32 = 1 << 14;
+    /// It waits for something that another thread does; nothing more of it is executed until then.
+    pub const AWAITS: u32 = 1 << 25;
+    /// Somebody looks at every command by itself: MONITOR, HOTKEYS, a log with a small threshold. It keeps nobody from anything.
+    pub const ONE_BY_ONE: u32 = 1 << 24;
 
     /// What was asked when a request was put off, and does not matter any more when EXEC comes to it.
     pub const PASSED_BY_EXEC: u32 = REPLY_SKIP_NEXT | PAUSED | CLOSING | LOADING | DISK_ERROR | FAN_OUT | MEMORY;
@@ -113,6 +117,8 @@ pub struct Session {
     pub reply_off: bool,
     pub no_touch: bool,
     pub no_evict: bool,
+    /// MONITOR: it is told of every command.
+    pub monitors: bool,
     /// Close when the replies so far are sent.
     pub close_after_reply: bool,
     /// The request that is held has a frame of its own: the client's spilled one, with the partial arguments.
@@ -145,6 +151,7 @@ impl Session {
             reply_off: false,
             no_touch: false,
             no_evict: false,
+            monitors: false,
             close_after_reply: false,
             holds_spilled: false,
             last_subcommand: None,
@@ -161,7 +168,7 @@ impl Session {
     /// Whether nothing of it may be executed now.
     #[inline]
     pub fn is_held(&self) -> bool {
-        self.gates & (gate::HELD | gate::CLOSING | gate::BLOCKED) != 0
+        self.gates & (gate::HELD | gate::CLOSING | gate::BLOCKED | gate::AWAITS) != 0
     }
 }
 

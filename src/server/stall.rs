@@ -5,9 +5,17 @@
 //! hardly interrupted. The sleeps between turns take CPU time too, a microsecond or two each; so many of them at most hide that much of
 //! an interruption.
 //!
-//! Cost: five clock readings a turn, however many requests the turn runs.
+//! A turn over `stall-threshold-us` is kept with its phases and with every command (or run of quick ones) that took a noticeable part of it:
+//! who sent it, its arguments, how long it waited and ran. LATENCY WHY prints them.
+//!
+//! Cost: five clock readings and a histogram bucket a turn, however many requests the turn runs.
+
+use std::collections::VecDeque;
+
+use hdrhistogram::Histogram;
 
 use crate::commands::Registry;
+use crate::server::histograms::new_histogram;
 use crate::server::stats::TurnStats;
 
 /// The phases of a turn after it woke, in order.
@@ -35,6 +43,8 @@ pub struct Turn {
     /// When each phase ended.
     ends_ns: [u64; 4],
     pub requests: u32,
+    /// Clients whose requests they were.
+    pub clients: u32,
     pub sends: u32,
     /// The longest job of housekeeping, and what it took.
     job: Option<(&'static str, u64)>,
@@ -59,7 +69,46 @@ pub struct Longest {
     pub cause: String,
 }
 
-/// Turn times of the server: longest, sum and count, and a histogram by powers of two.
+/// A command that took a noticeable part of a turn, or a run of them.
+#[derive(Clone, Debug)]
+pub struct RunNote {
+    pub command: String,
+    /// Cut, and without secrets; the first may be a key.
+    pub args: Vec<Vec<u8>>,
+    /// 0: clients that were timed together.
+    pub client_id: u64,
+    pub addr: String,
+    pub name: Vec<u8>,
+    pub calls: u32,
+    /// Microseconds from the beginning of the turn until it ran, and that it ran.
+    pub queued_us: u64,
+    pub us: u64,
+    /// 0: not known.
+    pub request_bytes: u64,
+    pub reply_bytes: u64,
+}
+
+/// A turn that took too long, with what ran in it.
+#[derive(Clone, Debug)]
+pub struct Stall {
+    /// Counts from 0 on.
+    pub id: u64,
+    pub unix_ms: u64,
+    /// Time that the thread ran, and by the clock on the wall.
+    pub ns: u64,
+    pub wall_ns: u64,
+    pub cause: String,
+    pub phases: [(&'static str, u64); 4],
+    pub requests: u32,
+    pub clients: u32,
+    pub sends: u32,
+    /// In the order in which they ran.
+    pub runs: Vec<RunNote>,
+    /// The longest job of housekeeping.
+    pub job: Option<(&'static str, u64)>,
+}
+
+/// Turn times of the server: longest, sum and count, and a histogram; and the last turns that took too long.
 pub struct Recorder {
     pub turn: Turn,
     /// By the time that the thread ran in it.
@@ -70,8 +119,13 @@ pub struct Recorder {
     pub busy_ns: u64,
     /// Turns that took longer than `stall-threshold-us`.
     pub stalls: u64,
-    /// Number of turns that took less than 2^n nanoseconds (and not less than half of it).
-    histogram: [u64; HISTOGRAM],
+    /// How long turns took, nanoseconds.
+    histogram: Histogram<u64>,
+    /// What took a noticeable part of this turn.
+    notes: Vec<RunNote>,
+    /// The newest last.
+    kept: VecDeque<Stall>,
+    next_stall: u64,
     /// The thread's CPU time when it was last looked at, and how long turns have taken since then.
     cpu_mark_ns: u64,
     busy_since_mark_ns: u64,
@@ -82,9 +136,11 @@ const LOOK_NS: u64 = 250_000;
 
 /// Turns after which the thread's CPU time is looked at again.
 const MARK_TURNS: u64 = 64;
-
-/// Powers of two told apart: up to a day and a half.
-const HISTOGRAM: usize = 48;
+/// Turns told apart: up to a day and a half.
+const LONGEST_NS: u64 = 1 << 47;
+/// Commands remembered of a turn, and turns.
+const NOTES_MAX: usize = 16;
+const STALLS_MAX: usize = 128;
 
 impl Default for Recorder {
     fn default() -> Self {
@@ -95,7 +151,10 @@ impl Default for Recorder {
             turns: 0,
             busy_ns: 0,
             stalls: 0,
-            histogram: [0; HISTOGRAM],
+            histogram: new_histogram(LONGEST_NS),
+            notes: Vec::new(),
+            kept: VecDeque::new(),
+            next_stall: 0,
             cpu_mark_ns: 0,
             busy_since_mark_ns: 0,
         }
@@ -105,6 +164,39 @@ impl Default for Recorder {
 impl Recorder {
     pub fn begin(&mut self, now_ns: u64) {
         self.turn = Turn { started_ns: now_ns, ..Turn::default() };
+        self.notes.clear();
+    }
+
+    /// Remembers a command of this turn; of too many, those that took longest.
+    pub fn note_command(&mut self, note: RunNote) {
+        if self.notes.len() < NOTES_MAX {
+            return self.notes.push(note);
+        }
+        let shortest = (0..self.notes.len()).min_by_key(|&at| self.notes[at].us);
+        if let Some(at) = shortest.filter(|&at| self.notes[at].us < note.us) {
+            self.notes.remove(at);
+            self.notes.push(note);
+        }
+    }
+
+    /// Keeps a turn that took too long.
+    pub fn keep(&mut self, mut stall: Stall) {
+        stall.id = self.next_stall;
+        self.next_stall += 1;
+        if self.kept.len() == STALLS_MAX {
+            self.kept.pop_front();
+        }
+        self.kept.push_back(stall);
+    }
+
+    /// The turns that took too long, the newest first.
+    pub fn kept(&self) -> impl ExactSizeIterator<Item = &Stall> {
+        self.kept.iter().rev()
+    }
+
+    /// Forgets them; how many there were.
+    pub fn forget(&mut self) -> usize {
+        std::mem::take(&mut self.kept).len()
     }
 
     pub fn end_phase(&mut self, phase: Phase, now_ns: u64) {
@@ -118,21 +210,21 @@ impl Recorder {
         }
     }
 
-    /// Ends the turn: books it, and if it is the longest so far says why. Returns the time that the thread ran in it, nanoseconds, and
-    /// the cause, if that was over the threshold. `cpu_ns` reads the thread's CPU time.
+    /// Ends the turn: books it, and if it is the longest so far says why. Returns what ran in it if it took longer than the threshold.
+    /// `cpu_ns` reads the thread's CPU time.
     pub fn finish(
         &mut self,
         runs: &TurnStats,
         registry: &Registry,
         threshold_us: u64,
         cpu_ns: impl FnOnce() -> u64,
-    ) -> Option<Longest> {
+    ) -> Option<Stall> {
         // An engine without a loop has turns without phases.
         let wall_ns = self.turn.ended_ns().saturating_sub(self.turn.started_ns);
         self.turns += 1;
         self.busy_ns += wall_ns;
         self.busy_since_mark_ns += wall_ns;
-        self.histogram[(u64::BITS - wall_ns.leading_zeros()).min(HISTOGRAM as u32 - 1) as usize] += 1;
+        self.histogram.saturating_record(wall_ns.max(1));
         if wall_ns < LOOK_NS {
             if self.turns.is_multiple_of(MARK_TURNS) {
                 self.mark(cpu_ns());
@@ -149,12 +241,36 @@ impl Recorder {
         }
         if ns > threshold_us.saturating_mul(1000) {
             self.stalls += 1;
-            return Some(Longest { ns, cause: self.cause(runs, registry, stolen_ns) });
+            return Some(Stall {
+                id: 0,
+                unix_ms: 0,
+                ns,
+                wall_ns,
+                cause: self.cause(runs, registry, stolen_ns),
+                phases: self.phases(),
+                requests: self.turn.requests,
+                clients: self.turn.clients,
+                sends: self.turn.sends,
+                runs: std::mem::take(&mut self.notes),
+                job: self.turn.job,
+            });
         }
         None
     }
 
-    /// Looks at the thread's CPU time: how much of the turns since the last look it did not run, nanoseconds. Done now and then, so
+    /// The phases of the turn, and how long each took, nanoseconds.
+    fn phases(&self) -> [(&'static str, u64); 4] {
+        let mut started_ns = self.turn.started_ns;
+        Phase::ALL.map(|(phase, name)| {
+            // A turn without requests has no phase that executes them.
+            let ended_ns = self.turn.ends_ns[phase as usize].max(started_ns);
+            let ns = ended_ns - started_ns;
+            started_ns = ended_ns;
+            (name, ns)
+        })
+    }
+
+    /// Looks at the thread's CPU time: how much of the turns since the last look it did not run, nanoseconds. Called now and then, so
     /// that what it finds after a long turn is that turn's.
     fn mark(&mut self, cpu_ns: u64) -> u64 {
         let ran_ns = cpu_ns.saturating_sub(self.cpu_mark_ns);
@@ -166,16 +282,11 @@ impl Recorder {
 
     /// `execute 812us of 1020us: get x 64 took 700us; 1024 requests`
     fn cause(&self, runs: &TurnStats, registry: &Registry, stolen_ns: u64) -> String {
-        let mut started_ns = self.turn.started_ns;
         let mut longest = (Phase::Gather, "", 0);
-        for (phase, name) in Phase::ALL {
-            // A turn without requests has no phase that executes them.
-            let ended_ns = self.turn.ends_ns[phase as usize].max(started_ns);
-            let ns = ended_ns - started_ns;
+        for ((phase, _), (name, ns)) in Phase::ALL.into_iter().zip(self.phases()) {
             if ns >= longest.2 {
                 longest = (phase, name, ns);
             }
-            started_ns = ended_ns;
         }
         let (phase, name, ns) = longest;
         let total_ns = self.turn.ends_ns[Phase::Housekeep as usize] - self.turn.started_ns;
@@ -204,22 +315,22 @@ impl Recorder {
         text
     }
 
-    /// The time that `percent` of the turns took at most, nanoseconds, to within a factor of two.
+    /// The time that `percent` of the turns took at most, nanoseconds, to within a fiftieth.
     pub fn percentile_ns(&self, percent: f64) -> u64 {
-        let wanted = (self.turns as f64 * percent / 100.0).ceil() as u64;
-        let mut seen = 0;
-        for (bits, &count) in self.histogram.iter().enumerate() {
-            seen += count;
-            if seen >= wanted && seen > 0 {
-                return (1 << bits) - 1;
-            }
-        }
-        self.longest.ns
+        self.histogram.value_at_percentile(percent)
+    }
+
+    /// How long turns took, nanoseconds.
+    pub fn histogram(&self) -> &Histogram<u64> {
+        &self.histogram
     }
 
     pub fn reset(&mut self) {
         *self = Recorder {
             turn: self.turn,
+            notes: std::mem::take(&mut self.notes),
+            kept: std::mem::take(&mut self.kept),
+            next_stall: self.next_stall,
             cpu_mark_ns: self.cpu_mark_ns,
             busy_since_mark_ns: self.busy_since_mark_ns,
             ..Recorder::default()

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::commands::CommandId;
+use crate::server::histograms::Histograms;
+use crate::server::timing::LongRuns;
 
 /// Distinct error codes counted; more than that is a script's doing, and they are counted together.
 const ERROR_CODES_MAX: usize = 128;
@@ -27,8 +29,10 @@ pub struct Stats {
     pub errors: BTreeMap<Vec<u8>, u64>,
     /// The longest run of equal commands in this turn.
     pub turn: TurnStats,
-    /// Time in which keys were removed at their deadlines.
-    pub expire_ns: u64,
+    /// Runs of it that took long and have not been looked at.
+    pub long_runs: LongRuns,
+    /// How long the calls of each command took.
+    pub histograms: Histograms,
     /// Clients closed because they did not read, or did not finish a request, within their limits.
     pub output_limit_disconnections: u64,
     pub query_limit_disconnections: u64,
@@ -59,13 +63,16 @@ impl Stats {
 
     /// CONFIG RESETSTAT.
     pub fn reset(&mut self) {
-        *self = Stats::default();
+        let (long_runs, mut histograms) = (std::mem::take(&mut self.long_runs), std::mem::take(&mut self.histograms));
+        histograms.reset();
+        *self = Stats { long_runs, histograms, turn: self.turn, ..Stats::default() };
     }
 
     /// A run of equal commands took this long.
     #[inline]
     pub fn note_run(&mut self, command: CommandId, calls: u32, elapsed_ns: u64) {
         self.turn.requests += calls;
+        self.histograms.record(command, calls, elapsed_ns);
         if elapsed_ns > self.turn.longest_run_ns {
             self.turn.longest_run_ns = elapsed_ns;
             self.turn.longest_run_command = command;

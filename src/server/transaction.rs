@@ -17,9 +17,10 @@ use crate::base::log;
 use crate::commands::{Args, CommandError, CommandId, Flags, Reply};
 use crate::keyspace::Key;
 use crate::resp::request::ArgRef;
-use crate::server::dispatch::{DataLoop, Frames, RunTimer};
-use crate::server::engine::{Engine, Request};
+use crate::server::dispatch::{DataLoop, Frames};
+use crate::server::engine::{Engine, Request, TIMED_ALONE};
 use crate::server::session::gate;
+use crate::server::timing::RunTimer;
 
 /// Bytes and requests for which a client keeps room between transactions.
 const KEPT_BYTES: usize = 4096;
@@ -72,7 +73,7 @@ impl Transaction {
             + self.owned_bytes
     }
 
-    fn push(&mut self, command: CommandId, on_data: bool, args: &mut Args<'_>) {
+    fn push(&mut self, command: CommandId, on_data: bool, run: u32, args: &mut Args<'_>) {
         let args_at = self.args.len() as u32;
         for index in 0..args.len() {
             if args.is_owned(index) {
@@ -95,6 +96,7 @@ impl Transaction {
             command,
             spilled: false,
             on_data,
+            run,
         });
     }
 
@@ -163,7 +165,8 @@ impl Engine {
         let Some(transaction) = &mut client.transaction else { return };
         // A transaction that is going to be refused need not be remembered.
         if !transaction.is_aborted {
-            transaction.push(command, on_data, args);
+            let alone = if self.registry.is_quick(command, args.len()) { 0 } else { TIMED_ALONE };
+            transaction.push(command, on_data, u32::from(command) | alone, args);
             transaction.flags |= flags;
             let bytes = transaction.argument_bytes();
             let over_limit =
@@ -221,6 +224,7 @@ impl Engine {
         while index < requests.len() {
             if self.gates | self.clients[key].session.gates & !gate::PASSED_BY_EXEC == 0 {
                 let client = &mut self.clients[key];
+                let queued_bytes = client.output.queued_bytes();
                 let mut on_data = DataLoop {
                     keyspace: &mut self.keyspace,
                     registry: &mut self.registry,
@@ -231,13 +235,21 @@ impl Engine {
                     no_touch: client.session.no_touch,
                     tells_between: false,
                     ceiling_bytes: usize::MAX,
+                    base: index,
                 };
                 let mut reply = Reply::new(&mut client.output, client.session.version);
                 let frames = Frames { bytes, spilled: &[], owned, args };
-                index += on_data.run::<false>(&requests[index..], frames, &mut reply);
+                let stop = index + on_data.run::<false>(&requests[index..], frames, &mut reply);
+                if client.output.overflow().0 > 0 {
+                    let frames = Frames { bytes, spilled: &[], owned, args };
+                    self.look_for_large_replies(key, &requests[index..stop], frames, queued_bytes);
+                }
+                index = stop;
             }
-            let Some(request) = requests.get(index) else { break };
+            // Their bytes stay until the end of the transaction, but the commands below look at the same list.
             timer.close(&self.clock, &mut self.registry, &mut self.stats);
+            self.explain_runs(key, requests, 0, Frames { bytes, spilled: &[], owned, args });
+            let Some(request) = requests.get(index) else { break };
             let refs = &args[request.args_at as usize..][..request.argc as usize];
             let mut args = Args::new(bytes, refs, owned, request.hash);
             let is_restricted = self.clients[key].session.gates & gate::RESTRICTED != 0;
@@ -248,7 +260,6 @@ impl Engine {
             timer.restart(&self.clock);
             index += 1;
         }
-        timer.close(&self.clock, &mut self.registry, &mut self.stats);
     }
 
     /// WATCH: remembers a key of the client's database.

@@ -13,6 +13,7 @@ use crate::base::log;
 use crate::config::ShutdownFlags;
 use crate::reactor::{self, Flushed, Listener, Received, Stream, Ticker, Waker};
 use crate::server::engine::{BATCH_MAX, Engine};
+use crate::server::exporter;
 use crate::server::network::{FIRST_LISTENER, Network, SIGNALS, TICK, WAKE};
 use crate::server::pubsub::FAN_OUT_SENDS;
 use crate::server::shutdown::ShutdownRequest;
@@ -50,6 +51,7 @@ impl Server {
     pub fn new(mut engine: Engine, listeners: Vec<Listener>, signals: Option<Signals>) -> io::Result<Server> {
         let poll = Poll::new()?;
         engine.network = Network::new(poll.registry().try_clone()?, listeners)?;
+        engine.network.listen_for_metrics(&engine.config).map_err(io::Error::other)?;
         if let Some(signals) = &signals {
             let pipe = signals.pipe().as_raw_fd();
             poll.registry().register(&mut SourceFd(&pipe), Token(SIGNALS), Interest::READABLE)?;
@@ -148,6 +150,7 @@ impl Server {
             self.expiry_behind || self.persistence_behind || !engine.keyspace.observers.pending().is_empty();
         let is_behind = is_behind || engine.pubsub.is_behind() || engine.is_tracking_table_full();
         let is_behind = is_behind || engine.memory.is_behind() || engine.has_stopped_for_memory();
+        let is_behind = is_behind || engine.network.exporter.is_busy();
         let is_accepting = !engine.network.unfinished.is_empty();
         if !engine.ready.is_empty() || !engine.dirty.is_empty() || is_behind || is_accepting {
             return Some(Duration::ZERO);
@@ -176,8 +179,10 @@ impl Server {
         let events = std::mem::replace(&mut self.events, Events::with_capacity(0));
         for event in &events {
             let Token(token) = event.token();
-            if token < WAKE {
+            if token < exporter::FIRST_TOKEN {
                 self.connection_event(token, event);
+            } else if token < WAKE {
+                self.engine.exporter_event(token);
             } else if token == TICK {
                 self.ticker.acknowledge();
             } else if token == WAKE {
@@ -358,6 +363,9 @@ impl Server {
             self.engine.pubsub.leave_slice();
         }
         self.engine.evict_clients();
+        if self.engine.network.exporter.is_busy() {
+            self.engine.advance_scrapes();
+        }
         self.engine.remove_closed();
     }
 }

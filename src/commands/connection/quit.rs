@@ -40,6 +40,7 @@ fn reset(_args: &mut Args<'_>, engine: &mut Engine, key: usize) -> CommandResult
     engine.discard_transaction(key);
     engine.end_subscriptions(key);
     engine.stop_tracking(key);
+    engine.stop_monitoring(key);
     let client = &mut engine.clients[key];
     client.output.set_muted(false);
     let session = &mut client.session;

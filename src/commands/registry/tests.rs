@@ -149,3 +149,19 @@ fn commands_are_renamed() {
     }
     assert_eq!(registry.find(b"SET"), set);
 }
+
+#[test]
+fn quick_is_what_its_arguments_bound() {
+    let registry = Registry::new(GROUPS);
+    let is_quick = |name: &str, argc: usize| registry.is_quick(registry.find(name.as_bytes()).expect(name), argc);
+    for (name, argc) in [("get", 2), ("set", 3), ("incr", 2), ("lpush", 4), ("sadd", 3), ("zadd", 4), ("hset", 4)] {
+        assert!(is_quick(name, argc), "{name}");
+        assert!(!is_quick(name, 100), "{name} with many arguments");
+    }
+    for name in ["lpop", "spop", "zpopmin"] {
+        assert!(is_quick(name, 2) && !is_quick(name, 3), "{name} takes one element, or many");
+    }
+    for name in ["keys", "lrange", "sunion", "sort", "hgetall", "bitcount", "del"] {
+        assert!(!is_quick(name, 2), "{name}");
+    }
+}

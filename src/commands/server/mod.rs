@@ -19,13 +19,18 @@ mod debug_protocol;
 mod debug_reload;
 mod debug_switches;
 mod flush;
+mod hotkeys;
 mod info;
+mod latency;
 mod lolwut;
 mod memory;
 mod module;
+mod monitor;
+mod profile;
 mod replication;
 mod save;
 mod shutdown;
+mod slowlog;
 mod time;
 
 use super::{Acl, Command, Flags};
@@ -35,13 +40,16 @@ pub static COMMANDS: &[&Command] = &[
     &save::BGSAVE,
     &acl::ACL,
     &command::COMMAND,
+    &slowlog::COMMANDLOG,
     &config::CONFIG,
     &dbsize::DBSIZE,
     &debug::DEBUG,
     &flush::FLUSHALL,
     &flush::FLUSHDB,
     &flush::SWAPDB,
+    &hotkeys::HOTKEYS,
     &info::INFO,
+    &latency::LATENCY,
     &lolwut::LOLWUT,
     &save::LASTSAVE,
     &memory::MEMORY,
@@ -51,6 +59,10 @@ pub static COMMANDS: &[&Command] = &[
     &replication::ROLE,
     &shutdown::SHUTDOWN,
     &replication::SLAVEOF,
+    &monitor::MONITOR,
+    &profile::PROFILE,
+    &shutdown::SHUTDOWN,
+    &slowlog::SLOWLOG,
     &time::TIME,
 ];
 

@@ -26,3 +26,15 @@ pub(super) fn errorstats(engine: &mut Engine, text: &mut Text) {
         text.field(&format!("errorstat_{}", String::from_utf8_lossy(code)), format_args!("count={count}"));
     }
 }
+
+pub(super) fn latencystats(engine: &mut Engine, text: &mut Text) {
+    let percentiles = &engine.config.latency_tracking_info_percentiles;
+    for (id, registered) in engine.registry.iter() {
+        let Some(histogram) = engine.stats.histograms.get(id) else { continue };
+        let values: Vec<String> = percentiles
+            .iter()
+            .map(|&percent| format!("p{percent}={:.3}", histogram.value_at_percentile(percent) as f64 / 1000.0))
+            .collect();
+        text.field(&format!("latency_percentiles_usec_{}", registered.full_name), values.join(","));
+    }
+}

@@ -70,8 +70,7 @@ const SECTIONS: &[Section] = &[
     Section { bit: Sections::MODULES, title: "Modules", fill: |_, _| {} },
     Section { bit: Sections::COMMANDSTATS, title: "Commandstats", fill: commands::commandstats },
     Section { bit: Sections::ERRORSTATS, title: "Errorstats", fill: commands::errorstats },
-    // Without percentiles: there are no histograms yet.
-    Section { bit: Sections::LATENCYSTATS, title: "Latencystats", fill: |_, _| {} },
+    Section { bit: Sections::LATENCYSTATS, title: "Latencystats", fill: commands::latencystats },
     Section { bit: Sections::CLUSTER, title: "Cluster", fill: |_, text| text.field("cluster_enabled", 0) },
     Section { bit: Sections::KEYSPACE, title: "Keyspace", fill: stats::keyspace },
 ];

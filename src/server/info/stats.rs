@@ -148,7 +148,9 @@ pub(super) fn stats(engine: &mut Engine, text: &mut Text) {
     // With what other processes ran in it.
     text.field("longest_turn_wall_us", recorder.longest_wall.ns / 1000);
     text.field("longest_turn_wall_cause", &recorder.longest_wall.cause);
-    text.field("turn_p99_us", recorder.percentile_ns(99.0) / 1000);
+    for (name, percent) in [("turn_p50_us", 50.0), ("turn_p99_us", 99.0), ("turn_p999_us", 99.9)] {
+        text.field(name, recorder.percentile_ns(percent) / 1000);
+    }
     text.field("turns_over_stall_threshold", recorder.stalls);
     text.field("acl_access_denied_auth", stats.denied_auth);
     text.field("acl_access_denied_cmd", stats.denied_commands);

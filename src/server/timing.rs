@@ -1,0 +1,138 @@
+//! Time to commands: a run of equal quick ones at a time, any other by itself.
+//!
+//! A clock reading costs as much as a small GET, so up to [`TIMED_RUN_MAX`] calls of a command that is quick whatever the size of the
+//! values ([`Registry::is_quick`]) are timed together. What may take long is timed alone, so a slow command is never hidden among others,
+//! and a run that took long names itself as what it is: so many calls, timed together. Where that is not enough (a slow log with a
+//! threshold that such a run could reach, MONITOR, HOTKEYS) [`gate::ONE_BY_ONE`](crate::server::gate::ONE_BY_ONE) leaves the hot loop.
+//!
+//! Cost: one clock reading, one counter and one histogram bucket per run.
+
+use crate::base::clock::Clock;
+use crate::commands::{CommandId, Registry};
+use crate::server::engine::{Request, TIMED_ALONE, UNKNOWN};
+use crate::server::stats::Stats;
+
+/// Quick commands timed together.
+pub(super) const TIMED_RUN_MAX: u32 = 64;
+/// Long runs remembered until somebody looks at them, which is after each client's requests.
+const PENDING_MAX: usize = 16;
+
+/// Attributes time to commands, a run of equal ones at a time.
+pub(super) struct RunTimer {
+    pub(super) started_ns: u64,
+    /// [`Request::run`] of its commands.
+    run: u32,
+    calls: u32,
+    /// Calls that end it; 0: none is open.
+    limit: u32,
+    /// Number of its first request, in the batch or in the transaction.
+    first: u32,
+}
+
+impl RunTimer {
+    pub(super) fn start(now_ns: u64) -> RunTimer {
+        RunTimer { started_ns: now_ns, run: u32::from(UNKNOWN), calls: 0, limit: 0, first: 0 }
+    }
+
+    /// What has happened since the last run was closed is timed elsewhere.
+    pub(super) fn restart(&mut self, clock: &Clock) {
+        self.started_ns = clock.monotonic_ns();
+    }
+
+    /// Whether the request is timed together with those before it.
+    #[inline(always)]
+    pub(super) fn admits(&self, request: &Request) -> bool {
+        request.run == self.run && self.calls < self.limit
+    }
+
+    #[inline(always)]
+    pub(super) fn count(&mut self) {
+        self.calls += 1;
+    }
+
+    /// Begins a run with the request, which is number `first`.
+    #[inline]
+    pub(super) fn open(&mut self, request: &Request, first: usize) {
+        self.run = request.run;
+        self.limit = if request.run & TIMED_ALONE != 0 { 1 } else { TIMED_RUN_MAX };
+        self.first = first as u32;
+    }
+
+    /// Whether the open run is a single command that may take long.
+    pub(super) fn is_alone(&self) -> bool {
+        self.limit == 1
+    }
+
+    /// Ends a run of equal commands and books its calls and its time.
+    #[inline]
+    pub(super) fn close(&mut self, clock: &Clock, registry: &mut Registry, stats: &mut Stats) {
+        if self.calls == 0 {
+            return;
+        }
+        let now_ns = clock.monotonic_ns();
+        let command = self.run as CommandId;
+        if command != UNKNOWN {
+            let elapsed_ns = now_ns - self.started_ns;
+            let counted = &mut registry.stats[usize::from(command)];
+            counted.calls += u64::from(self.calls);
+            counted.run_ns += elapsed_ns;
+            stats.note_run(command, self.calls, elapsed_ns);
+            if elapsed_ns >= stats.long_runs.from_ns {
+                stats.long_runs.push(LongRun {
+                    command,
+                    calls: self.calls,
+                    first: self.first,
+                    started_ns: self.started_ns,
+                    elapsed_ns,
+                });
+            }
+        }
+        self.started_ns = now_ns;
+        self.calls = 0;
+        self.limit = 0;
+    }
+}
+
+/// A run that took long; who and what is found out while the requests' bytes are still there.
+#[derive(Clone, Copy, Debug)]
+pub struct LongRun {
+    pub command: CommandId,
+    pub calls: u32,
+    /// Number of its first request.
+    pub first: u32,
+    pub started_ns: u64,
+    pub elapsed_ns: u64,
+}
+
+/// Long runs that nobody has looked at yet.
+#[derive(Debug)]
+pub struct LongRuns {
+    /// What counts as long, nanoseconds.
+    pub from_ns: u64,
+    pending: Vec<LongRun>,
+}
+
+impl Default for LongRuns {
+    fn default() -> LongRuns {
+        LongRuns { from_ns: u64::MAX, pending: Vec::new() }
+    }
+}
+
+impl LongRuns {
+    #[cold]
+    #[inline(never)]
+    fn push(&mut self, run: LongRun) {
+        if self.pending.len() < PENDING_MAX {
+            self.pending.push(run);
+        }
+    }
+
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.pending.is_empty()
+    }
+
+    pub fn take(&mut self) -> Vec<LongRun> {
+        std::mem::take(&mut self.pending)
+    }
+}
