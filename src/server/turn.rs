@@ -300,7 +300,7 @@ impl Server {
     /// Deadlines, periodic jobs, farewells.
     fn housekeep(&mut self) {
         let engine = &mut self.engine;
-        self.expiry_behind = engine.keyspace.expire_slice(EXPIRE_BUDGET) == 0;
+        self.expiry_behind = engine.timed("expire-cycle", |engine| engine.keyspace.expire_slice(EXPIRE_BUDGET) == 0);
         let now_ms = engine.keyspace.now_ms() as u64;
         if now_ms >= self.next_cron_ms {
             // A little less, so that a tick a little early is not one too few.
