@@ -42,7 +42,7 @@ impl Engine {
         self.check_aof();
         self.end_hot_keys();
         self.attend_profile();
-        self.network.exporter.close_overdue(self.keyspace.now_ms() as u64);
+        self.attend_exporter();
         self.pool.shrink();
         let elapsed_ns = self.clock.monotonic_ns() - started_ns;
         self.recorder.note_job("periodic jobs", elapsed_ns);

@@ -64,8 +64,11 @@ impl Engine {
             _ => session.addr.clone(),
         };
         let head = format!("+{seconds}.{micros:06} [{db} {from}]");
-        for index in 0..self.monitors.0.len() {
-            let monitor = self.monitors.0[index];
+        // One that does not read is closed, and is none any more.
+        for monitor in self.monitors.0.clone() {
+            if self.clients[monitor].is_closing() {
+                continue;
+            }
             let output = &mut self.clients[monitor].output;
             output.attach(&mut self.pool);
             for part in [head.as_bytes(), args, b"\r\n"] {
@@ -77,7 +80,7 @@ impl Engine {
                 continue;
             }
             self.mark_dirty(monitor);
-            if overflows && !self.clients[monitor].closing {
+            if overflows {
                 self.check_output_limit(monitor);
             }
         }
@@ -173,13 +176,16 @@ mod tests {
     fn one_that_does_not_read_is_closed() {
         let mut harness = EngineHarness::new();
         harness.send(&[b"CONFIG", b"SET", b"client-output-buffer-limit", b"replica 100000 0 0"]);
-        let monitor = harness.connect();
-        harness.line_as(monitor, "monitor");
+        let (monitor, second, reader) = (harness.connect(), harness.connect(), harness.connect());
+        for client in [monitor, second, reader] {
+            harness.line_as(client, "monitor");
+        }
         let value = vec![b'v'; 30_000];
         for _ in 0..5 {
             harness.send(&[b"SET", b"k", &value]);
+            assert!(harness.take(reader).len() > 30_000);
         }
-        assert!(!harness.is_connected(monitor));
-        assert!(harness.is_connected(harness.first));
+        assert!(!harness.is_connected(monitor) && !harness.is_connected(second));
+        assert!(harness.is_connected(reader) && harness.is_connected(harness.first));
     }
 }

@@ -346,7 +346,7 @@ impl Server {
         let engine = &mut self.engine;
         // What has been loaded of a file is as it was then.
         let is_loading = engine.is_loading();
-        self.expiry_behind = !is_loading && engine.expire_in_background();
+        self.expiry_behind = !is_loading && engine.timed("expire-cycle", Engine::expire_in_background);
         engine.evict_in_background();
         engine.continue_rewrite();
         self.persistence_behind = engine.save_slice() || is_loading;

@@ -24,6 +24,8 @@ pub(super) const FIRST_TOKEN: usize = usize::MAX / 4;
 const LISTENERS_MAX: usize = 64;
 /// Connections at the same time.
 const PEERS_MAX: usize = 16;
+/// Connections accepted, or refused, at once.
+const ACCEPTS_MAX: usize = 64;
 /// How long one may take.
 const PEER_MS: u64 = 10_000;
 /// How long a text is good for further scrapes.
@@ -37,6 +39,8 @@ pub(super) struct Exporter {
     peers: Slab<Peer>,
     /// Connections with more to send than a turn sends.
     unfinished: Vec<usize>,
+    /// Listeners whose queue may hold more connections than could be accepted.
+    stalled: Vec<usize>,
     text: Option<(u64, Arc<Vec<u8>>)>,
 }
 
@@ -68,7 +72,7 @@ impl Exporter {
     fn accept(&mut self, index: usize, registry: &Registry, now_ms: u64) -> Vec<usize> {
         let mut accepted = Vec::new();
         let Some(listener) = self.listeners.get(index) else { return accepted };
-        loop {
+        for _ in 0..ACCEPTS_MAX {
             match listener.accept() {
                 Ok(stream) if self.peers.len() < PEERS_MAX => {
                     let key = self.peers.insert(Peer::new(stream, now_ms));
@@ -84,15 +88,19 @@ impl Exporter {
                 Err(error) => {
                     if error.kind() != io::ErrorKind::WouldBlock {
                         log::warning(format_args!("Accepting a connection for metrics: {error}"));
+                        break;
                     }
                     return accepted;
                 }
             }
         }
+        // There will be no other event for those that wait.
+        self.stalled.push(index);
+        accepted
     }
 
-    /// Drops connections that took too long; one of the periodic jobs.
-    pub(super) fn close_overdue(&mut self, now_ms: u64) {
+    /// Drops connections that took too long.
+    fn close_overdue(&mut self, now_ms: u64) {
         self.peers.retain(|_, peer| now_ms.saturating_sub(peer.opened_ms) < PEER_MS);
     }
 }
@@ -109,6 +117,14 @@ impl Engine {
         for key in self.network.exporter.accept(number, &registry, now_ms) {
             // What it has sent already may have come without another event.
             self.advance_scrape(key);
+        }
+    }
+
+    /// Looks after the endpoint; one of the periodic jobs.
+    pub(super) fn attend_exporter(&mut self) {
+        self.network.exporter.close_overdue(self.keyspace.now_ms() as u64);
+        for index in std::mem::take(&mut self.network.exporter.stalled) {
+            self.exporter_event(FIRST_TOKEN + index);
         }
     }
 

@@ -94,6 +94,17 @@ impl Engine {
             self.latency.add(event, self.clock.unix_us() / 1_000_000, ms);
         }
     }
+
+    /// Does something of this kind, and notes how long it took if the monitor is on.
+    pub(super) fn timed<R>(&mut self, event: &'static str, work: impl FnOnce(&mut Engine) -> R) -> R {
+        if self.config.latency_monitor_threshold_ms == 0 {
+            return work(self);
+        }
+        let started_ns = self.clock.monotonic_ns();
+        let done = work(self);
+        self.note_latency(event, self.clock.monotonic_ns() - started_ns);
+        done
+    }
 }
 
 #[cfg(test)]

@@ -1,7 +1,10 @@
 //! The monitor on made-up events.
 
+use std::time::Duration;
+
 use super::{LatencyMonitor, SAMPLES, graph, report};
 use crate::config::Config;
+use crate::server::testing::EngineHarness;
 
 #[test]
 fn one_sample_a_second() {
@@ -67,4 +70,17 @@ fn the_doctor_says_what_was_seen() {
     assert!(text.contains("'CONFIG SET slowlog-log-slower-than 1000'"), "{text}");
     monitor.add("something", 104, 5);
     assert!(report(&monitor, &config, 104).contains("2. something: 1 latency spikes"));
+}
+
+#[test]
+fn whoever_does_something_is_timed_while_the_monitor_is_on() {
+    let mut harness = EngineHarness::new();
+    for (threshold, events) in [("0", 0), ("50", 1)] {
+        harness.line(&format!("config set latency-monitor-threshold {threshold}"));
+        let took = harness.engine.timed("expire-cycle", |engine| {
+            engine.clock.sleep(Duration::from_millis(60));
+            7
+        });
+        assert_eq!((took, harness.engine.latency.events().len()), (7, events));
+    }
 }
