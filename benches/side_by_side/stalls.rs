@@ -47,6 +47,8 @@ pub struct Sizes {
 
 pub const FULL: Sizes = Sizes { growth: 5_000_000, expiring: 1_000_000, expire_after: Duration::from_secs(10) };
 pub const QUICK: Sizes = Sizes { growth: 1_000_000, expiring: 200_000, expire_after: Duration::from_secs(3) };
+/// Keys without a deadline that are written while others expire.
+const SERVED: u64 = 100_000;
 /// Fields whose deadline one command sets.
 const FIELDS_AT_ONCE: u64 = 100;
 
@@ -97,7 +99,41 @@ fn keys(watch: &mut Watch, sizes: &Sizes) -> io::Result<()> {
         encode(frame, &[b"SET", key.as_bytes(), key.as_bytes(), b"PXAT", deadline_ms.as_bytes()]);
     })?;
     sleep_until_shortly_before(deadline)?;
-    watch.phase(format!("{} keys expire at once", sizes.expiring), wait_until_empty)
+    watch.phase(format!("{} keys expire at once", sizes.expiring), wait_until_empty)?;
+    expire_under_load(watch, sizes)
+}
+
+/// Keys with deadlines all over one second, while others are written. What a server says of how late they went is added to its own account.
+fn expire_under_load(watch: &mut Watch, sizes: &Sizes) -> io::Result<()> {
+    watch.client.fill(SERVED, set)?;
+    let (first, _) = deadline(sizes);
+    let first_ms = first.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as u64;
+    watch.client.fill(sizes.expiring, |i, frame| {
+        let key = format!("exp:{i:012}");
+        let deadline_ms = (first_ms + i * 1000 / sizes.expiring).to_string();
+        encode(frame, &[b"SET", key.as_bytes(), key.as_bytes(), b"PXAT", deadline_ms.as_bytes()]);
+    })?;
+    sleep_until_shortly_before(first)?;
+    let served = SERVED.to_string();
+    watch.phase(format!("{} keys expire in a second", sizes.expiring), |client| {
+        let start = Instant::now();
+        while start.elapsed() < Duration::from_millis(1500) || client.command(&["DBSIZE"])? != served {
+            client.fill(SERVED / 10, set)?;
+            if start.elapsed() > PINGING_MAX {
+                return Err(io::Error::other("what has expired is not removed"));
+            }
+        }
+        Ok(())
+    })?;
+    if let Some(p99) = watch.client.info("expire_lag_p99_ms")? {
+        let max = watch.client.info("expire_lag_max_ms")?.unwrap_or_default();
+        let lag = format!("expiry lag p99 {} ms, max {} ms", p99.trim(), max.trim());
+        println!("{:<32} {:<7} {lag}", "", watch.name);
+        if let Some((_, cause)) = watch.stalls.last_mut().and_then(|stall| stall.own_account.as_mut()) {
+            *cause += &format!("; {lag}");
+        }
+    }
+    Ok(())
 }
 
 fn hash(watch: &mut Watch, sizes: &Sizes) -> io::Result<()> {
