@@ -162,6 +162,7 @@ impl Engine {
                 }
                 if self.clients[key].session.gates == gate::MULTI {
                     index = self.queue_data_commands(key, index, end);
+                    timer.restart(&self.clock);
                 }
             }
         }
@@ -257,6 +258,7 @@ impl Engine {
     #[inline(never)]
     fn execute_other(&mut self, key: usize, request: Request, timer: &mut RunTimer) -> bool {
         timer.close(&self.clock, &mut self.registry, &mut self.stats);
+        self.call_from_ns = Some(timer.started_ns);
         let executed = if request.command == UNKNOWN || self.gates | self.clients[key].session.gates != 0 {
             self.execute_gated(key, request)
         } else {
@@ -264,7 +266,11 @@ impl Engine {
             true
         };
         // It was timed by itself, in `call`.
-        timer.restart(&self.clock);
+        self.call_from_ns = None;
+        match self.call_ended_ns.take() {
+            Some(ended_ns) => timer.started_ns = ended_ns,
+            None => timer.restart(&self.clock),
+        }
         executed
     }
 
@@ -302,7 +308,7 @@ impl Engine {
         if self.registry.get(id).parent.is_some() {
             self.clients[key].session.last_subcommand = Some(id);
         }
-        let started_ns = self.clock.monotonic_ns();
+        let started_ns = self.call_from_ns.take().unwrap_or_else(|| self.clock.monotonic_ns());
         let mut wait = None;
         let result = match command.run {
             Run::Server(run) => run(args, self, key),
@@ -335,7 +341,9 @@ impl Engine {
                 }
             }
         };
-        let elapsed_ns = self.clock.monotonic_ns() - started_ns;
+        let ended_ns = self.clock.monotonic_ns();
+        let elapsed_ns = ended_ns - started_ns;
+        self.call_ended_ns = Some(ended_ns);
         if self.clients[key].session.gates & gate::TRACKING != 0 {
             self.remember_reads(key, command, args);
         }

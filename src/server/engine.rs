@@ -132,6 +132,9 @@ pub struct Engine {
     pub(super) blocking: Blocking,
     pub pubsub: PubSub,
     pub tracking: Tracking,
+    /// When the command to be called next was begun with, and when the last one ended, as far as somebody has looked.
+    pub(super) call_from_ns: Option<u64>,
+    pub(super) call_ended_ns: Option<u64>,
     /// While a command runs that sees the whole engine, what the calling client's input holds.
     pub(super) detached_input: DetachedInput,
     pub limits: Limits,
@@ -178,6 +181,8 @@ impl Engine {
             blocking: Blocking::default(),
             pubsub: PubSub::default(),
             tracking: Tracking::default(),
+            call_from_ns: None,
+            call_ended_ns: None,
             detached_input: DetachedInput::default(),
             limits: Limits { bulk_max: 512 * 1024 * 1024, authenticated: true },
             batch: Batch::default(),
