@@ -16,7 +16,7 @@ mod waker;
 pub use buffer::{BufferPool, RING_CAPACITY};
 pub use input::Input;
 pub use listener::{Address, Listener};
-pub use output::{IOV_MAX, Output, PUSH_SHARED_MIN};
+pub use output::{IOV_MAX, Output, PUSH_SHARED_MIN, SharedMessage};
 pub use socket::{Flushed, Received, Stream, flush, receive};
 pub use ticker::Ticker;
 pub use waker::Waker;

@@ -29,6 +29,13 @@ const FLUSH_BYTES: usize = 256 * 1024;
 /// From this size on a message that others are sent too is referred to wherever it comes.
 pub const PUSH_SHARED_MIN: usize = 16 * 1024;
 
+/// A message for many.
+pub struct SharedMessage {
+    pub message: Arc<Vec<u8>>,
+    /// What they were given before it, and that with the message behind it.
+    pub joined: Option<(Arc<Vec<u8>>, Arc<Vec<u8>>)>,
+}
+
 #[derive(Default)]
 pub struct Output {
     ring: Option<Buffer>,
@@ -125,8 +132,19 @@ impl Output {
     }
 
     /// Appends what is not the answer to a command, whether or not answers are wanted. A message that others are sent too is
-    /// referred to where it is the first or a long one, else copied.
-    pub fn push(&mut self, message: &[u8], shared: Option<&Arc<Vec<u8>>>, pool: &mut BufferPool) {
+    /// referred to where it is the first, or follows the one that all of them have been given last, or is a long one; else copied.
+    pub fn push(&mut self, message: &[u8], shared: Option<&SharedMessage>, pool: &mut BufferPool) {
+        if let Some(shared) = shared
+            && let (Some(first), Some((before, with_it))) = (&self.first, &shared.joined)
+            && Arc::ptr_eq(first, before)
+            && self.first_sent == 0
+            && self.ring.is_none()
+            && self.overflow.is_none()
+        {
+            self.first = Some(Arc::clone(with_it));
+            return;
+        }
+        let shared = shared.map(|shared| &shared.message);
         let was_muted = self.muted;
         if was_muted {
             self.set_muted(false);

@@ -176,6 +176,7 @@ impl Engine {
                 }
                 if self.clients[key].session.gates == gate::MULTI {
                     index = self.queue_data_commands(key, index, end);
+                    timer.restart(&self.clock);
                 }
             }
         }
@@ -335,6 +336,7 @@ impl Engine {
         if !self.stats.long_runs.is_empty() {
             self.explain_runs_of_batch(key);
         }
+        self.call_from_ns = Some(timer.started_ns);
         let executed = if request.command == UNKNOWN || self.gates | self.clients[key].session.gates != 0 {
             self.execute_gated(key, request)
         } else {
@@ -342,7 +344,11 @@ impl Engine {
             true
         };
         // It was timed by itself, in `call`.
-        timer.restart(&self.clock);
+        self.call_from_ns = None;
+        match self.call_ended_ns.take() {
+            Some(ended_ns) => timer.started_ns = ended_ns,
+            None => timer.restart(&self.clock),
+        }
         executed
     }
 
@@ -383,7 +389,7 @@ impl Engine {
         let is_watched = self.gates & gate::ONE_BY_ONE != 0 || args.has_owned();
         let before = is_watched.then(|| self.look_before_call(id, args));
         let queued_bytes = self.clients[key].output.queued_bytes();
-        let started_ns = self.clock.monotonic_ns();
+        let started_ns = self.call_from_ns.take().unwrap_or_else(|| self.clock.monotonic_ns());
         let is_journaled = self.keyspace.journal.is_on() && matches!(command.run, Run::Write(_) | Run::Block(_));
         let (db, changes) = (self.clients[key].session.db, self.keyspace.changes());
         args.keep(is_journaled);
@@ -423,7 +429,9 @@ impl Engine {
             let has_changed = self.keyspace.changes() != changes;
             self.keyspace.journal.finish_command(db, has_changed, args.from(0));
         }
-        let elapsed_ns = self.clock.monotonic_ns() - started_ns;
+        let ended_ns = self.clock.monotonic_ns();
+        let elapsed_ns = ended_ns - started_ns;
+        self.call_ended_ns = Some(ended_ns);
         if self.clients[key].session.gates & gate::TRACKING != 0 {
             self.remember_reads(key, command, args);
         }

@@ -191,6 +191,9 @@ pub struct Engine {
     /// What `maxmemory` has come to.
     pub memory: MemoryLimit,
     pub(super) client_memory: ClientMemory,
+    /// When the command to be called next was begun with, and when the last one ended, as far as somebody has looked.
+    pub(super) call_from_ns: Option<u64>,
+    pub(super) call_ended_ns: Option<u64>,
     /// While a command runs that sees the whole engine, what the calling client's input holds.
     pub(super) detached_input: DetachedInput,
     pub limits: Limits,
@@ -253,6 +256,8 @@ impl Engine {
             tracking: Tracking::default(),
             memory: MemoryLimit::default(),
             client_memory: ClientMemory::default(),
+            call_from_ns: None,
+            call_ended_ns: None,
             detached_input: DetachedInput::default(),
             limits: Limits { bulk_max: 512 * 1024 * 1024, authenticated: true },
             batch: Batch::default(),

@@ -25,7 +25,7 @@ use smallvec::SmallVec;
 use crate::base::glob;
 use crate::collections::segmented_table::SegmentedTable;
 use crate::commands::{Args, Reply};
-use crate::reactor::PUSH_SHARED_MIN;
+use crate::reactor::{PUSH_SHARED_MIN, SharedMessage};
 use crate::resp::reply::{Encoder, Version};
 use crate::server::engine::{Engine, Request};
 use crate::server::session::gate;
@@ -34,7 +34,7 @@ use crate::server::session::gate;
 pub(super) const FAN_OUT_SENDS: usize = 128;
 /// Deliveries in one turn, and deliveries and bytes of those that are not sent yet, after which a PUBLISH waits.
 const TURN_DELIVERIES: usize = 8 * 1024;
-const AHEAD_DELIVERIES: usize = 64 * 1024;
+const AHEAD_DELIVERIES: usize = 256 * 1024;
 const AHEAD_BYTES: usize = 16 * 1024 * 1024;
 /// From so many receivers on they share a message instead of each getting a copy.
 const SHARED_RECEIVERS: usize = 64;
@@ -123,6 +123,8 @@ pub struct PubSub {
     leaving: Vec<Leaving>,
     next_serial: u64,
     scratch: Vec<u8>,
+    /// What the receivers of the last shared message, of each protocol version, have before them to be sent.
+    last_shared: [Option<Arc<Vec<u8>>>; 2],
     /// Messages for the client whose command is being executed: they come after its reply.
     deferred: Vec<u8>,
     deferred_for: usize,
@@ -255,6 +257,11 @@ impl PubSub {
         }
     }
 
+    /// Whether subscribers had better be sent to later, because more for them comes in the next turn: a PUBLISH waits for that only.
+    pub(super) fn is_gathering(&self) -> bool {
+        !self.stopped.is_empty() && self.ahead_deliveries < AHEAD_DELIVERIES && self.ahead_bytes < AHEAD_BYTES
+    }
+
     /// Whether further messages have to wait until what is on its way has been sent.
     fn is_ahead(&self) -> bool {
         self.turn_deliveries >= TURN_DELIVERIES
@@ -268,8 +275,10 @@ struct Message<'a> {
     parts: &'a [&'a [u8]],
     /// RESP2 and RESP3 differ in the first byte only.
     bytes: &'a mut Vec<u8>,
-    shared: [Option<Arc<Vec<u8>>>; 2],
+    shared: [Option<SharedMessage>; 2],
     is_shared: bool,
+    /// What was shared before it.
+    before: [Option<Arc<Vec<u8>>>; 2],
 }
 
 impl<'a> Message<'a> {
@@ -277,10 +286,22 @@ impl<'a> Message<'a> {
         bytes.clear();
         let len: usize = parts.iter().map(|part| part.len()).sum();
         let is_shared = receivers >= SHARED_RECEIVERS || (len >= PUSH_SHARED_MIN && receivers > 1);
-        Message { parts, bytes, shared: [None, None], is_shared }
+        Message { parts, bytes, shared: [None, None], is_shared, before: [None, None] }
     }
 
-    fn of(&mut self, version: Version) -> (&[u8], Option<&Arc<Vec<u8>>>) {
+    /// What its receivers have before them afterwards, if it was shared.
+    fn last_shared(self) -> [Option<Arc<Vec<u8>>>; 2] {
+        self.shared.map(|shared| {
+            let SharedMessage { message, joined } = shared?;
+            // Whichever more of them have: those of another channel had nothing before it.
+            match joined {
+                Some((_, with_it)) if Arc::strong_count(&with_it) >= Arc::strong_count(&message) => Some(with_it),
+                _ => Some(message),
+            }
+        })
+    }
+
+    fn of(&mut self, version: Version) -> (&[u8], Option<&SharedMessage>) {
         if self.bytes.is_empty() {
             let mut encoder = Encoder::new(self.bytes, Version::Resp2);
             encoder.push(self.parts.len());
@@ -288,8 +309,16 @@ impl<'a> Message<'a> {
         }
         self.bytes[0] = if version == Version::Resp3 { b'>' } else { b'*' };
         if self.is_shared {
-            let shared = &mut self.shared[version as usize];
-            (self.bytes, Some(shared.get_or_insert_with(|| Arc::new(self.bytes.clone()))))
+            let Message { bytes, shared, before, .. } = self;
+            let shared = shared[version as usize].get_or_insert_with(|| {
+                let before = before[version as usize].take();
+                let joined = before.filter(|before| before.len() + bytes.len() <= PUSH_SHARED_MIN).map(|before| {
+                    let with_it = Arc::new([&before[..], &bytes[..]].concat());
+                    (before, with_it)
+                });
+                SharedMessage { message: Arc::new(bytes.clone()), joined }
+            });
+            (bytes, Some(shared))
         } else {
             (self.bytes, None)
         }
@@ -451,9 +480,9 @@ impl Engine {
         let mut receivers = 0;
         let mut over = SmallVec::new();
         let mut delivery = Delivery { engine: self, calling, over: &mut over };
-        receivers += delivery.to_channel(topics, hash, channel, message, &mut scratch);
+        receivers += delivery.reach_channel(topics, hash, channel, message, &mut scratch);
         if topics == Topics::Channels {
-            receivers += delivery.to_patterns(channel, message, &mut scratch);
+            receivers += delivery.reach_patterns(channel, message, &mut scratch);
         }
         for key in over {
             self.check_output_limit(key);
@@ -471,7 +500,7 @@ impl Engine {
     /// Sends one client something that it did not ask for right now.
     pub(super) fn push_to(&mut self, key: usize, message: &[u8], calling: Option<usize>) {
         let mut over = SmallVec::new();
-        Delivery { engine: self, calling, over: &mut over }.to_client(key, |_| (message, None));
+        Delivery { engine: self, calling, over: &mut over }.reach_client(key, |_| (message, None));
         for key in over {
             self.check_output_limit(key);
         }
@@ -495,6 +524,7 @@ impl Engine {
         let pubsub = &mut self.pubsub;
         pubsub.turn_deliveries = 0;
         if pubsub.fan_out.is_empty() {
+            pubsub.last_shared = [None, None];
             pubsub.ahead_deliveries = 0;
             pubsub.ahead_bytes = 0;
         }
@@ -554,7 +584,14 @@ struct Delivery<'a> {
 }
 
 impl Delivery<'_> {
-    fn to_channel(&mut self, topics: Topics, hash: u64, channel: &[u8], text: &[u8], scratch: &mut Vec<u8>) -> usize {
+    fn reach_channel(
+        &mut self,
+        topics: Topics,
+        hash: u64,
+        channel: &[u8],
+        text: &[u8],
+        scratch: &mut Vec<u8>,
+    ) -> usize {
         let Some(topic) = self.engine.pubsub.topics[topics as usize]
             .find_mut(hash, |topic| topic.hash == hash && *topic.name == *channel)
         else {
@@ -565,7 +602,9 @@ impl Delivery<'_> {
         let verb: &[u8] = if topics == Topics::ShardChannels { b"smessage" } else { b"message" };
         let parts = [verb, channel, text];
         let mut message = Message::new(&parts, scratch, seats.len());
-        let receivers = self.to_seats(&seats, &mut message);
+        message.before = std::mem::take(&mut self.engine.pubsub.last_shared);
+        let receivers = self.reach_seats(&seats, &mut message);
+        self.engine.pubsub.last_shared = message.last_shared();
         let is_it = |topic: &Topic| topic.hash == hash && *topic.name == *channel;
         if let Some(topic) = self.engine.pubsub.topics[topics as usize].find_mut(hash, is_it) {
             topic.seats = seats;
@@ -573,7 +612,7 @@ impl Delivery<'_> {
         receivers
     }
 
-    fn to_patterns(&mut self, channel: &[u8], text: &[u8], scratch: &mut Vec<u8>) -> usize {
+    fn reach_patterns(&mut self, channel: &[u8], text: &[u8], scratch: &mut Vec<u8>) -> usize {
         let patterns = Topics::Patterns as usize;
         if self.engine.pubsub.topics[patterns].is_empty() {
             return 0;
@@ -583,25 +622,25 @@ impl Delivery<'_> {
         for topic in table.iter().filter(|topic| glob::matches(&topic.name, channel, false)) {
             let parts = [b"pmessage".as_slice(), &topic.name, channel, text];
             let mut message = Message::new(&parts, scratch, topic.seats.len());
-            receivers += self.to_seats(&topic.seats, &mut message);
+            receivers += self.reach_seats(&topic.seats, &mut message);
         }
         self.engine.pubsub.topics[patterns] = table;
         receivers
     }
 
-    fn to_seats(&mut self, seats: &[u32], message: &mut Message<'_>) -> usize {
+    fn reach_seats(&mut self, seats: &[u32], message: &mut Message<'_>) -> usize {
         let mut receivers = 0;
         for &seat in seats {
             let client = self.engine.pubsub.clients[seat as usize];
             if client != GONE {
                 receivers += 1;
-                self.to_client(client as usize, |version| message.of(version));
+                self.reach_client(client as usize, |version| message.of(version));
             }
         }
         receivers
     }
 
-    fn to_client<'m>(&mut self, key: usize, text: impl FnOnce(Version) -> (&'m [u8], Option<&'m Arc<Vec<u8>>>)) {
+    fn reach_client<'m>(&mut self, key: usize, text: impl FnOnce(Version) -> (&'m [u8], Option<&'m SharedMessage>)) {
         let Engine { clients, pubsub, pool, keyspace, .. } = &mut *self.engine;
         let client = &mut clients[key];
         if client.is_closing() {

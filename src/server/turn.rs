@@ -324,7 +324,7 @@ impl Server {
         }
         // Subscribers come after those who asked something in this turn, and not all of them in one turn.
         for _ in 0..FAN_OUT_SENDS {
-            if sent_bytes >= TURN_BYTES {
+            if sent_bytes >= TURN_BYTES || engine.pubsub.is_gathering() {
                 break;
             }
             let Some((key, id)) = engine.pubsub.fan_out.pop_front() else { break };

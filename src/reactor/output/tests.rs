@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::io::IoSlice;
 use std::sync::Arc;
 
-use super::{FLUSH_BYTES, IOV_MAX, Output};
+use super::{FLUSH_BYTES, IOV_MAX, Output, SharedMessage};
 use crate::base::random::Random;
 use crate::base::sink::Sink;
 use crate::reactor::buffer::{BufferPool, RING_CAPACITY};
@@ -36,7 +36,7 @@ fn waiting(output: &Output) -> Vec<u8> {
 
 #[test]
 fn what_was_put_is_sent_in_order() {
-    let (mut overflows, mut wraps, mut firsts) = (0, 0, 0);
+    let (mut overflows, mut wraps, mut firsts, mut joins) = (0, 0, 0, 0);
     for seed in 0..10 {
         println!("seed {seed}");
         let mut random = Random::new(seed);
@@ -44,6 +44,7 @@ fn what_was_put_is_sent_in_order() {
         let mut pool = BufferPool::default();
         let mut output = Output::default();
         let mut twin: VecDeque<u8> = VecDeque::new();
+        let mut before: Option<Arc<Vec<u8>>> = None;
         for step in 0..1500 {
             match random.below(14) {
                 0..=5 => {
@@ -93,7 +94,18 @@ fn what_was_put_is_sent_in_order() {
                     let shared = (random.below(3) > 0).then_some(&message);
                     let is_muted = random.below(2) > 0;
                     output.set_muted(is_muted);
-                    output.push(&message, shared, &mut pool);
+                    let joined = before.take().map(|before| {
+                        let with_it = Arc::new([&before[..], &message[..]].concat());
+                        (before, with_it)
+                    });
+                    let counted = joined.clone();
+                    let shared =
+                        shared.map(|message| SharedMessage { message: Arc::clone(message), joined: joined.clone() });
+                    output.push(&message, shared.as_ref(), &mut pool);
+                    drop((shared, joined));
+                    joins += counted.as_ref().map_or(0, |(_, with_it)| Arc::strong_count(with_it) - 1);
+                    before = counted.map(|(_, with_it)| with_it).filter(|with_it| Arc::strong_count(with_it) > 1);
+                    before = before.or(Some(Arc::clone(&message)));
                     output.set_muted(false);
                     firsts += Arc::strong_count(&message) - 1;
                     twin.extend(message.iter());
@@ -121,7 +133,7 @@ fn what_was_put_is_sent_in_order() {
         assert_eq!((output.memory_bytes(), output.ring_bytes()), (0, 0), "an empty output holds no memory");
     }
     assert!(overflows > 1000 && wraps > 20, "{overflows} overflows, {wraps} around the end");
-    assert!(firsts > 20, "{firsts} messages that were not copied");
+    assert!(firsts > 20 && joins > 5, "{firsts} messages that were not copied, {joins} joined");
 }
 
 #[test]
