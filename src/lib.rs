@@ -33,6 +33,14 @@
 //! go to a thread that compresses long strings, sums up, writes, syncs and renames ([`persistence::disk`]); the walk pauses when that falls behind. Loading is
 //! done in slices too, through a window over the file that never grows on the file's word alone.
 //!
+//! # The append-only file
+//!
+//! What changes is kept as commands in a journal ([`keyspace::Journal`]): a command as it came, or what it came to where that depends on the time,
+//! on chance or on who waits. Before the replies of a turn leave, its journal is handed to a thread that writes and syncs it
+//! ([`persistence::aof`]); with `appendfsync always` the loop waits for that, otherwise never. A rewrite is a snapshot and a change of files, each step on the disk
+//! before the next (`server/aof.rs`). Loading executes the commands again, by a client without a socket, through the loop that serves everybody, with the
+//! clock standing still at zero (`server/replay.rs`).
+//!
 //! # Who owns what
 //!
 //! - The bytes of a partial request: the read ring ([`reactor::Input`]), lent by a pool while there is something in it.
@@ -53,7 +61,7 @@
 //! - [`acl`]: users, their passwords and what they may do; knows commands as numbers with names
 //! - [`config`]: one table of directives; CONFIG GET and SET derive from it
 //! - [`keyspace`]: databases, entries, the typed values in all their encodings, deadlines, the writer
-//! - [`persistence`]: values and RDB files as bytes; the thread that writes files
+//! - [`persistence`]: values, RDB files and append-only files as bytes; the threads that write files
 //! - [`commands`]: one folder per Redis group, a file per family of verbs
 //! - [`server`]: the composition: engine, loop, sessions, gates, limits, INFO, start and end of the process
 //! - [`benchmark`]: the load generator behind `zedis benchmark`

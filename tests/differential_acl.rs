@@ -8,7 +8,7 @@ mod support;
 use std::collections::BTreeMap;
 use std::fs;
 
-use support::client::Client;
+use support::client::{Client, encode};
 use support::pair::{Clients, Pair};
 use support::random::Random;
 use support::reply::Reply;
@@ -848,4 +848,33 @@ fn pipelines_of_restricted_users() {
         writer.join().expect("the writer ends");
     }
     assert_eq!(admin.run("EXISTS b r").int(), 0);
+}
+
+/// Whoever is subscribed to what its user may not listen to any more is disconnected.
+#[test]
+fn subscribers_lose_what_is_revoked() {
+    let pair = Pair::start(&[]);
+    for version in ["2", "3"] {
+        for (subscription, rule, is_lost) in [
+            ("SUBSCRIBE news", "resetchannels &other", true),
+            ("SUBSCRIBE news", "resetchannels &news", false),
+            ("SUBSCRIBE news", "resetchannels &n*", false),
+            ("PSUBSCRIBE n*", "resetchannels &n*", false),
+            ("PSUBSCRIBE n*", "resetchannels &news", true),
+            ("SSUBSCRIBE news", "resetchannels", true),
+        ] {
+            let mut admin = pair.connect();
+            admin.run_quietly("ACL SETUSER alice reset on nopass +@all ~* &*");
+            let mut clients = pair.connect();
+            clients.run_quietly(&format!("HELLO {version} AUTH alice x"));
+            clients.line(subscription);
+            admin.line(&format!("ACL SETUSER alice {rule}"));
+            for client in [&mut clients.subject, &mut clients.oracle] {
+                // The connection may be gone by now.
+                let _ = client.try_send(&encode(&["PING"]));
+                let answer = client.try_read().expect("an answer, or the end");
+                assert_eq!(answer.is_none(), is_lost, "{subscription}, then {rule}, RESP{version}: {answer:?}");
+            }
+        }
+    }
 }

@@ -61,7 +61,7 @@ impl User {
     }
 
     /// The user's own permissions, then those of its selectors.
-    fn permissions(&self) -> impl Iterator<Item = &Permissions> {
+    pub fn permissions(&self) -> impl Iterator<Item = &Permissions> {
         std::iter::once(&self.root).chain(&self.selectors)
     }
 

@@ -16,7 +16,7 @@ use crate::config::Settings;
 use crate::resp::request::ArgRef;
 use crate::server::client_list;
 use crate::server::engine::{Engine, Request};
-use crate::server::session::{Session, gate};
+use crate::server::session::{Client, Session, gate};
 
 /// Requests that are looked through at once. A run ends early where somebody has to be told of a change; the rest is looked
 /// through again then.
@@ -154,6 +154,22 @@ impl Engine {
         let users = &self.access.users;
         for (_, client) in &mut self.clients {
             derive_gates(users, &mut client.session);
+        }
+        self.close_forbidden_subscribers();
+    }
+
+    /// Closes the clients that are subscribed to what their users may not listen to any more.
+    fn close_forbidden_subscribers(&mut self) {
+        let is_forbidden = |client: &Client| {
+            let user = self.access.users.get(client.session.user);
+            let permits = |name: &[u8], is_pattern| user.permissions().any(|some| some.permits_channel(name, is_pattern));
+            client.subscriber.is_some_and(|subscriber| !self.pubsub.are_all(subscriber, permits))
+        };
+        let restricted = self.clients.iter().filter(|(_, client)| client.session.gates & gate::RESTRICTED != 0);
+        let doomed: Vec<usize> =
+            restricted.filter(|(_, client)| is_forbidden(client)).map(|(key, _)| key).collect();
+        for key in doomed {
+            self.close(key);
         }
     }
 

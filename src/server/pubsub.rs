@@ -229,6 +229,18 @@ impl PubSub {
         gone.map(|topic| topic.name).unwrap_or_default()
     }
 
+    /// Whether `permits` says so of every channel and pattern (then with `true`) of a subscriber.
+    pub(super) fn are_all(&self, subscriber: u32, permits: impl Fn(&[u8], bool) -> bool) -> bool {
+        let Some(own) = self.subscribers.get(subscriber as usize) else { return true };
+        own.held.iter().zip(&self.topics).enumerate().all(|(kind, (held, topics))| {
+            let is_pattern = kind == Topics::Patterns as usize;
+            held.iter().all(|held| {
+                let topic = topics.find(held.hash, |topic: &Topic| topic.serial == held.serial);
+                topic.is_none_or(|topic| permits(&topic.name, is_pattern))
+            })
+        })
+    }
+
     /// Gives up some subscriptions of clients that are gone.
     #[cold]
     pub(super) fn leave_slice(&mut self) {

@@ -61,7 +61,6 @@ pub static COMMANDS: &[&Command] = &[
     &replication::SLAVEOF,
     &monitor::MONITOR,
     &profile::PROFILE,
-    &shutdown::SHUTDOWN,
     &slowlog::SLOWLOG,
     &time::TIME,
 ];
