@@ -19,9 +19,8 @@ use crate::rounds::{median, progress, settle};
 
 const CHANNEL: &str = "channel";
 const TEXT: [u8; 32] = [b'x'; 32];
-/// Deliveries, or transactions, of a round.
-const FULL: u64 = 2_000_000;
-const QUICK: u64 = 200_000;
+/// A quick round has so many times fewer deliveries.
+const QUICK: u64 = 4;
 /// The messages of a round have all arrived by then, or something is broken.
 const ARRIVAL_MAX: Duration = Duration::from_secs(120);
 const CONNECTIONS_AT_ONCE: usize = 100;
@@ -32,6 +31,8 @@ pub struct Case {
     pub name: &'static str,
     what: What,
     pub pipeline: u64,
+    /// Deliveries, or transactions, of a round.
+    total: u64,
     /// CPU relative to Redis.
     pub budget: f64,
 }
@@ -42,21 +43,22 @@ enum What {
     Transactions { commands: usize },
 }
 
-const fn publish(name: &'static str, subscribers: usize, pipeline: u64, budget: f64) -> Case {
-    Case { name, what: What::Publish { subscribers }, pipeline, budget }
+const fn publish(name: &'static str, subscribers: usize, pipeline: u64, total: u64, budget: f64) -> Case {
+    Case { name, what: What::Publish { subscribers }, pipeline, total, budget }
 }
 
 static CASES: [Case; 7] = [
-    publish("pubsub 1 subscriber P1", 1, 1, 0.9),
-    publish("pubsub 1 subscriber P16", 1, 16, 0.6),
-    publish("pubsub 100 subscribers P1", 100, 1, 0.9),
-    publish("pubsub 100 subscribers P16", 100, 16, 0.6),
-    publish("pubsub 10000 subscribers P1", 10_000, 1, 0.9),
-    publish("pubsub 10000 subscribers P16", 10_000, 16, 0.6),
+    publish("pubsub 1 subscriber P1", 1, 1, 100_000, 0.9),
+    publish("pubsub 1 subscriber P16", 1, 16, 400_000, 0.6),
+    publish("pubsub 100 subscribers P1", 100, 1, 500_000, 0.9),
+    publish("pubsub 100 subscribers P16", 100, 16, 2_000_000, 0.6),
+    publish("pubsub 10000 subscribers P1", 10_000, 1, 500_000, 0.9),
+    publish("pubsub 10000 subscribers P16", 10_000, 16, 3_200_000, 0.6),
     Case {
         name: "pubsub MULTI, 10 SETs, EXEC P16",
         what: What::Transactions { commands: 10 },
         pipeline: 16,
+        total: 100_000,
         budget: 0.6,
     },
 ];
@@ -81,7 +83,8 @@ pub fn measure(programs: &[Program], rounds: usize, is_quick: bool, directory: &
         for round in 1..=rounds {
             for ((name, samples), server) in series.iter_mut().zip(&servers) {
                 progress(&format!("{}: round {round} of {rounds}, {name}", case.name));
-                samples.push(run(case, server, if is_quick { QUICK } else { FULL })?);
+                let total = if is_quick { case.total / QUICK } else { case.total };
+                samples.push(run(case, server, total)?);
             }
         }
         let delivery = Delivery { case, series };
@@ -95,7 +98,7 @@ pub fn measure(programs: &[Program], rounds: usize, is_quick: bool, directory: &
 fn run(case: Case, server: &Server, total: u64) -> io::Result<f64> {
     match case.what {
         What::Publish { subscribers } => run_publishes(server, subscribers, case.pipeline, total),
-        What::Transactions { commands } => run_transactions(server, commands, case.pipeline, total / 10),
+        What::Transactions { commands } => run_transactions(server, commands, case.pipeline, total),
     }
 }
 
