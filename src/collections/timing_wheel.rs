@@ -376,9 +376,9 @@ impl TimingWheel {
     fn list_after(&self, visited: &mut [[u64; LEVELS]; 2], is_early_left: &mut bool) -> Option<List> {
         let mut best: Option<(u64, usize, usize, usize)> = None;
         for (set, levels) in [&self.filed, &self.unswept].into_iter().enumerate() {
-            for level in 0..LEVELS {
+            for (level, &until) in visited[set].iter().enumerate() {
                 let shift = DIGIT_BITS * level as u32;
-                if let Some((slot, first)) = levels.next_of(visited[set][level], level)
+                if let Some((slot, first)) = levels.next_of(until, level)
                     && (first >> shift) - (self.now >> shift) < SLOTS as u64
                     && best.is_none_or(|(so_far, ..)| first < so_far)
                 {

@@ -53,7 +53,11 @@ impl Engine {
             }
             elapsed_ns = self.clock.monotonic_ns() - started_ns;
             // What is not due yet takes less of a turn.
-            let most_ns = if is_behind { EXPIRE_NS } else { FILE_AHEAD_NS };
+            let most_ns = match is_behind {
+                true if self.keyspace.stats.expire_lags.last_ms() > LATE_MS => EXPIRE_LATE_NS,
+                true => EXPIRE_NS,
+                false => FILE_AHEAD_NS,
+            };
             if !has_to_file || elapsed_ns >= most_ns {
                 break;
             }
@@ -117,6 +121,9 @@ impl Engine {
 /// Time of a turn for removing what is due, nanoseconds; keys and records looked at between two looks at the clock, and how often.
 const EXPIRE_NS: u64 = 300_000;
 const FILE_AHEAD_NS: u64 = 150_000;
+/// The same when what goes is this late, milliseconds: half of what a turn may take.
+const LATE_MS: u64 = 5;
+const EXPIRE_LATE_NS: u64 = 500_000;
 const EXPIRE_STEP: usize = 64;
 const EXPIRE_STEPS_MAX: usize = 64;
 
