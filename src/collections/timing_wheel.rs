@@ -1,11 +1,15 @@
 //! A hierarchical timing wheel (Varghese and Lauck, 1987): which records are due at which tick, in 8 bytes a record.
 //!
 //! ```text
-//!   level 0: 256 slots of     1 tick     the slot of `now` is behind us, the ones after it hold the next 255 ticks
-//!   level 1: 256 slots of   256 ticks    when `now` enters a slot, its records are filed again, one level down or lower
+//!   level 0: 512 slots of     1 tick     a ring: the slots after the one of `now` hold the next 511 ticks
+//!   level 1: 512 slots of   256 ticks    before `now` enters a slot, its records are filed again, one level down or lower
 //!   ...
-//!   level 5: 256 slots of 2^40 ticks     later ticks than that wait in the last slot
+//!   level 5: 512 slots of 2^40 ticks
 //! ```
+//!
+//! Twice as many slots as a digit has values: so the records of the next slot of a level fit below it already while `now` is still in the slot
+//! before it, and can be filed there in slices ([`TimingWheel::file_ahead`]). Otherwise a quarter of a second's worth of records (or
+//! a minute's, or five hours') would have to be filed at the very moment when the first of them are due.
 //!
 //! A record is a number that means something to the caller (the keyspace files hashes of keys) and is filed without its tick: when a
 //! slot is reached the caller is asked what each record is due at *now*, so a deadline that moved later costs nothing until the old
@@ -13,24 +17,23 @@
 //! which asks for every record, in slices, and files what is kept anew. Time goes on meanwhile: records that are due before the sweep
 //! comes to them are asked for at their tick as ever.
 //!
-//! Invariants: a record at level `l` agrees with `now` in all digits (base 256) above `l` and is greater in digit `l`; so the
-//! lowest level with records has the next ones due. Slots are lists of chunks: filing never copies old records.
+//! Invariants: slots up to that of `now` are empty at every level; a record is filed at the lowest level whose ring it fits into, so at level 1
+//! and above at least two slots ahead: the next slot gets no more. Slots are lists of chunks: filing never copies old records.
 //!
 //! Cost: filing is a shift, a push and a bit; a record is asked for once per level that it comes through.
 
 const LEVELS: usize = 6;
-const SLOTS: usize = 256;
-const SLOT_BITS: u32 = SLOTS.ilog2();
+/// Bits by which the levels' ticks differ.
+const DIGIT_BITS: u32 = 8;
+/// Slots of a ring.
+const SLOTS: usize = 2 << DIGIT_BITS;
 /// Last tick that the levels can tell from others.
-const TICK_MAX: u64 = (1 << (SLOT_BITS * LEVELS as u32)) - 1;
+const TICK_MAX: u64 = (1 << (DIGIT_BITS * LEVELS as u32)) - 1;
 /// Records in a full chunk; a slot's first chunk grows up to it.
 const CHUNK: usize = 512;
 
 /// How far ahead [`TimingWheel::advance_ahead`] looks.
 const AHEAD: usize = 8;
-/// Slots that [`TimingWheel::first`] looks into.
-const FIRST_SLOTS_MAX: usize = 64;
-
 type Chunks = Vec<Vec<u64>>;
 
 /// Records by the tick at which they are due.
@@ -42,6 +45,9 @@ pub struct TimingWheel {
     unswept: Levels,
     /// Reached, and not yet asked for.
     due: Chunks,
+    /// Of the next slot of some level, to be filed again before its first tick.
+    early: Chunks,
+    early_first: u64,
     len: usize,
     lottery: Lottery,
 }
@@ -62,6 +68,7 @@ const DRAWS: usize = 1024;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum List {
     Due,
+    Early,
     Filed(usize),
     Unswept(usize),
 }
@@ -81,29 +88,44 @@ impl Levels {
         if self.slots.is_empty() {
             self.slots.resize_with(LEVELS * SLOTS, Vec::new);
         }
-        let level = ((tick ^ now).ilog2() / SLOT_BITS) as usize;
-        let slot = (tick >> (SLOT_BITS * level as u32)) as usize % SLOTS;
+        let mut level = 0;
+        while (tick >> (DIGIT_BITS * level)) - (now >> (DIGIT_BITS * level)) >= SLOTS as u64 {
+            level += 1;
+        }
+        let slot = (tick >> (DIGIT_BITS * level)) as usize % SLOTS;
+        let level = level as usize;
         push(&mut self.slots[level * SLOTS + slot], record);
         self.occupied[level][slot / 64] |= 1 << (slot % 64);
     }
 
-    /// The first occupied slot: level, index, first tick.
-    fn next_slot(&self, now: u64) -> Option<(usize, usize, u64)> {
-        (0..LEVELS).find_map(|level| {
-            let shift = SLOT_BITS * level as u32;
-            let digit = (now >> shift) as usize % SLOTS;
-            let slot = next_bit(&self.occupied[level], digit + 1)?;
-            let above = now >> shift >> SLOT_BITS << SLOT_BITS;
-            Some((level, slot, (above | slot as u64) << shift))
-        })
+    /// The first occupied slot of a level and its first tick.
+    #[inline]
+    fn next_of(&self, now: u64, level: usize) -> Option<(usize, u64)> {
+        let occupied = &self.occupied[level];
+        if occupied.iter().all(|&word| word == 0) {
+            return None;
+        }
+        let shift = DIGIT_BITS * level as u32;
+        let next = (now >> shift) + 1;
+        let from = next as usize % SLOTS;
+        let slot = next_bit(occupied, from).or_else(|| next_bit(occupied, 0))?;
+        let distance = (slot + SLOTS - from) % SLOTS;
+        Some((slot, (next + distance as u64) << shift))
     }
 
-    /// The occupied slots, in the order of their ticks from `now` on; those behind it are empty.
-    fn in_order(&self) -> impl Iterator<Item = usize> {
+    /// The first occupied slot: level, index, first tick.
+    fn next_slot(&self, now: u64) -> Option<(usize, usize, u64)> {
+        (0..LEVELS)
+            .filter_map(|level| self.next_of(now, level).map(|(slot, first)| (level, slot, first)))
+            .min_by_key(|&(_, _, first)| first)
+    }
+
+    /// Every occupied slot, in no order: level and index.
+    fn all_occupied(&self) -> impl Iterator<Item = (usize, usize)> {
         (0..LEVELS).flat_map(|level| {
             let bits = self.occupied[level];
             let next = move |&slot: &usize| next_bit(&bits, slot + 1);
-            std::iter::successors(next_bit(&bits, 0), next).map(move |slot| level * SLOTS + slot)
+            std::iter::successors(next_bit(&bits, 0), next).map(move |slot| (level, slot))
         })
     }
 
@@ -159,11 +181,12 @@ impl TimingWheel {
         if !self.due.is_empty() || self.is_sweeping() {
             return Some(self.now);
         }
-        self.next_slot().map(|(_, _, tick)| tick)
+        let early = (!self.early.is_empty()).then_some(self.early_first);
+        [self.next_slot().map(|(_, _, tick)| tick), early].into_iter().flatten().min()
     }
 
     /// The first occupied slot, of what a sweep has left too: level, index, first tick. A tick that is yet to come has one slot at a
-    /// time, so both have the same one if they have the same first tick.
+    /// time and level, so both have the same one if they have the same level and first tick.
     fn next_slot(&self) -> Option<(usize, usize, u64)> {
         let filed = self.filed.next_slot(self.now);
         if !self.is_sweeping() {
@@ -210,17 +233,69 @@ impl TimingWheel {
                     self.due.pop();
                 }
             }
-            match self.next_slot() {
-                Some((level, slot, first)) if first <= tick => {
-                    self.now = first;
-                    self.due = self.filed.take(level, slot);
-                    self.due.append(&mut self.unswept.take(level, slot));
-                }
+            let early = (!self.early.is_empty()).then_some(self.early_first);
+            match [self.next_slot().map(|(_, _, first)| first), early].into_iter().flatten().min() {
+                Some(first) if first <= tick => self.enter(first),
                 _ => {
                     self.now = self.now.max(tick);
                     return budget;
                 }
             }
+        }
+    }
+
+    /// Moves time to the first tick of slots, of several levels perhaps, and takes what is in them. Nothing is due, or filed before it.
+    fn enter(&mut self, first: u64) {
+        self.now = self.now.max(first);
+        for level in 0..LEVELS {
+            let shift = DIGIT_BITS * level as u32;
+            if first & ((1 << shift) - 1) != 0 {
+                break;
+            }
+            let slot = (first >> shift) as usize % SLOTS;
+            self.due.append(&mut self.filed.take(level, slot));
+            self.due.append(&mut self.unswept.take(level, slot));
+        }
+        if self.early_first <= self.now {
+            // It was not filed in time, so it is asked for now.
+            self.due.append(&mut self.early);
+        }
+    }
+
+    /// Asks for up to `budget` records of slots that time is about to enter, and files them where they belong. Returns the part of the budget
+    /// that is left; 0 means that there may be more.
+    pub fn file_ahead(
+        &mut self,
+        mut budget: usize,
+        mut ahead: impl FnMut(u64),
+        mut due: impl FnMut(u64) -> Option<u64>,
+    ) -> usize {
+        loop {
+            while let Some(mut chunk) = self.early.pop() {
+                while let Some(record) = chunk.pop() {
+                    if budget == 0 {
+                        chunk.push(record);
+                        self.early.push(chunk);
+                        return 0;
+                    }
+                    if let Some(&later) = chunk.len().checked_sub(AHEAD).and_then(|at| chunk.get(at)) {
+                        ahead(later);
+                    }
+                    budget -= 1;
+                    self.len -= 1;
+                    if let Some(again) = due(record) {
+                        self.file_later(again, record);
+                    }
+                }
+            }
+            let next = (1..LEVELS).find_map(|level| {
+                let shift = DIGIT_BITS * level as u32;
+                let (slot, first) = self.filed.next_of(self.now, level)?;
+                (first >> shift == (self.now >> shift) + 1).then_some((level, slot, first))
+            });
+            let Some((level, slot, first)) = next else { return budget };
+            self.early = self.filed.take(level, slot);
+            self.early_first = first;
         }
     }
 
@@ -260,17 +335,12 @@ impl TimingWheel {
         mut below: impl FnMut(usize) -> usize,
         mut keep: impl FnMut(u64) -> bool,
     ) {
-        let filed = self.filed.in_order().map(List::Filed);
-        let unswept = self.unswept.in_order().map(List::Unswept);
-        // Slots with records left are few at the lower levels, so this is a short list; a sweep's are merged by position.
-        let mut lists: Vec<List> = filed.chain(unswept).take(FIRST_SLOTS_MAX).collect();
-        if self.is_sweeping() {
-            lists.sort_by_key(|&list| match list {
-                List::Due => 0,
-                List::Filed(slot) | List::Unswept(slot) => slot,
-            });
-        }
-        for list in std::iter::once(List::Due).chain(lists) {
+        // Where each level of what is filed, and of what a sweep has left, has been visited up to.
+        let mut visited = [[self.now; LEVELS]; 2];
+        let mut next = Some(List::Due);
+        let mut is_early_left = true;
+        while let Some(list) = next {
+            next = self.list_after(&mut visited, &mut is_early_left);
             if count == 0 {
                 break;
             }
@@ -302,13 +372,39 @@ impl TimingWheel {
         }
     }
 
+    /// The list with the first tick of those that have not been visited.
+    fn list_after(&self, visited: &mut [[u64; LEVELS]; 2], is_early_left: &mut bool) -> Option<List> {
+        let mut best: Option<(u64, usize, usize, usize)> = None;
+        for (set, levels) in [&self.filed, &self.unswept].into_iter().enumerate() {
+            for (level, &until) in visited[set].iter().enumerate() {
+                let shift = DIGIT_BITS * level as u32;
+                if let Some((slot, first)) = levels.next_of(until, level)
+                    && (first >> shift) - (self.now >> shift) < SLOTS as u64
+                    && best.is_none_or(|(so_far, ..)| first < so_far)
+                {
+                    best = Some((first, set, level, slot));
+                }
+            }
+        }
+        if std::mem::take(is_early_left) {
+            if best.is_none_or(|(first, ..)| self.early_first <= first) {
+                return Some(List::Early);
+            }
+            *is_early_left = true;
+        }
+        let (first, set, level, slot) = best?;
+        visited[set][level] = first;
+        let at = level * SLOTS + slot;
+        Some(if set == 0 { List::Filed(at) } else { List::Unswept(at) })
+    }
+
     fn hold_lottery(&mut self) {
         let mut ends = std::mem::take(&mut self.lottery.ends);
         ends.clear();
         let mut end = 0;
-        let filed = self.filed.in_order().map(List::Filed);
-        let unswept = self.unswept.in_order().map(List::Unswept);
-        for list in std::iter::once(List::Due).chain(filed).chain(unswept) {
+        let filed = self.filed.all_occupied().map(|(level, slot)| List::Filed(level * SLOTS + slot));
+        let unswept = self.unswept.all_occupied().map(|(level, slot)| List::Unswept(level * SLOTS + slot));
+        for list in [List::Due, List::Early].into_iter().chain(filed).chain(unswept) {
             end += match self.list(list).as_slice() {
                 [] => 0,
                 [only] => only.len(),
@@ -324,6 +420,7 @@ impl TimingWheel {
         const NONE: &Chunks = &Vec::new();
         match list {
             List::Due => &self.due,
+            List::Early => &self.early,
             List::Filed(slot) => self.filed.slots.get(slot).unwrap_or(NONE),
             List::Unswept(slot) => self.unswept.slots.get(slot).unwrap_or(NONE),
         }
@@ -332,6 +429,7 @@ impl TimingWheel {
     fn drop_record(&mut self, list: List, chunk: usize, at: usize) {
         let (chunks, levels) = match list {
             List::Due => (&mut self.due, None),
+            List::Early => (&mut self.early, None),
             List::Filed(slot) => (&mut self.filed.slots[slot], Some((&mut self.filed.occupied, slot))),
             List::Unswept(slot) => (&mut self.unswept.slots[slot], Some((&mut self.unswept.occupied, slot))),
         };

@@ -43,6 +43,31 @@ impl Keyspace {
         self.dbs[..self.dbs_used].iter().filter_map(next_of).min()
     }
 
+    /// Files up to `budget` records of the wheels where they belong, before time comes to them; what is left of the budget. 0 means that there
+    /// may be more.
+    pub fn file_ahead(&mut self, mut budget: usize) -> usize {
+        if !self.active_expire {
+            return budget;
+        }
+        for db in 0..self.dbs_used {
+            if self.dbs[db].wheel.is_empty() {
+                continue;
+            }
+            let mut wheel = std::mem::take(&mut self.dbs[db].wheel);
+            let keyspace = RefCell::new(&mut *self);
+            budget = wheel.file_ahead(
+                budget,
+                |hash| keyspace.borrow().prefetch(db, hash),
+                |hash| keyspace.borrow_mut().record_due(db, hash, true),
+            );
+            self.dbs[db].wheel = wheel;
+            if budget == 0 {
+                break;
+            }
+        }
+        budget
+    }
+
     /// About how many percent of the keys with deadlines wait to be removed.
     pub fn stale_percent(&self) -> f64 {
         let dbs = &self.dbs[..self.dbs_used];
@@ -57,8 +82,7 @@ impl Keyspace {
             return budget;
         }
         // Out of the database while it runs, so that it can look keys up there.
-        let empty = crate::collections::timing_wheel::TimingWheel::new(0);
-        let mut wheel = std::mem::replace(&mut self.dbs[db].wheel, empty);
+        let mut wheel = std::mem::take(&mut self.dbs[db].wheel);
         let keyspace = RefCell::new(&mut *self);
         let left = wheel.advance_ahead(
             now_ms.max(0) as u64,
@@ -81,36 +105,29 @@ impl Keyspace {
     /// A record of the wheel came up: removes the key if it is due, else says when it will be. `filed_again`: that the record then is
     /// filed at that time.
     fn record_due(&mut self, db: usize, hash: u64, filed_again: bool) -> Option<u64> {
-        let hasher = &self.hasher;
+        let now_ms = self.now_ms;
+        let is_due = |entry: &Entry| entry.is_filed() && entry.is_expired(now_ms);
+        if let Some(entry) = self.dbs[db].remove_hashed(hash, &self.hasher, is_due) {
+            let late_ms = now_ms - entry.deadline_ms().unwrap_or(now_ms) - 1;
+            self.stats.expire_lags.record(late_ms.max(0) as u64);
+            self.stats.expired_keys += 1;
+            self.observers.changed(db, Key::with_hash(entry.key(), hash));
+            self.reclaimer.entry(entry);
+            // Two keys with the same 64 bits would be a miracle; the second one is then removed by whoever reads it.
+            return None;
+        }
         let Db { table, sweep_parity, .. } = &self.dbs[db];
         let mut later = None;
-        let mut due_ms = None;
         for entry in table.candidates(hash) {
             let Some(deadline_ms) = entry.deadline_ms() else { continue };
-            if !entry.is_filed() || hasher.hash(entry.key()) != hash {
+            if !entry.is_filed() || self.hasher.hash(entry.key()) != hash {
                 continue;
-            }
-            if deadline_ms < self.now_ms {
-                due_ms = Some(deadline_ms);
-                break;
             }
             later = Some(tick_of(deadline_ms));
             if filed_again {
                 // As if a sweep had kept it. Without the mark, the next sweep could take the only record for a second one.
                 entry.set_swept(*sweep_parity);
             }
-        }
-        if let Some(deadline_ms) = due_ms {
-            self.stats.expire_lags.record((self.now_ms - deadline_ms - 1).max(0) as u64);
-            let now_ms = self.now_ms;
-            let is_it = |entry: &Entry| entry.is_filed() && entry.is_expired(now_ms);
-            if let Some(entry) = self.dbs[db].remove_hashed(hash, &self.hasher, is_it) {
-                self.stats.expired_keys += 1;
-                self.observers.changed(db, Key::with_hash(entry.key(), hash));
-                self.reclaimer.entry(entry);
-            }
-            // Two keys with the same 64 bits would be a miracle; the second one is then removed by whoever reads it.
-            return None;
         }
         later
     }

@@ -33,11 +33,12 @@ pub struct Lags {
     counts: Box<[u64; BUCKETS]>,
     total: u64,
     max_ms: u64,
+    last_ms: u64,
 }
 
 impl Default for Lags {
     fn default() -> Lags {
-        Lags { counts: Box::new([0; BUCKETS]), total: 0, max_ms: 0 }
+        Lags { counts: Box::new([0; BUCKETS]), total: 0, max_ms: 0, last_ms: 0 }
     }
 }
 
@@ -46,7 +47,13 @@ impl Lags {
     pub(super) fn record(&mut self, ms: u64) {
         self.counts[bucket_of(ms.min(LAG_MAX_MS))] += 1;
         self.total += 1;
+        self.last_ms = ms;
         self.max_ms = self.max_ms.max(ms);
+    }
+
+    /// The last one, milliseconds.
+    pub fn last_ms(&self) -> u64 {
+        self.last_ms
     }
 
     /// The longest, milliseconds.

@@ -50,17 +50,28 @@ impl Engine {
 
     /// Removes what is due, for as long as a turn has time for it. Whether more is due.
     pub fn expire_in_background(&mut self) -> bool {
-        if self.keyspace.expire_slice(EXPIRE_STEP) > 0 {
+        let mut is_behind = self.keyspace.expire_slice(EXPIRE_STEP) == 0;
+        let mut has_to_file = is_behind || self.keyspace.file_ahead(EXPIRE_STEP) == 0;
+        if !has_to_file {
             // The usual case: too little to be timed.
             return false;
         }
         let started_ns = self.clock.monotonic_ns();
         let mut elapsed_ns = 0;
-        let mut is_behind = true;
         for _ in 1..EXPIRE_STEPS_MAX {
-            is_behind = self.keyspace.expire_slice(EXPIRE_STEP) == 0;
+            if is_behind {
+                is_behind = self.keyspace.expire_slice(EXPIRE_STEP) == 0;
+            } else {
+                has_to_file = self.keyspace.file_ahead(EXPIRE_STEP) == 0;
+            }
             elapsed_ns = self.clock.monotonic_ns() - started_ns;
-            if !is_behind || elapsed_ns >= EXPIRE_NS {
+            // What is not due yet takes less of a turn.
+            let most_ns = match is_behind {
+                true if self.keyspace.stats.expire_lags.last_ms() > LATE_MS => EXPIRE_LATE_NS,
+                true => EXPIRE_NS,
+                false => FILE_AHEAD_NS,
+            };
+            if !has_to_file || elapsed_ns >= most_ns {
                 break;
             }
         }
@@ -69,7 +80,7 @@ impl Engine {
         stats.expire_ns += elapsed_ns;
         self.keyspace.flush_garbage();
         self.recorder.note_job("expiry", elapsed_ns);
-        is_behind
+        is_behind || has_to_file
     }
 
     /// Whether another connection is welcome; Err: what to tell it.
@@ -122,6 +133,10 @@ impl Engine {
 
 /// Time of a turn for removing what is due, nanoseconds; keys and records looked at between two looks at the clock, and how often.
 const EXPIRE_NS: u64 = 300_000;
+const FILE_AHEAD_NS: u64 = 150_000;
+/// The same when what goes is this late, milliseconds: half of what a turn may take.
+const LATE_MS: u64 = 5;
+const EXPIRE_LATE_NS: u64 = 500_000;
 const EXPIRE_STEP: usize = 64;
 const EXPIRE_STEPS_MAX: usize = 64;
 

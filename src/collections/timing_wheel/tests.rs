@@ -104,12 +104,27 @@ fn agrees_with_an_ordered_map() {
         let mut now = START;
         let mut next_record = 0;
         for step in 0..8000 {
-            match random.below(10) {
+            match random.below(11) {
                 0..=4 => {
                     let deadline = some_deadline(&mut random, now);
                     twin.set(next_record, deadline);
                     wheel.file(deadline, next_record);
                     next_record += 1;
+                }
+                10 => {
+                    let mut wanted = random.below(200) as usize;
+                    let before = wanted;
+                    let mut asked = 0;
+                    wanted = wheel.file_ahead(
+                        wanted,
+                        |_| {},
+                        |record| {
+                            asked += 1;
+                            twin.filed_in.insert(record, twin.sweep);
+                            twin.deadlines.get(&record).copied()
+                        },
+                    );
+                    assert_eq!(asked + wanted, before);
                 }
                 5 => twin.clear(random.below(next_record + 1)),
                 6 => {
@@ -322,4 +337,89 @@ fn memory_is_accounted_for() {
     assert_eq!(wheel.memory_bytes(), 0);
     (0..100_000).for_each(|record| wheel.file(START + 1 + record % 10_000, record));
     assert!((800_000..1_000_000).contains(&wheel.memory_bytes()), "{}", wheel.memory_bytes());
+}
+
+#[test]
+fn what_is_filed_ahead_needs_no_other_asking_until_it_is_due() {
+    let mut wheel = TimingWheel::new(START);
+    let deadline = |record: u64| START + 1000 + record % 1000;
+    (0..10_000).for_each(|record| wheel.file(deadline(record), record));
+    let mut now = START;
+    while now < START + 1999 {
+        while wheel.file_ahead(100, |_| {}, |record| Some(deadline(record))) == 0 {}
+        now += 1;
+        let left = wheel.advance(now, 1000, |record| {
+            assert_eq!(deadline(record), now, "it is filed at its tick already");
+            None
+        });
+        assert!(left > 0);
+    }
+    assert!(wheel.is_empty());
+}
+
+#[test]
+fn the_first_records_are_visited_in_order_of_their_slots() {
+    let mut random = Random::new(1);
+    for early in [false, true] {
+        let mut wheel = TimingWheel::new(START);
+        let some = |random: &mut Random| {
+            let bits = random.below(30);
+            START + 1 + random.below(1 << bits)
+        };
+        let deadlines: Vec<u64> = (0..3000).map(|_| some(&mut random)).collect();
+        for (record, &deadline) in deadlines.iter().enumerate() {
+            wheel.file(deadline, record as u64);
+        }
+        if early {
+            wheel.file_ahead(10, |_| {}, |record| Some(deadlines[record as usize]));
+        }
+        let mut by_deadline = deadlines.clone();
+        by_deadline.sort_unstable();
+        let mut seen = Vec::new();
+        wheel.first(
+            20,
+            |n| random.below(n as u64) as usize,
+            |record| {
+                seen.push(deadlines[record as usize]);
+                true
+            },
+        );
+        seen.sort_unstable();
+        assert_eq!(seen.len(), 20);
+        assert_eq!(seen[..10], by_deadline[..10], "{early}");
+        // What is not kept is gone, from wherever it was drawn.
+        let mut dropped = 0;
+        while !wheel.is_empty() {
+            wheel.draw(
+                |n| random.below(n as u64) as usize,
+                |_| {
+                    dropped += 1;
+                    false
+                },
+            );
+        }
+        assert_eq!((dropped, wheel.next_tick()), (3000, None));
+    }
+}
+
+#[test]
+fn every_record_is_as_likely_to_be_drawn() {
+    let mut random = Random::new(2);
+    let mut wheel = TimingWheel::new(START);
+    // A slot with many and many slots with few.
+    (0..1500).for_each(|record| wheel.file(START + 100_000_000, record));
+    (1500..2000).for_each(|record| wheel.file(START + record, record));
+    let mut drawn = vec![0; 2000];
+    for _ in 0..400_000 {
+        wheel.draw(
+            |n| random.below(n as u64) as usize,
+            |record| {
+                drawn[record as usize] += 1;
+                true
+            },
+        );
+    }
+    let total: usize = drawn.iter().sum();
+    let mean = total / 2000;
+    assert!(total > 300_000 && drawn.iter().all(|&count| count > mean / 2 && count < mean * 2), "{total}");
 }
