@@ -355,6 +355,8 @@ impl Engine {
     /// must not be in the base.
     pub fn schedule_rewrite(&mut self) -> bool {
         self.aof.is_scheduled = true;
+        // Whatever went wrong with the last one, this was asked for now.
+        self.aof.last_attempt_s = 0;
         !self.blocking.is_denied && self.begin_scheduled_rewrite()
     }
 
@@ -545,7 +547,10 @@ impl Engine {
             }
         }
         log::warning("There is a child rewriting the AOF. Giving it up!");
+        let was_bad = self.aof.is_last_rewrite_bad;
         self.end_rewrite(false);
+        // Nothing has gone wrong.
+        self.aof.is_last_rewrite_bad = was_bad;
         self.aof.is_scheduled = false;
     }
 

@@ -377,6 +377,7 @@ impl Engine {
         let outcome = run(&mut args, &mut self.keyspace.writer(waiting.db), &mut reply);
         if self.keyspace.journal.is_on() {
             let has_changed = self.keyspace.changes() != changes;
+            self.keyspace.reap_read();
             self.keyspace.journal.finish_command(waiting.db, has_changed, args.from(0));
         }
         waiting.run_ns += self.clock.monotonic_ns() - started_ns;

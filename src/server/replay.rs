@@ -272,8 +272,8 @@ impl Engine {
                 .find(|line| line.starts_with(b"-ERR unknown command") || line.starts_with(b"-ERR unknown subcommand"));
             if let Some(line) = unknown {
                 return Err(format!(
-                    "{} while reading the append only file {} before offset {}",
-                    line.trim_ascii().escape_ascii(),
+                    "{} reading the append only file {} before offset {}",
+                    String::from_utf8_lossy(line.trim_ascii()).trim_start_matches("-ERR "),
                     replay.path.display(),
                     replay.offset
                 ));

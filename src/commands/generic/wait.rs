@@ -44,7 +44,7 @@ pub(super) static WAITAOF: Command = Command {
 
 fn waitaof(args: &mut Args<'_>, engine: &mut Engine, key: usize) -> CommandResult {
     let is_local = args.int_within(1, 0, 1)? > 0;
-    let replicas = args.int_within(2, 0, i64::MAX)? > 0;
+    let replicas = number::parse_i64(args.get(2)).filter(|&count| count >= 0).ok_or(NOT_POSITIVE)? > 0;
     let timeout_ms = timeout_ms(args.get(3))?;
     // What anybody has written by now; what this client has is among it.
     let written_bytes = engine.request_sync(is_local);
@@ -55,6 +55,8 @@ fn waitaof(args: &mut Args<'_>, engine: &mut Engine, key: usize) -> CommandResul
     engine.wait_for_acks(key, "waitaof", args, acks, timeout_ms);
     Ok(())
 }
+
+const NOT_POSITIVE: CommandError = CommandError::new("ERR value is out of range, must be positive");
 
 /// Milliseconds; None: for ever.
 fn timeout_ms(text: &[u8]) -> Result<Option<u64>, CommandError> {
