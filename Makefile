@@ -1,6 +1,6 @@
 # `make run` builds and starts a server on port 6379, `make test` proves it; both install what they need.
 
-.PHONY: run test lint soak sanitize bench flamegraph strace perf-stat micro-bench
+.PHONY: run test lint soak crash sanitize bench flamegraph strace perf-stat micro-bench
 
 # A server with the default configuration; ARGS="--port 6380 --save ''" are its arguments.
 run: needs-build
@@ -19,6 +19,11 @@ lint:
 SOAK_COMMANDS ?= 1000000
 soak: needs-build needs-redis
 	ZEDIS_TEST_COMMANDS=$(SOAK_COMMANDS) cargo test --test 'differential_*' -- --nocapture
+
+# Kills at random moments, at least two hundred of them, and what has to be there after each.
+CRASHES ?= 80
+crash: needs-build needs-redis
+	ZEDIS_CRASHES=$(CRASHES) cargo test --test crash -- --nocapture
 
 # Unsafe code under the address sanitizer: its unit tests, those of what stands on it, the parser's fuzzer and the payloads. The
 # system's allocator stands in for jemalloc, whose memory the sanitizer does not see. RUSTC_BOOTSTRAP admits the one unstable flag.

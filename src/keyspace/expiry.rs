@@ -145,6 +145,22 @@ impl Keyspace {
         budget
     }
 
+    /// Removes all fields of a hash whose deadline has passed, since a command is about to change it: with a journal that must find it without them
+    /// when it is executed again. Takes as long as there are such fields, which the slices would have removed by now unless they are very many.
+    #[cold]
+    pub(super) fn expire_fields_before_change(&mut self, db: usize, key: Key<'_>) {
+        let due_ms = self.dbs[db].find(key).and_then(fields_due_ms);
+        if let Some(due_ms) = due_ms.filter(|&due_ms| due_ms < self.now_ms) {
+            self.expire_fields_of(db, key.hash, due_ms, usize::MAX);
+        }
+    }
+
+    /// Whether a hash has fields whose deadline has passed.
+    #[inline]
+    pub(super) fn has_fields_due(&self, db: usize) -> bool {
+        self.dbs[db].field_deadlines.first().is_some_and(|&(deadline_ms, _)| deadline_ms < self.now_ms)
+    }
+
     /// Removes up to `budget` fields of one hash; how many.
     fn expire_fields_of(&mut self, db: usize, hash: u64, deadline_ms: i64, budget: usize) -> usize {
         let Keyspace { dbs, hasher, reclaimer, now_ms, stats, settings, observers, journal, .. } = &mut *self;
@@ -232,18 +248,32 @@ impl Keyspace {
     }
 
     /// Removes what readers found expired.
+    #[inline]
     pub fn reap_seen(&mut self) {
+        if !self.expired_seen.get_mut().is_empty() {
+            self.reap_slowly();
+            self.journal.close_apart();
+        }
+    }
+
+    /// The same as part of what is being executed. A command that found a key expired must not find it when the journal is executed again, so its
+    /// removal comes before the command.
+    #[inline]
+    pub fn reap_read(&mut self) {
+        if !self.expired_seen.get_mut().is_empty() {
+            self.reap_slowly();
+        }
+    }
+
+    #[cold]
+    fn reap_slowly(&mut self) {
         if self.expiry_is_paused {
             // They will be seen again, or come out of the wheel.
             self.expired_seen.get_mut().clear();
         }
-        if self.expired_seen.get_mut().is_empty() {
-            return;
-        }
         for (db, hash) in std::mem::take(self.expired_seen.get_mut()) {
             self.record_due(db, hash, false);
         }
-        self.journal.close_apart();
         // What is left has another fate by now: it was given a new deadline or deleted.
         self.expired_told.get_mut().clear();
     }

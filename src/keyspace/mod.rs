@@ -222,6 +222,11 @@ impl Keyspace {
         self.lru_clock = (now_ms / 1000) as u32 & lru::CLOCK_MAX;
     }
 
+    /// Until the next [`Keyspace::set_now_ms`] nothing is past its deadline. How long ago something was used is measured on.
+    pub fn stop_time(&mut self) {
+        self.now_ms = 0;
+    }
+
     /// Seconds, 24 bits of them: what idle times are measured with.
     pub fn lru_clock(&self) -> u32 {
         self.lru_clock

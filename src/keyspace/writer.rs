@@ -320,6 +320,9 @@ impl<'a> Writer<'a> {
         event: Event,
         change: impl FnOnce(&mut T, &Context<'_>) -> Changed<R>,
     ) -> Result<Option<R>, WrongType> {
+        if self.keyspace.journal.is_on() && self.keyspace.has_fields_due(self.db) {
+            self.keyspace.expire_fields_before_change(self.db, key);
+        }
         let Keyspace { dbs, hasher, settings, random, discarded, now_ms, lru_clock, .. } = &mut *self.keyspace;
         let Some(entry) = dbs[self.db].find_mut(key) else { return Ok(None) };
         if entry.is_expired(*now_ms) {

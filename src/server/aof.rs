@@ -18,6 +18,7 @@ use crate::base::log;
 use crate::config::AppendFsync;
 use crate::persistence::aof::{AofFile, Appender, AppenderStatus, Manifest, Sync};
 use crate::persistence::disk::{Chunk, FileId, Options, Outcome};
+use crate::reactor::Waker;
 use crate::server::engine::Engine;
 use crate::server::saving::Purpose;
 use crate::server::start::reason;
@@ -210,6 +211,7 @@ impl Engine {
         self.start_appender(file).map_err(|error| told("Can't start the thread of the append-only file", &error))?;
         self.aof.settled_bytes = self.files_bytes();
         self.aof.base_bytes = self.aof.settled_bytes;
+        self.tidy_up();
         Ok(())
     }
 
@@ -221,7 +223,9 @@ impl Engine {
     }
 
     fn start_appender(&mut self, file: File) -> io::Result<()> {
-        self.aof.appender = Some(Appender::start(file, sync_of(self.config.appendfsync))?);
+        let waker = self.saving.waker();
+        let on_synced = move || waker.iter().for_each(Waker::wake);
+        self.aof.appender = Some(Appender::start(file, sync_of(self.config.appendfsync), on_synced)?);
         self.aof.settled_appended = 0;
         self.keyspace.journal.set_on(true);
         Ok(())
@@ -286,6 +290,13 @@ impl Engine {
         }
     }
 
+    /// Asks the disk for everything written until now, of this turn too, if `now`; how many bytes that is. None: there is no append-only file.
+    pub fn request_sync(&mut self, now: bool) -> Option<u64> {
+        self.write_journal();
+        let appender = self.aof.appender.as_ref()?;
+        Some(if now { appender.request_sync() } else { appender.status().appended })
+    }
+
     /// `appendfsync` has another value.
     pub(super) fn apply_append_fsync(&mut self) {
         if let Some(appender) = &self.aof.appender {
@@ -340,10 +351,13 @@ impl Engine {
         self.update_disk_gate();
     }
 
-    /// Asks for a rewrite. Whether it begins now; otherwise it does so when what is going on has ended.
+    /// Asks for a rewrite. Whether it begins now; otherwise it does so when what is going on has ended: a save, or a transaction, half of which
+    /// must not be in the base.
     pub fn schedule_rewrite(&mut self) -> bool {
         self.aof.is_scheduled = true;
-        self.begin_scheduled_rewrite()
+        // Whatever went wrong with the last one, this was asked for now.
+        self.aof.last_attempt_s = 0;
+        !self.blocking.is_denied && self.begin_scheduled_rewrite()
     }
 
     fn begin_scheduled_rewrite(&mut self) -> bool {
@@ -450,16 +464,22 @@ impl Engine {
     }
 
     /// The manifest has the new base: nothing needs the old files any more.
-    fn conclude(&mut self, mut next: Manifest) {
-        if let Ok(disk) = self.saving.disk() {
-            let dir = self.aof_dir();
-            next.history.drain(..).for_each(|file| disk.remove(dir.join(file.name)));
-        }
+    fn conclude(&mut self, next: Manifest) {
         self.aof.manifest = next;
         self.aof.is_starting = false;
         log::notice("Background AOF rewrite finished successfully");
         self.end_rewrite(true);
-        // That the old files are gone is worth no wait.
+        self.tidy_up();
+    }
+
+    /// Removes the files that nothing needs any more. That they are gone is worth no wait.
+    fn tidy_up(&mut self) {
+        if self.aof.manifest.history.is_empty() {
+            return;
+        }
+        let dir = self.aof_dir();
+        let Ok(disk) = self.saving.disk() else { return };
+        self.aof.manifest.history.drain(..).for_each(|file| disk.remove(dir.join(file.name)));
         let manifest = self.aof.manifest.clone();
         self.aof.tidying = self.send_manifest(&manifest).ok();
     }
@@ -512,14 +532,26 @@ impl Engine {
     }
 
     fn cancel_rewrite(&mut self) {
-        if matches!(self.aof.stage, Some(Stage::Walking { .. })) {
-            self.cancel_background_save();
+        match self.aof.stage.take() {
+            None => return,
+            Some(Stage::Walking { .. }) => {
+                self.cancel_background_save();
+            }
+            Some(Stage::Announcing { manifest, next, .. } | Stage::Concluding { manifest, next, .. }) => {
+                // It is on its way and can't be called back. What is done next builds on what is on the disk.
+                if let Ok(disk) = self.saving.disk()
+                    && matches!(disk.wait(manifest), Outcome::Published { .. })
+                {
+                    self.aof.manifest = next;
+                }
+            }
         }
-        if self.aof.stage.take().is_some() {
-            log::warning("There is a child rewriting the AOF. Giving it up!");
-            self.end_rewrite(false);
-            self.aof.is_scheduled = false;
-        }
+        log::warning("There is a child rewriting the AOF. Giving it up!");
+        let was_bad = self.aof.is_last_rewrite_bad;
+        self.end_rewrite(false);
+        // Nothing has gone wrong.
+        self.aof.is_last_rewrite_bad = was_bad;
+        self.aof.is_scheduled = false;
     }
 
     /// Looks after it, ten times a second.
@@ -569,12 +601,21 @@ impl Engine {
         self.aof.is_write_bad
     }
 
+    /// Whether the process must not end now, since the first base is being written and nothing else has what is in memory.
+    pub(super) fn keeps_from_ending(&self, force: bool) -> bool {
+        if !self.aof.is_starting || !self.aof.is_rewriting() {
+            return false;
+        }
+        log::warning(match force {
+            true => "Writing initial AOF. Exit anyway.",
+            false => "Writing initial AOF, can't exit",
+        });
+        !force
+    }
+
     /// Before the end of the process: everything is on the disk.
     pub(super) fn end_aof(&mut self) {
         if self.aof.appender.is_some() {
-            if self.aof.is_starting {
-                log::warning("Writing initial AOF. Can't exit without it being complete, so it is given up.");
-            }
             log::notice("Calling fsync() on the AOF file.");
             self.close_aof();
         }

@@ -12,6 +12,8 @@
 //!   Client::waiting: command, arguments, keys  <---------------------------+
 //! ```
 //!
+//! WAIT and WAITAOF wait in the same way, for no key but for the disk.
+//!
 //! Invariants: a client has [`gate::BLOCKED`] if and only if it has a [`Waiting`]; it then stands in the queue of each of its keys, in
 //! [`Observers`](crate::keyspace::Observers) as often, and in `deadlines` if it has one. A client that is closed waits no more.
 //!
@@ -45,6 +47,19 @@ pub struct Waiting {
     muted: bool,
     /// Time that its attempts took.
     run_ns: u64,
+    /// It waits for no key, but for disks.
+    acks: Option<Acks>,
+}
+
+/// What WAIT and WAITAOF wait for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Acks {
+    /// Bytes of the append-only file that are to be on the disk here.
+    pub local_bytes: Option<u64>,
+    /// Replicas are to have it too. There are none.
+    pub replicas: bool,
+    /// WAITAOF, whose answer counts both.
+    pub counts_both: bool,
 }
 
 impl Waiting {
@@ -92,6 +107,8 @@ pub struct Blocking {
     deadlines: BTreeSet<(u64, u64, usize)>,
     /// Slab key and id of clients whose wait is over and whose later requests have not been looked at.
     released: Vec<(usize, u64)>,
+    /// Those who wait for the disk here: bytes of the append-only file, place, slab key.
+    syncs: BTreeSet<(u64, u64, usize)>,
     next_order: u64,
     clients: usize,
     /// Set while commands run that may not wait, such as those of a transaction.
@@ -118,6 +135,18 @@ impl Blocking {
     /// When the next client gives up, Unix milliseconds.
     pub fn next_deadline_ms(&self) -> Option<u64> {
         self.deadlines.first().map(|first| first.0)
+    }
+
+    /// Counts a client in, with its deadline.
+    fn enlist(&mut self, waiting: &Waiting, key: usize) {
+        self.next_order += 1;
+        self.clients += 1;
+        if let Some(deadline_ms) = waiting.deadline_ms {
+            self.deadlines.insert((deadline_ms, waiting.order, key));
+        }
+        if let Some(bytes) = waiting.acks.and_then(|acks| acks.local_bytes) {
+            self.syncs.insert((bytes, waiting.order, key));
+        }
     }
 
     fn queue(&self, db: usize, key: &[u8]) -> Option<&Queue> {
@@ -155,12 +184,7 @@ impl Engine {
             }
             return false;
         }
-        let mut frame = Vec::with_capacity(args.from(0).map(<[u8]>::len).sum());
-        let mut refs = Vec::with_capacity(args.len());
-        for arg in args.from(0) {
-            refs.push(ArgRef::in_frame(frame.len(), arg.len()));
-            frame.extend_from_slice(arg);
-        }
+        let (frame, refs) = copy_of(args);
         // Not the turn's time but the moment's, rounded up: no wait is shorter than it was asked to be.
         let now_us = self.clock.unix_us();
         let waiting = Box::new(Waiting {
@@ -176,14 +200,11 @@ impl Engine {
             deadline_ms: wait.timeout_ms.map(|timeout_ms| now_us.div_ceil(1000).saturating_add(timeout_ms)),
             muted: client.output.is_muted(),
             run_ns,
+            acks: None,
         });
         client.session.gates |= gate::BLOCKED;
+        self.blocking.enlist(&waiting, key);
         let blocking = &mut self.blocking;
-        blocking.next_order += 1;
-        blocking.clients += 1;
-        if let Some(deadline_ms) = waiting.deadline_ms {
-            blocking.deadlines.insert((deadline_ms, waiting.order, key));
-        }
         if blocking.queues.len() <= waiting.db {
             blocking.queues.resize_with(waiting.db + 1, BTreeMap::new);
         }
@@ -204,6 +225,73 @@ impl Engine {
         true
     }
 
+    /// WAIT, WAITAOF: answers when there is what is asked for, at the latest after so many milliseconds.
+    pub fn wait_for_acks(&mut self, key: usize, name: &str, args: &Args<'_>, acks: Acks, timeout_ms: Option<u64>) {
+        if self.are_there(acks) || self.blocking.is_denied {
+            return self.answer_acks(key, acks);
+        }
+        let Some(id) = self.registry.find_original(name.as_bytes()) else { return };
+        let now_us = self.clock.unix_us();
+        let client = &mut self.clients[key];
+        if client.is_closing() {
+            client.session.gates |= gate::CLOSING;
+            return;
+        }
+        let (frame, refs) = copy_of(args);
+        let waiting = Box::new(Waiting {
+            command: id,
+            order: self.blocking.next_order,
+            frame,
+            args: refs,
+            key_hash: 0,
+            keys: 0..0,
+            db: client.session.db,
+            kind: Kind::String,
+            on_no_key: false,
+            deadline_ms: timeout_ms.map(|timeout_ms| now_us.div_ceil(1000).saturating_add(timeout_ms)),
+            muted: client.output.is_muted(),
+            run_ns: 0,
+            acks: Some(acks),
+        });
+        client.session.gates |= gate::BLOCKED;
+        self.blocking.enlist(&waiting, key);
+        self.clients[key].waiting = Some(waiting);
+    }
+
+    fn synced_bytes(&self) -> Option<u64> {
+        self.aof.appender().map(|appender| appender.status().synced)
+    }
+
+    fn are_there(&self, acks: Acks) -> bool {
+        let is_synced = acks.local_bytes.is_none_or(|bytes| self.synced_bytes().is_some_and(|synced| synced >= bytes));
+        is_synced && !acks.replicas
+    }
+
+    fn answer_acks(&mut self, key: usize, acks: Acks) {
+        let is_synced = self.synced_bytes().is_some_and(|synced| synced >= acks.local_bytes.unwrap_or(u64::MAX));
+        let mut reply = self.reply(key);
+        if acks.counts_both {
+            reply.array(2);
+            reply.int(i64::from(is_synced));
+        }
+        reply.int(0);
+    }
+
+    /// Whoever waits for what is on the disk by now goes on.
+    #[cold]
+    fn end_synced_waits(&mut self) {
+        let synced = self.synced_bytes();
+        let waits: Vec<usize> = self.blocking.syncs.iter().map(|&(.., key)| key).collect();
+        for key in waits {
+            let Some(acks) = self.clients[key].waiting.as_ref().and_then(|waiting| waiting.acks) else { continue };
+            if synced.is_none() {
+                self.end_wait(key, WaitEnd::Failed(NO_AOF));
+            } else if self.are_there(acks) {
+                self.unblock(key, EndOfWait::Timeout);
+            }
+        }
+    }
+
     /// Takes a client out of every queue; it may go on. None: it did not wait.
     fn leave_queues(&mut self, key: usize) -> Option<Box<Waiting>> {
         let client = &mut self.clients[key];
@@ -213,6 +301,9 @@ impl Engine {
         blocking.clients -= 1;
         if let Some(deadline_ms) = waiting.deadline_ms {
             blocking.deadlines.remove(&(deadline_ms, waiting.order, key));
+        }
+        if let Some(bytes) = waiting.acks.and_then(|acks| acks.local_bytes) {
+            blocking.syncs.remove(&(bytes, waiting.order, key));
         }
         for name in waiting.keys() {
             let hash = self.keyspace.hash(name);
@@ -292,6 +383,7 @@ impl Engine {
         let outcome = run(&mut args, &mut self.keyspace.writer(waiting.db), &mut reply);
         if self.keyspace.journal.is_on() {
             let has_changed = self.keyspace.changes() != changes;
+            self.keyspace.reap_read();
             self.keyspace.journal.finish_command(waiting.db, has_changed, args.from(0));
         }
         waiting.run_ns += self.clock.monotonic_ns() - started_ns;
@@ -316,9 +408,11 @@ impl Engine {
             self.reject(key, waiting.command, error);
         } else {
             let counted = &mut self.registry.stats[usize::from(waiting.command)];
-            counted.calls += 1;
-            counted.run_ns += waiting.run_ns;
-            self.stats.note_run(waiting.command, 1, waiting.run_ns);
+            if waiting.acks.is_none() {
+                counted.calls += 1;
+                counted.run_ns += waiting.run_ns;
+                self.stats.note_run(waiting.command, 1, waiting.run_ns);
+            }
             if let WaitEnd::Failed(error) = how {
                 self.fail(key, waiting.command, error);
             }
@@ -343,7 +437,10 @@ impl Engine {
         client.output.set_muted(waiting.muted);
         match why {
             EndOfWait::Timeout => {
-                self.reply(key).null_array();
+                match waiting.acks {
+                    Some(acks) => self.answer_acks(key, acks),
+                    None => self.reply(key).null_array(),
+                }
                 self.end_wait(key, WaitEnd::Done);
             }
             EndOfWait::Unblocked => self.end_wait(key, WaitEnd::Failed(UNBLOCKED)),
@@ -356,6 +453,9 @@ impl Engine {
     pub(super) fn end_waits(&mut self) {
         if self.blocking.clients > 0 {
             self.tell_observers(None);
+            if !self.blocking.syncs.is_empty() {
+                self.end_synced_waits();
+            }
             self.end_overdue_waits();
         }
         if !self.blocking.released.is_empty() {
@@ -389,6 +489,20 @@ impl Client {
     }
 }
 
+/// The arguments' bytes, one behind the other, and where each is.
+fn copy_of(args: &Args<'_>) -> (Vec<u8>, Vec<ArgRef>) {
+    let mut frame = Vec::with_capacity(args.from(0).map(<[u8]>::len).sum());
+    let mut refs = Vec::with_capacity(args.len());
+    for arg in args.from(0) {
+        refs.push(ArgRef::in_frame(frame.len(), arg.len()));
+        frame.extend_from_slice(arg);
+    }
+    (frame, refs)
+}
+
+/// WAITAOF where there is no append-only file, or no more.
+pub const NO_AOF: CommandError =
+    CommandError::new("ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.");
 const UNBLOCKED: CommandError = CommandError::new("UNBLOCKED client unblocked via CLIENT UNBLOCK");
 
 #[cfg(test)]

@@ -127,6 +127,7 @@ fn write_and_journal(
     let changes = keyspace.changes();
     let result = run(&mut args, &mut keyspace.writer(db), reply);
     let has_changed = keyspace.changes() != changes;
+    keyspace.reap_read();
     if has_changed && !frame.is_empty() {
         keyspace.journal.finish_request(db, frame);
     } else {
@@ -427,6 +428,7 @@ impl Engine {
         };
         if is_journaled {
             let has_changed = self.keyspace.changes() != changes;
+            self.keyspace.reap_read();
             self.keyspace.journal.finish_command(db, has_changed, args.from(0));
         }
         let ended_ns = self.clock.monotonic_ns();

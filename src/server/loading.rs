@@ -33,6 +33,8 @@ pub struct Loading {
     reader: FileReader<File>,
     db: usize,
     duplicates: Duplicates,
+    /// What is past its deadline is loaded too: commands follow, which saw it, and perhaps took the deadline away.
+    pub(super) keeps_expired: bool,
     keys: u64,
     expired: u64,
     empty: u64,
@@ -77,6 +79,7 @@ impl Engine {
             reader: FileReader::new(file, Some(total_bytes), self.config.rdbchecksum),
             db: 0,
             duplicates,
+            keeps_expired: false,
             keys: 0,
             expired: 0,
             empty: 0,
@@ -97,6 +100,10 @@ impl Engine {
         let Some(mut loading) = self.loading.take() else { return Ok(true) };
         let begun_ns = self.clock.monotonic_ns();
         let begun_keys = loading.keys;
+        let now_ms = self.keyspace.now_ms();
+        if loading.keeps_expired {
+            self.keyspace.stop_time();
+        }
         let (mut items, mut looked_bytes) = (0, loading.reader.offset());
         let loaded = loop {
             match self.load_item(&mut loading) {
@@ -115,6 +122,7 @@ impl Engine {
                 break Ok(false);
             }
         };
+        self.keyspace.set_now_ms(now_ms);
         let now_ns = self.clock.monotonic_ns();
         self.recorder.note_job("loading", now_ns - begun_ns);
         match loaded {
@@ -229,7 +237,7 @@ impl Engine {
             b"redis-ver" => log::notice(format_args!("Loading RDB produced by version {text}")),
             b"ctime" => {
                 if let Some(created_s) = number::parse_i64(value) {
-                    let age_s = (self.keyspace.now_ms() / 1000).saturating_sub(created_s).max(0);
+                    let age_s = ((self.clock.unix_us() / 1_000_000) as i64).saturating_sub(created_s).max(0);
                     log::notice(format_args!("RDB age {age_s} seconds"));
                 }
             }

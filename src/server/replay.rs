@@ -143,6 +143,8 @@ impl Engine {
         if is_rdb {
             if !self.begin_loading(&path, Duplicates::Refused).map_err(told)? {
                 self.to_load.pop_front();
+            } else if let Some(loading) = self.loading.as_mut().filter(|_| is_aof) {
+                loading.keeps_expired = true;
             }
         } else {
             self.begin_replay(&path, 0, may_be_torn).map_err(told)?;
@@ -196,7 +198,7 @@ impl Engine {
         let gates = std::mem::take(&mut self.gates);
         self.replay_client = Some(replay.client);
         let was_denied = std::mem::replace(&mut self.blocking.is_denied, true);
-        self.keyspace.set_now_ms(0);
+        self.keyspace.stop_time();
         let outcome = self.replay_spans(&mut replay, begun_ns);
         self.keyspace.set_now_ms(now_ms);
         self.blocking.is_denied = was_denied;
@@ -270,8 +272,8 @@ impl Engine {
                 .find(|line| line.starts_with(b"-ERR unknown command") || line.starts_with(b"-ERR unknown subcommand"));
             if let Some(line) = unknown {
                 return Err(format!(
-                    "{} while reading the append only file {} before offset {}",
-                    line.trim_ascii().escape_ascii(),
+                    "{} reading the append only file {} before offset {}",
+                    String::from_utf8_lossy(line.trim_ascii()).trim_start_matches("-ERR "),
                     replay.path.display(),
                     replay.offset
                 ));

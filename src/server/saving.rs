@@ -196,6 +196,10 @@ impl Saving {
         self.waker = Some(waker);
     }
 
+    pub fn waker(&self) -> Option<Waker> {
+        self.waker.clone()
+    }
+
     /// The thread of the disk, which starts with its first use.
     ///
     /// # Errors
@@ -365,6 +369,11 @@ impl Engine {
                 false
             }
         }
+    }
+
+    /// A save begins as soon as it can.
+    pub fn schedule_background_save(&mut self) {
+        self.saving.is_scheduled = true;
     }
 
     pub(super) fn begin_background_save_to(&mut self, target: PathBuf, purpose: Purpose) -> io::Result<()> {
@@ -606,6 +615,9 @@ impl Engine {
     /// When saving failed and `force` does not say that it does not matter.
     pub fn save_before_end(&mut self, save: Option<bool>, force: bool) -> Result<(), SaveFailed> {
         log::warning("User requested shutdown...");
+        if self.keeps_from_ending(force) {
+            return Err(SaveFailed);
+        }
         if self.cancel_background_save() {
             log::warning("There is a save in the background. Giving it up!");
         }

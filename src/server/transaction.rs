@@ -133,6 +133,11 @@ impl WatchedKey {
 }
 
 impl Engine {
+    /// Whether the commands of a transaction, or of a file that is loaded, are being executed.
+    pub fn is_in_exec(&self) -> bool {
+        self.blocking.is_denied
+    }
+
     /// MULTI.
     pub fn begin_transaction(&mut self, key: usize) {
         let client = &mut self.clients[key];

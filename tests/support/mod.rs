@@ -6,6 +6,7 @@
 
 #![allow(dead_code, reason = "each suite is a crate of its own and uses a part of this")]
 
+pub mod append_only;
 pub mod client;
 pub mod pair;
 pub mod random;

@@ -108,24 +108,31 @@ impl Server {
         for (name, bytes) in files {
             fs::write(dir.join(name), bytes).expect("a file for the server");
         }
-        let log = File::create(dir.join("log")).expect("a log file");
-        let program = command.get_program().to_string_lossy().into_owned();
         if let Some(text) = config {
             let path = dir.join(CONFIG_FILE);
             fs::write(&path, text.replace("{dir}", &dir.to_string_lossy())).expect("a configuration file");
             command.arg(path);
         }
+        let child = Server::spawn_in(&dir, command, directives);
+        let password = directives.windows(2).find(|pair| pair[0] == "--requirepass").map(|pair| pair[1].to_string());
+        Server { child, dir, password }
+    }
+
+    /// A process that works in a directory, with a new log there.
+    fn spawn_in(dir: &Path, mut command: Command, directives: &[&str]) -> Child {
+        let log = File::create(dir.join("log")).expect("a log file");
+        let program = command.get_program().to_string_lossy().into_owned();
         let spawned = command
             .args(["--port", "0", "--unixsocket"])
             .arg(dir.join("socket"))
             .args(["--save", "", "--enable-debug-command", "yes", "--dir"])
-            .arg(&dir)
+            .arg(dir)
             .args(directives)
             .stdin(Stdio::null())
             .stdout(log.try_clone().expect("a second handle of the log"))
             .stderr(log)
             .spawn();
-        let child = match spawned {
+        match spawned {
             Ok(child) => child,
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 panic!(
@@ -133,9 +140,51 @@ impl Server {
                 )
             }
             Err(error) => panic!("{program}: {error}"),
-        };
-        let password = directives.windows(2).find(|pair| pair[0] == "--requirepass").map(|pair| pair[1].to_string());
-        Server { child, dir, password }
+        }
+    }
+
+    /// Ends the process as a crash would. Its directory stays.
+    pub fn kill(&mut self) {
+        self.child.kill().expect("the process can be ended");
+        self.child.wait().expect("it ends");
+    }
+
+    /// Ends the process by SHUTDOWN. Its directory stays.
+    pub fn shut_down(&mut self) {
+        self.connect().send(b"SHUTDOWN NOSAVE\r\n");
+        let status = self.wait_for_exit();
+        assert!(status.success(), "{status}:\n{}", self.log());
+    }
+
+    /// The server under test, in the directory of a process that has ended.
+    pub fn restart(&mut self, directives: &[&str]) {
+        self.child = Server::spawn_in(&self.dir, Command::new(subject_program()), directives);
+        self.wait_until_ready("the subject");
+    }
+
+    /// The server that is right, in the directory of a process that has ended.
+    pub fn restart_as_oracle(&mut self, directives: &[&str]) {
+        self.child = Server::spawn_in(&self.dir, Command::new("redis-server"), directives);
+        self.wait_until_ready("the oracle");
+    }
+
+    /// The server under test, in the directory of a process that has ended, where it can't start.
+    pub fn restart_that_fails(&mut self, directives: &[&str]) -> (ExitStatus, String) {
+        self.child = Server::spawn_in(&self.dir, Command::new(subject_program()), directives);
+        let status = self.wait_for_exit();
+        (status, self.log())
+    }
+
+    pub fn restart_as_oracle_that_fails(&mut self, directives: &[&str]) -> (ExitStatus, String) {
+        self.child = Server::spawn_in(&self.dir, Command::new("redis-server"), directives);
+        let status = self.wait_for_exit();
+        (status, self.log())
+    }
+
+    /// The process is told so much by a signal.
+    pub fn signal(&self, name: &str) {
+        let status = Command::new("kill").args([name, &self.pid().to_string()]).status().expect("kill(1)");
+        assert!(status.success());
     }
 
     fn wait_until_ready(&mut self, program: &str) {

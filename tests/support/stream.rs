@@ -265,7 +265,7 @@ fn shrink(profile: &Profile, clients: &mut Clients, commands: &[Command]) -> Vec
 }
 
 /// Everything in the three databases that the streams use: a line per key.
-fn dump(profile: &Profile, client: &mut Client) -> Vec<(String, Vec<Reply>)> {
+pub fn dump(profile: &Profile, client: &mut Client) -> Vec<(String, Vec<Reply>)> {
     let mut lines = Vec::new();
     for db in 0..3 {
         client.run(&format!("SELECT {db}"));

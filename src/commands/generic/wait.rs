@@ -1,13 +1,15 @@
-//! WAIT and WAITAOF: how many replicas have what this connection wrote. There are none, and none can come while a client waits, so the answer is
-//! there at once.
+//! WAIT and WAITAOF: until replicas have what this connection wrote, and until it is on disks. There are no replicas, so whoever wants some waits as
+//! long as they said. The local disk is asked for a sync at once, whatever `appendfsync` is. The waiting is [`crate::server::blocking`]'s.
 
 use crate::base::number;
-use crate::commands::{Acl, Arg, Args, Command, CommandError, CommandResult, Flags, Group, Reply, Run};
+use crate::commands::{Acl, Arg, Args, Command, CommandError, CommandResult, Flags, Group, Run};
+use crate::server::Engine;
+use crate::server::blocking::{Acks, NO_AOF};
 
 pub(super) static WAIT: Command = Command {
     name: "wait",
     arity: 3,
-    run: Run::Pure(wait),
+    run: Run::Server(wait),
     flags: Flags::NOSCRIPT,
     acl: Acl::SLOW.union(Acl::CONNECTION),
     group: Group::Generic,
@@ -18,17 +20,18 @@ pub(super) static WAIT: Command = Command {
     ..Command::BASE
 };
 
-fn wait(args: &mut Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
-    args.int(1)?;
-    check_timeout(args.get(2))?;
-    reply.int(0);
+fn wait(args: &mut Args<'_>, engine: &mut Engine, key: usize) -> CommandResult {
+    let replicas = args.int(1)? > 0;
+    let timeout_ms = timeout_ms(args.get(2))?;
+    let acks = Acks { local_bytes: None, replicas, counts_both: false };
+    engine.wait_for_acks(key, "wait", args, acks, timeout_ms);
     Ok(())
 }
 
 pub(super) static WAITAOF: Command = Command {
     name: "waitaof",
     arity: 4,
-    run: Run::Pure(waitaof),
+    run: Run::Server(waitaof),
     flags: Flags::NOSCRIPT,
     acl: Acl::SLOW.union(Acl::CONNECTION),
     group: Group::Generic,
@@ -39,24 +42,27 @@ pub(super) static WAITAOF: Command = Command {
     ..Command::BASE
 };
 
-fn waitaof(args: &mut Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
-    let local = args.int_within(1, 0, 1)?;
-    args.int_within(2, 0, i64::MAX)?;
-    check_timeout(args.get(3))?;
-    if local > 0 {
-        return Err(CommandError::new("ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled."));
+fn waitaof(args: &mut Args<'_>, engine: &mut Engine, key: usize) -> CommandResult {
+    let is_local = args.int_within(1, 0, 1)? > 0;
+    let replicas = number::parse_i64(args.get(2)).filter(|&count| count >= 0).ok_or(NOT_POSITIVE)? > 0;
+    let timeout_ms = timeout_ms(args.get(3))?;
+    // What anybody has written by now; what this client has is among it.
+    let written_bytes = engine.request_sync(is_local);
+    if is_local && written_bytes.is_none() {
+        return Err(NO_AOF);
     }
-    reply.array(2);
-    reply.int(0);
-    reply.int(0);
+    let acks = Acks { local_bytes: written_bytes.filter(|_| is_local), replicas, counts_both: true };
+    engine.wait_for_acks(key, "waitaof", args, acks, timeout_ms);
     Ok(())
 }
 
-/// Milliseconds.
-fn check_timeout(text: &[u8]) -> CommandResult {
+const NOT_POSITIVE: CommandError = CommandError::new("ERR value is out of range, must be positive");
+
+/// Milliseconds; None: for ever.
+fn timeout_ms(text: &[u8]) -> Result<Option<u64>, CommandError> {
     match number::parse_i64(text) {
         None => Err(CommandError::new("ERR timeout is not an integer or out of range")),
         Some(..0) => Err(CommandError::new("ERR timeout is negative")),
-        Some(_) => Ok(()),
+        Some(timeout_ms) => Ok(u64::try_from(timeout_ms).ok().filter(|&timeout_ms| timeout_ms > 0)),
     }
 }

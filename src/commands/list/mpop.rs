@@ -98,9 +98,9 @@ impl Call {
                 reply.array(2);
                 reply.bulk(key.bytes);
             };
-            if pop_range(db, key, self.side, self.count, reply, head)? {
+            if let Some(popped) = pop_range(db, key, self.side, self.count, reply, head)? {
                 let mut digits = itoa::Buffer::new();
-                db.propagate(&[pop_name(self.side), key.bytes, digits.format(self.count).as_bytes()]);
+                db.propagate(&[pop_name(self.side), key.bytes, digits.format(popped).as_bytes()]);
                 return Ok(true);
             }
         }

@@ -89,13 +89,13 @@ fn pop_many(args: &mut Args<'_>, db: &mut Writer<'_>, reply: &mut Reply<'_>, sid
     }
     let count = args.int(2).ok().and_then(|count| usize::try_from(count).ok());
     let count = count.ok_or(CommandError::new("ERR value is out of range, must be positive"))?;
-    if !pop_range(db, args.key(1), side, count, reply, |_| {})? {
+    if pop_range(db, args.key(1), side, count, reply, |_| {})?.is_none() {
         reply.null_array();
     }
     Ok(())
 }
 
-/// Pops up to `count` elements as an array, before which `head` writes. False, and nothing was written: there is no such key.
+/// Pops up to `count` elements as an array, before which `head` writes; how many. None, and nothing was written: there is no such key.
 pub(super) fn pop_range<'a>(
     db: &mut Writer<'_>,
     key: Key<'_>,
@@ -103,7 +103,7 @@ pub(super) fn pop_range<'a>(
     count: usize,
     reply: &mut Reply<'a>,
     head: impl FnOnce(&mut Reply<'a>),
-) -> Result<bool, WrongType> {
+) -> Result<Option<usize>, WrongType> {
     let popped = db.change(key, pop_event(side), |list: &mut List, _| {
         let count = count.min(list.len());
         head(reply);
@@ -120,13 +120,13 @@ pub(super) fn pop_range<'a>(
         if count > 0 {
             list.settle();
         }
-        Changed(removed, count)
+        Changed((removed, count), count)
     })?;
-    let found = popped.is_some();
-    if let Some(removed) = popped.flatten() {
+    let Some((removed, count)) = popped else { return Ok(None) };
+    if let Some(removed) = removed {
         db.discard(removed);
     }
-    Ok(found)
+    Ok(Some(count))
 }
 
 pub(super) static BLPOP: Command = Command {

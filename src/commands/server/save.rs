@@ -59,19 +59,23 @@ fn bgsave(args: &mut Args<'_>, engine: &mut Engine, key: usize) -> CommandResult
         }
         _ => return Err(CommandError::SYNTAX),
     }
-    if engine.saving.is_active() || engine.saving.is_scheduled() {
+    if engine.saving.is_active() {
         return Err(IN_PROGRESS);
     }
-    if engine.aof.is_rewriting() {
-        if args.len() == 1 {
+    if engine.aof.is_rewriting() || engine.is_in_exec() {
+        if args.len() == 1 && !engine.is_in_exec() {
             return Err(CommandError::new(
                 "ERR Another child process is active (AOF?): can't BGSAVE right now. Use BGSAVE SCHEDULE in order to schedule a BGSAVE \
                  whenever possible.",
             ));
         }
-        engine.begin_background_save();
+        engine.schedule_background_save();
         engine.reply(key).simple("Background saving scheduled");
         return Ok(());
+    }
+    if engine.saving.is_scheduled() {
+        // Already, and only waits for the marks of one that was given up.
+        return Err(IN_PROGRESS);
     }
     if !engine.begin_background_save() {
         return Err(CommandError::new("ERR"));

@@ -142,11 +142,11 @@ impl Multiple {
                     put_member(reply, member);
                     reply.double(score);
                 });
-                Changed((), popped)
+                Changed(popped, popped)
             })?;
-            if popped.is_some() {
+            if let Some(popped) = popped {
                 let mut digits = itoa::Buffer::new();
-                db.propagate(&[pop_name(self.end), key.bytes, digits.format(self.count).as_bytes()]);
+                db.propagate(&[pop_name(self.end), key.bytes, digits.format(popped).as_bytes()]);
                 return Ok(true);
             }
         }

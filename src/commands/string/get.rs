@@ -71,6 +71,7 @@ fn getdel(args: &mut Args<'_>, db: &mut Writer<'_>, reply: &mut Reply<'_>) -> Co
     let key = args.key(1);
     if reply_value(&db.view(), key, reply)? {
         db.delete_and_tell(key);
+        db.propagate(&[b"DEL", key.bytes]);
     }
     Ok(())
 }

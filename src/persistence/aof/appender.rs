@@ -5,6 +5,7 @@
 //!   append(bytes) --> queue (one lock) ----> write, at most once a millisecond
 //!   switch(file)  --> queue                  fdatasync: at once (always), once a second (everysec), never (no)
 //!   wait_synced() <-- condition variable <-- up to where it is on the disk
+//!   request_sync() ... on_synced() <-------- everything that was handed over by then is
 //! ```
 //!
 //! What the loop hands over is in the file within about a millisecond, so even a killed process loses no more; what a crash of the machine
@@ -55,6 +56,8 @@ struct Queue {
     wanted: u64,
     /// `no-appendfsync-on-rewrite`, while there is a rewrite.
     holds_syncs: bool,
+    /// Somebody is to be told when everything wanted is synced.
+    tells: bool,
     is_stopping: bool,
     /// The thread sleeps until it is woken.
     is_idle: bool,
@@ -108,11 +111,11 @@ pub struct Appender {
 }
 
 impl Appender {
-    /// Starts the thread with the file that bytes are appended to.
+    /// Starts the thread with the file that bytes are appended to. It calls `on_synced` after each sync that was requested.
     ///
     /// # Errors
     /// When there can be no further thread.
-    pub fn start(file: File, policy: Sync) -> io::Result<Appender> {
+    pub fn start(file: File, policy: Sync, on_synced: impl Fn() + Send + 'static) -> io::Result<Appender> {
         let shared = Arc::new(Shared {
             queue: Mutex::new(Queue { policy, ..Queue::default() }),
             work: Condvar::new(),
@@ -122,7 +125,9 @@ impl Appender {
         let thread = std::thread::Builder::new().name("zedis-aof".into()).spawn(move || {
             let clock = Clock::real();
             let synced_ns = clock.monotonic_ns();
-            Worker { shared: for_thread, file, pending: VecDeque::new(), clock, synced_ns, is_sync_owed: false }.run();
+            let on_synced = Box::new(on_synced);
+            let pending = VecDeque::new();
+            Worker { shared: for_thread, file, pending, clock, synced_ns, is_sync_owed: false, on_synced }.run();
         })?;
         Ok(Appender { shared, thread: Some(thread) })
     }
@@ -135,6 +140,7 @@ impl Appender {
     /// Whether syncs are put off.
     pub fn hold_syncs(&self, holds_syncs: bool) {
         self.shared.lock().holds_syncs = holds_syncs;
+        self.shared.work.notify_one();
     }
 
     /// Hands bytes over. Whether it had to wait for room.
@@ -166,11 +172,15 @@ impl Appender {
         self.shared.work.notify_one();
     }
 
-    /// Asks for a sync of everything handed over, and does not wait for it.
-    pub fn request_sync(&self) {
+    /// Asks for a sync of everything handed over, and does not wait for it; how many bytes that is.
+    pub fn request_sync(&self) -> u64 {
         let mut queue = self.shared.lock();
-        queue.wanted = queue.status.appended;
+        let target = queue.status.appended;
+        queue.wanted = target;
+        queue.tells = true;
+        drop(queue);
         self.shared.work.notify_one();
+        target
     }
 
     /// Waits until everything handed over is on the disk.
@@ -240,6 +250,7 @@ struct Worker {
     synced_ns: u64,
     /// A sync has failed: nothing is well until one succeeds.
     is_sync_owed: bool,
+    on_synced: Box<dyn Fn() + Send>,
 }
 
 impl Worker {
@@ -269,14 +280,19 @@ impl Worker {
                 || queue.wanted > queue.status.synced
                 || queue.status.error.is_some()
         };
-        // What is not synced is looked after once a second; otherwise there is all the time in the world.
-        if queue.status.synced == queue.status.written || queue.policy == Sync::No {
-            while self.pending.is_empty() && !has_work(&queue) {
-                queue.is_idle = true;
+        while self.pending.is_empty() && !has_work(&queue) {
+            queue.is_idle = true;
+            // What is not synced is looked after once a second; otherwise there is all the time in the world.
+            if queue.status.synced == queue.status.written || queue.policy == Sync::No || queue.holds_syncs {
                 queue = self.shared.work.wait(queue).unwrap_or_else(PoisonError::into_inner);
+                continue;
             }
-            queue.is_idle = false;
+            let since_ns = self.clock.monotonic_ns() - self.synced_ns;
+            let Some(left_ns) = SYNC_EVERY_NS.checked_sub(since_ns).filter(|&left_ns| left_ns > 0) else { break };
+            let waited = self.shared.work.wait_timeout(queue, Duration::from_nanos(left_ns));
+            queue = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
+        queue.is_idle = false;
         self.pending.append(&mut queue.tasks);
         queue.is_stopping
     }
@@ -307,6 +323,7 @@ impl Worker {
                     self.file = file;
                     let mut queue = self.shared.lock();
                     queue.status.synced = queue.status.written;
+                    self.tell(queue);
                 }
             }
         }
@@ -338,9 +355,19 @@ impl Worker {
         if result.is_ok() {
             queue.status.synced = written;
         }
-        drop(queue);
+        self.tell(queue);
         self.shared.progress.notify_all();
         result.map_err(|error| ("syncing", error))
+    }
+
+    /// Tells whoever asked for it that everything wanted is synced, if it is.
+    fn tell(&self, mut queue: MutexGuard<'_, Queue>) {
+        let tells = queue.tells && queue.status.synced >= queue.wanted;
+        queue.tells &= !tells;
+        drop(queue);
+        if tells {
+            (self.on_synced)();
+        }
     }
 
     fn note(&self, step: Result<(), (&'static str, io::Error)>) {
@@ -390,7 +417,7 @@ mod tests {
         for (number, policy) in [Sync::Always, Sync::EverySecond, Sync::No].into_iter().enumerate() {
             let dir = scratch(&format!("order-{number}"));
             let open = |name: &str| OpenOptions::new().create(true).append(true).open(dir.join(name)).unwrap();
-            let appender = Appender::start(open("a"), policy).unwrap();
+            let appender = Appender::start(open("a"), policy, || {}).unwrap();
             for _ in 0..1000 {
                 appender.append(b"0123456789");
             }
@@ -409,11 +436,28 @@ mod tests {
     }
 
     #[test]
+    fn a_sync_that_was_asked_for_is_told_of() {
+        let dir = scratch("told");
+        let (sender, receiver) = std::sync::mpsc::channel();
+        let tell = move || sender.send(()).expect("somebody listens");
+        let appender = Appender::start(fs::File::create(dir.join("a")).unwrap(), Sync::No, tell).unwrap();
+        for round in 1..=3 {
+            appender.append(b"0123456789");
+            assert_eq!(appender.request_sync(), 10 * round);
+            receiver.recv_timeout(std::time::Duration::from_secs(20)).expect("it is told");
+            assert_eq!(appender.status().synced, 10 * round);
+        }
+        assert!(receiver.try_recv().is_err());
+        drop(appender);
+        fs::remove_dir_all(dir).unwrap();
+    }
+
+    #[test]
     fn a_disk_that_refuses_is_reported() {
         // Opened for reading: every write fails.
         let dir = scratch("refuses");
         fs::write(dir.join("a"), b"").unwrap();
-        let appender = Appender::start(fs::File::open(dir.join("a")).unwrap(), Sync::Always).unwrap();
+        let appender = Appender::start(fs::File::open(dir.join("a")).unwrap(), Sync::Always, || {}).unwrap();
         appender.append(b"lost");
         let (doing, _) = appender.wait_synced().unwrap_err();
         assert_eq!(doing, "writing");
