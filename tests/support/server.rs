@@ -249,8 +249,13 @@ pub fn subject_is_redis() -> bool {
 
 fn subject_program() -> String {
     // Another package than Zedis's own (tests/clients-rust) has to be told.
-    std::env::var("ZEDIS_TEST_BIN")
-        .unwrap_or_else(|_| option_env!("CARGO_BIN_EXE_zedis").expect("ZEDIS_TEST_BIN names the server").to_string())
+    if let Ok(program) = std::env::var("ZEDIS_TEST_BIN") {
+        return program;
+    }
+    match option_env!("CARGO_BIN_EXE_zedis") {
+        Some(program) => program.to_string(),
+        None => panic!("ZEDIS_TEST_BIN has to name the server: this is not its own package"),
+    }
 }
 
 impl Drop for Server {
