@@ -8,11 +8,20 @@ run: needs-build
 	target/release/zedis $(ARGS)
 
 # Everything that must pass: formatting, lints, unit tests, and the suites that compare with a real redis-server.
-test: needs-build needs-redis lint
+test: needs-build needs-redis needs-python lint
 	cargo test
+	$(MAKE) test-clients
+
+# The clients in Rust, a package with its own dependencies.
+.PHONY: test-clients
+CLIENTS = --manifest-path tests/clients-rust/Cargo.toml
+test-clients: needs-build needs-redis
+	cargo build
+	ZEDIS_TEST_BIN=$(CURDIR)/target/debug/zedis cargo test $(CLIENTS) --locked --target-dir target/clients/rust
 
 lint:
 	cargo fmt --check
+	cargo fmt $(CLIENTS) --check
 	cargo clippy --all-targets -- -D warnings
 
 # The generated command streams, a million commands each, and the rest of the comparison with redis-server.
@@ -33,11 +42,13 @@ sanitize: needs-build needs-redis
 	$(SANITIZE) --lib -- base collections keyspace persistence reactor resp server
 	$(SANITIZE) --test parser_fuzz --test hostile --test differential_dump
 
-.PHONY: needs-build needs-redis needs-perf
+.PHONY: needs-build needs-redis needs-python needs-perf
 needs-build:
 	@tests/install-needs.sh cargo cc make
 needs-redis:
 	@tests/install-needs.sh redis-server redis-cli redis-benchmark
+needs-python:
+	@tests/install-needs.sh python3 python3-venv
 needs-perf:
 	@tests/install-needs.sh perf addr2line strace
 

@@ -14,9 +14,17 @@ package_of() {
     esac
 }
 
+is_there() {
+    case "$1" in
+        # No program: two modules that Debian keeps apart from the interpreter.
+        python3-venv) python3 -c "import venv, ensurepip" >/dev/null 2>&1 ;;
+        *) command -v "$1" >/dev/null 2>&1 ;;
+    esac
+}
+
 missing=""
 for program in "$@"; do
-    if ! command -v "$program" >/dev/null 2>&1; then
+    if ! is_there "$program"; then
         if [ "$program" = cargo ]; then
             echo "cargo is missing: install Rust 1.88 or later (rustup, or your system's package)" >&2
             exit 1

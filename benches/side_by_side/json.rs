@@ -67,6 +67,18 @@ impl Report {
                 join(servers)
             )
         });
+        let crowds = self.crowds.iter().map(|crowd| {
+            format!(
+                "{{\"server\": {}, \"p50_us\": {:.1}, \"p99_us\": {:.1}, \"p999_us\": {:.1}, \"ns\": {:.0}, \"ratio\": {:.4}, \"verdict\": {}}}",
+                quote(crowd.server),
+                crowd.median(|s| s.p50_us),
+                crowd.median(|s| s.p99_us),
+                crowd.median(|s| s.p999_us),
+                crowd.median(|s| s.ns),
+                crowd.of_redis,
+                quote(crowd.verdict())
+            )
+        });
         let memory = self.memory.iter().map(|row| {
             let cells = row.bytes.iter().map(|(name, bytes)| {
                 format!("{}: {}", quote(name), bytes.map_or("null".to_owned(), |bytes| format!("{bytes:.1}")))
@@ -109,7 +121,7 @@ impl Report {
         });
         format!(
             "{{\n\"date\": {}, \"machine\": {}, \"commit\": {}, \"load\": {}, \"quick\": {}, \"rounds\": {},\n\"versions\": {{{}}},\n\
-             \"cpu\": [\n{}\n],\n\"structures\": [\n{}\n],\n\"pubsub\": [\n{}\n],\n\"memory\": [\n{}\n],\n\"stalls\": [\n{}\n],\n\"evictions\": [\n{}\n]\n}}\n",
+             \"cpu\": [\n{}\n],\n\"structures\": [\n{}\n],\n\"pubsub\": [\n{}\n],\n\"connections\": [\n{}\n],\n\"memory\": [\n{}\n],\n\"stalls\": [\n{}\n],\n\"evictions\": [\n{}\n]\n}}\n",
             quote(&self.date),
             quote(&self.machine),
             quote(&self.commit),
@@ -120,6 +132,7 @@ impl Report {
             join_lines(lines),
             join_lines(structures),
             join_lines(deliveries),
+            join_lines(crowds),
             join_lines(memory),
             join_lines(stalls),
             join_lines(evictions)

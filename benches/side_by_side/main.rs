@@ -1,7 +1,7 @@
 //! Side by side: Zedis, redis-server (valkey-server too, if it is installed) and the floor, one load, one run, one report.
 //! `make bench` runs it; without the argument `run` it does nothing. The settings are in [`rig`].
-//! The sections are CPU per request of redis-benchmark's tests, `structures`, `pubsub`, `memory`, `stalls` and `eviction`, each with lines that
-//! `BENCH_ONLY` selects by a part of their name (`get P16`, `structures zrank`, `memory`, `stalls hash`).
+//! The sections are CPU per request of redis-benchmark's tests, `structures`, `pubsub`, `connections`, `memory`, `stalls` and `eviction`, each with
+//! lines that `BENCH_ONLY` selects by a part of their name (`get P16`, `structures zrank`, `memory`, `stalls hash`).
 
 use std::io;
 use std::process::ExitCode;
@@ -9,6 +9,7 @@ use std::process::ExitCode;
 use report::Report;
 use rig::server::{self, Program, Server};
 
+mod connections;
 mod cpu;
 mod eviction;
 mod floor;
@@ -72,6 +73,7 @@ fn run() -> io::Result<()> {
         lines: Vec::new(),
         structures: Vec::new(),
         deliveries: Vec::new(),
+        crowds: Vec::new(),
         memory: Vec::new(),
         stalls: Vec::new(),
         evictions: Vec::new(),
@@ -93,6 +95,9 @@ fn run() -> io::Result<()> {
     }
     if pubsub::is_selected() {
         report.deliveries = pubsub::measure(&programs, rounds, is_quick, &logs)?;
+    }
+    if connections::is_selected() {
+        report.crowds = connections::measure(&programs, rounds, is_quick, &logs)?;
     }
     if memory::is_selected() {
         report.memory = memory::measure(&programs, &logs)?;

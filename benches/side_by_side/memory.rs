@@ -230,7 +230,7 @@ fn per_idle_connection(programs: &[Program], directory: &Path) -> io::Result<Row
 }
 
 /// Raises this process's soft limit of open files; servers started later inherit it.
-fn raise_file_limit(files: usize) -> io::Result<()> {
+pub fn raise_file_limit(files: usize) -> io::Result<()> {
     let pid = std::process::id().to_string();
     let status = Command::new("prlimit").args(["--pid", &pid, &format!("--nofile={files}:")]).status()?;
     if status.success() {

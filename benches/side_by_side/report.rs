@@ -6,6 +6,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
+use crate::connections::{self, Crowd};
 use crate::eviction::{self, Eviction};
 use crate::memory::{self, Row};
 use crate::plot::{self, Bar, Chart, Group, Part};
@@ -28,6 +29,7 @@ pub struct Report {
     pub lines: Vec<Line>,
     pub structures: Vec<Timing>,
     pub deliveries: Vec<Delivery>,
+    pub crowds: Vec<Crowd>,
     pub memory: Vec<Row>,
     pub stalls: Vec<Stall>,
     pub evictions: Vec<Eviction>,
@@ -268,6 +270,9 @@ impl Report {
         if !self.deliveries.is_empty() {
             self.delivery_table(&mut text);
         }
+        if !self.crowds.is_empty() {
+            self.crowd_table(&mut text);
+        }
         if !self.memory.is_empty() {
             self.memory_table(&mut text);
         }
@@ -351,6 +356,32 @@ impl Report {
             }
             let ratio = delivery.ratio().map_or("-".to_owned(), |ratio| format!("{ratio:.3}"));
             let _ = writeln!(text, " {ratio} | {:.2} | {} |", delivery.case.budget, delivery.verdict());
+        }
+        text.push('\n');
+    }
+
+    fn crowd_table(&self, text: &mut String) {
+        let _ = writeln!(
+            text,
+            "## Latency among {} connections\n\nOne in a hundred of them asks, {} GETs a second in all. Budget: p99 at most {:.1} of \
+             Redis's.\n\n| server | p50, us | p99, us | p99.9, us | server CPU per request, ns | p99, of redis's | |\n\
+             |---|---:|---:|---:|---:|---:|---|",
+            connections::CONNECTIONS,
+            connections::RATE,
+            connections::BUDGET
+        );
+        for crowd in &self.crowds {
+            let _ = writeln!(
+                text,
+                "| {} | {:.1} | {:.1} | {:.1} | {:.0} | {:.3} | {} |",
+                crowd.server,
+                crowd.median(|s| s.p50_us),
+                crowd.median(|s| s.p99_us),
+                crowd.median(|s| s.p999_us),
+                crowd.median(|s| s.ns),
+                crowd.of_redis,
+                crowd.verdict()
+            );
         }
         text.push('\n');
     }

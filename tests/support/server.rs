@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{ErrorKind, Write};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -212,6 +213,21 @@ impl Server {
         Client::try_connect(&self.socket()).expect("the server accepts connections")
     }
 
+    /// Lets it listen on 127.0.0.1 as well: at the port returned, which was free.
+    pub fn open_port(&self) -> u16 {
+        let mut client = self.connect();
+        for _ in 0..100 {
+            let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+            let port = listener.local_addr().expect("it is bound").port();
+            drop(listener);
+            // Somebody else may have taken it by now.
+            if !client.run(&format!("CONFIG SET port {port}")).is_error() {
+                return port;
+            }
+        }
+        panic!("every port is taken");
+    }
+
     pub fn socket(&self) -> PathBuf {
         self.dir.join("socket")
     }
@@ -281,7 +297,14 @@ pub fn subject_is_redis() -> bool {
 }
 
 fn subject_program() -> String {
-    std::env::var("ZEDIS_TEST_BIN").unwrap_or_else(|_| env!("CARGO_BIN_EXE_zedis").to_string())
+    // Another package than Zedis's own (tests/clients-rust) has to be told.
+    if let Ok(program) = std::env::var("ZEDIS_TEST_BIN") {
+        return program;
+    }
+    match option_env!("CARGO_BIN_EXE_zedis") {
+        Some(program) => program.to_string(),
+        None => panic!("ZEDIS_TEST_BIN has to name the server: this is not its own package"),
+    }
 }
 
 impl Drop for Server {
