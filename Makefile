@@ -16,7 +16,7 @@ test: needs-build needs-redis needs-python lint
 .PHONY: test-clients
 CLIENTS = --manifest-path tests/clients-rust/Cargo.toml
 test-clients: needs-build needs-redis
-	cargo build
+	cargo build --profile test
 	ZEDIS_TEST_BIN=$(CURDIR)/target/debug/zedis cargo test $(CLIENTS) --locked --target-dir target/clients/rust
 
 lint:

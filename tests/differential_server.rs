@@ -363,6 +363,13 @@ const DEVIATIONS: &[Deviation] = &[
         reason: "the level `nothing` came with 7.2",
     },
     Deviation {
+        command: "CONFIG SET maxmemory-policy bogus",
+        reply: "-ERR CONFIG SET failed (possibly related to argument \\'maxmemory-policy\\') - argument(s) must be one of the following: \
+                volatile-lru, volatile-lfu, volatile-random, volatile-ttl, volatile-lrm, allkeys-lru, allkeys-lfu, allkeys-random, \
+                allkeys-lrm, noeviction",
+        reason: "the policies of modification times came with 8.6",
+    },
+    Deviation {
         command: "COMMAND GETKEYS PING",
         reply: "-ERR The command has no key arguments",
         reason: GETKEYS_ARITY,
