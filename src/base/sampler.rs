@@ -39,6 +39,21 @@ struct Ring {
     stack_end: AtomicUsize,
 }
 
+impl Ring {
+    /// Its memory is zero pages until a sample is written to them: touching 8 MiB here would take longer than a turn may.
+    fn new() -> Ring {
+        let words = Box::into_raw(vec![0usize; SAMPLES_MAX * SLOT].into_boxed_slice());
+        Ring {
+            // SAFETY: the pointer comes from a box that was just taken apart; an AtomicUsize has the size, the alignment and the bit
+            // validity of a usize.
+            words: unsafe { Box::from_raw(words as *mut [AtomicUsize]) },
+            len: AtomicUsize::new(0),
+            dropped: AtomicUsize::new(0),
+            stack_end: AtomicUsize::new(0),
+        }
+    }
+}
+
 static RING: OnceLock<Ring> = OnceLock::new();
 static IS_TAKEN: AtomicBool = AtomicBool::new(false);
 
@@ -76,12 +91,7 @@ impl Sampler {
     }
 
     fn arm(hz: u32) -> io::Result<Sampler> {
-        let ring = RING.get_or_init(|| Ring {
-            words: (0..SAMPLES_MAX * SLOT).map(|_| AtomicUsize::new(0)).collect(),
-            len: AtomicUsize::new(0),
-            dropped: AtomicUsize::new(0),
-            stack_end: AtomicUsize::new(0),
-        });
+        let ring = RING.get_or_init(Ring::new);
         ring.len.store(0, Ordering::Relaxed);
         ring.dropped.store(0, Ordering::Relaxed);
         ring.stack_end.store(stack_end()?, Ordering::Release);

@@ -58,6 +58,8 @@ pub struct Peer {
     head: Vec<u8>,
     body: Arc<Vec<u8>>,
     sent: usize,
+    /// Its request is complete and not answered yet.
+    is_asking: bool,
     is_answered: bool,
     /// When it was accepted, on the owner's clock.
     pub opened_ms: u64,
@@ -71,6 +73,7 @@ impl Peer {
             head: Vec::new(),
             body: Arc::default(),
             sent: 0,
+            is_asking: false,
             is_answered: false,
             opened_ms,
         }
@@ -87,6 +90,9 @@ impl Peer {
         if self.is_answered {
             return self.send();
         }
+        if self.is_asking {
+            return Progress::Wait;
+        }
         let mut chunk = [0; 1024];
         loop {
             match self.stream.recv(&mut chunk) {
@@ -97,11 +103,19 @@ impl Peer {
                 Err(_) => return Progress::Done,
             }
             match parse(&self.request) {
-                Parsed::Get { path, head_only } => return Progress::Get { path, head_only },
+                Parsed::Get { path, head_only } => {
+                    self.is_asking = true;
+                    return Progress::Get { path, head_only };
+                }
                 Parsed::Wrong(status) => return self.respond(status, "text/plain", Arc::default(), false),
                 Parsed::Incomplete => {}
             }
         }
+    }
+
+    /// Whether [`Peer::respond`] is still to be called.
+    pub fn is_asking(&self) -> bool {
+        self.is_asking
     }
 
     /// Answers; the connection ends with it.
@@ -113,6 +127,7 @@ impl Peer {
         )
         .into_bytes();
         self.body = if head_only { Arc::default() } else { body };
+        self.is_asking = false;
         self.is_answered = true;
         self.send()
     }

@@ -2,7 +2,7 @@
 //!
 //! Owned by [`Network`](crate::server::network::Network): listeners and connections of their own, with tokens of their own, so that nothing
 //! of it is seen by the clients' path. Bounded: [`PEERS_MAX`] connections of [`PEER_MS`] at most, a request of a few KiB, and one text in
-//! [`FRESH_MS`], however often it is asked for.
+//! [`FRESH_MS`], however often it is asked for, made in slices of some 0.2 ms, one in a turn.
 
 mod text;
 
@@ -17,6 +17,7 @@ use crate::config::Settings;
 use crate::reactor::Listener;
 use crate::reactor::http::{Peer, Progress, Status};
 use crate::server::engine::Engine;
+use crate::server::exporter::text::Rendering;
 use crate::server::listen::bind_all;
 
 /// Tokens of the exporter begin here, below those of the loop itself: first its listeners, then its connections.
@@ -42,6 +43,9 @@ pub(super) struct Exporter {
     /// Listeners whose queue may hold more connections than could be accepted.
     stalled: Vec<usize>,
     text: Option<(u64, Arc<Vec<u8>>)>,
+    /// The text that is being made, and the connections that wait for it, each with whether it asks for no more than the head.
+    rendering: Option<Rendering>,
+    waiting: Vec<(usize, bool)>,
 }
 
 impl Exporter {
@@ -63,9 +67,9 @@ impl Exporter {
         Ok(())
     }
 
-    /// Whether a connection waits to send more.
+    /// Whether there is something to do in the next turn.
     pub(super) fn is_busy(&self) -> bool {
-        !self.unfinished.is_empty()
+        !self.unfinished.is_empty() || self.rendering.is_some()
     }
 
     /// Accepts what waits; connections beyond the limit are closed at once.
@@ -128,8 +132,9 @@ impl Engine {
         }
     }
 
-    /// Connections with more to send go on; called once a turn while there are any.
+    /// The text grows, and connections with more to send go on; called once a turn while there is something to do.
     pub(super) fn advance_scrapes(&mut self) {
+        self.advance_text();
         for key in std::mem::take(&mut self.network.exporter.unfinished) {
             self.advance_scrape(key);
         }
@@ -140,12 +145,22 @@ impl Engine {
         let mut progress = peer.advance();
         if let Progress::Get { path, head_only } = progress {
             let (status, kind, body) = match path.as_str() {
-                "/metrics" => (Status::Ok, CONTENT_TYPE, self.metrics_text()),
+                "/metrics" => match self.fresh_text() {
+                    Some(text) => (Status::Ok, CONTENT_TYPE, text),
+                    None => {
+                        self.network.exporter.rendering.get_or_insert_default();
+                        return self.network.exporter.waiting.push((key, head_only));
+                    }
+                },
                 "/" => (Status::Ok, "text/plain", Arc::new(b"Zedis metrics are at /metrics\n".to_vec())),
                 _ => (Status::NotFound, "text/plain", Arc::default()),
             };
             progress = self.network.exporter.peers[key].respond(status, kind, body, head_only);
         }
+        self.book_progress(key, progress);
+    }
+
+    fn book_progress(&mut self, key: usize, progress: Progress) {
         match progress {
             Progress::Done => drop(self.network.exporter.peers.try_remove(key)),
             Progress::More => self.network.exporter.unfinished.push(key),
@@ -153,17 +168,29 @@ impl Engine {
         }
     }
 
-    /// The metrics, at most [`FRESH_MS`] old.
-    pub fn metrics_text(&mut self) -> Arc<Vec<u8>> {
-        let now_ms = self.clock.monotonic_ns() / 1_000_000;
-        if let Some((made_ms, text)) = &self.network.exporter.text
-            && now_ms - made_ms < FRESH_MS
-        {
-            return Arc::clone(text);
+    /// The metrics, if they were made not long ago.
+    fn fresh_text(&self) -> Option<Arc<Vec<u8>>> {
+        let (made_ms, text) = self.network.exporter.text.as_ref()?;
+        let is_fresh = self.clock.monotonic_ns() / 1_000_000 - made_ms < FRESH_MS;
+        is_fresh.then(|| Arc::clone(text))
+    }
+
+    /// Makes the next slice of the text; those who wait for it are answered when it is complete.
+    fn advance_text(&mut self) {
+        let Some(mut rendering) = self.network.exporter.rendering.take() else { return };
+        let Some(text) = rendering.advance(self) else {
+            self.network.exporter.rendering = Some(rendering);
+            return;
+        };
+        let text = Arc::new(text.into_bytes());
+        self.network.exporter.text = Some((self.clock.monotonic_ns() / 1_000_000, Arc::clone(&text)));
+        for (key, head_only) in std::mem::take(&mut self.network.exporter.waiting) {
+            // It may have been given up, and its place taken by another.
+            let peer = self.network.exporter.peers.get_mut(key).filter(|peer| peer.is_asking());
+            let Some(peer) = peer else { continue };
+            let progress = peer.respond(Status::Ok, CONTENT_TYPE, Arc::clone(&text), head_only);
+            self.book_progress(key, progress);
         }
-        let text = Arc::new(text::render(self).into_bytes());
-        self.network.exporter.text = Some((now_ms, Arc::clone(&text)));
-        text
     }
 }
 

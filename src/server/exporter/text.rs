@@ -9,6 +9,7 @@ use std::fmt::{Display, Write};
 
 use hdrhistogram::Histogram;
 
+use crate::commands::{CommandId, CommandStats};
 use crate::server::engine::Engine;
 use crate::server::info::{self, Sections};
 
@@ -47,6 +48,45 @@ const COUNTER_ENDS: &[&str] = &["_disconnections"];
 
 /// Upper bounds of the histograms' buckets: powers of two of a microsecond, up to a second.
 const BUCKETS: u32 = 21;
+
+/// Commands whose histograms are written in one slice.
+const SLICE_COMMANDS: usize = 6;
+
+/// A text being made, a slice in a turn.
+#[derive(Default)]
+pub(super) struct Rendering {
+    out: Exposition,
+    /// What comes next; beyond the first parts it is a command's number.
+    stage: usize,
+}
+
+impl Rendering {
+    /// Writes the next slice; the text, when it is complete.
+    pub(super) fn advance(&mut self, engine: &mut Engine) -> Option<String> {
+        const PARTS: [fn(&mut Engine, &mut Exposition); 3] = [info_fields, rows, turns];
+        if let Some(part) = PARTS.get(self.stage) {
+            part(engine, &mut self.out);
+            self.stage += 1;
+            return None;
+        }
+        let name = "zedis_command_duration_seconds";
+        self.out.describe(name, "histogram", "Duration of a command's calls; those of quick ones are means of runs.");
+        let mut written = 0;
+        for id in self.stage - PARTS.len()..engine.registry.stats.len() {
+            self.stage += 1;
+            let id = id as CommandId;
+            let Some(histogram) = engine.stats.histograms.get(id) else { continue };
+            let sum_ns = engine.registry.stats[usize::from(id)].run_ns;
+            let labels = [("cmd", engine.registry.get(id).full_name.as_str())];
+            self.out.histogram(name, &labels, histogram, sum_ns);
+            written += 1;
+            if written == SLICE_COMMANDS {
+                return None;
+            }
+        }
+        Some(std::mem::take(&mut self.out.text))
+    }
+}
 
 /// The text, growing.
 #[derive(Default)]
@@ -118,9 +158,7 @@ fn is_counter(name: &str) -> bool {
         || COUNTER_ENDS.iter().any(|end| name.ends_with(end))
 }
 
-/// Everything.
-pub(super) fn render(engine: &mut Engine) -> String {
-    let mut out = Exposition::default();
+fn info_fields(engine: &mut Engine, out: &mut Exposition) {
     let wanted = Sections::DEFAULT.difference(Sections::ERRORSTATS | Sections::KEYSPACE);
     let info = info::text(engine, wanted);
     let mut texts: Vec<(&str, &str)> = Vec::new();
@@ -141,13 +179,18 @@ pub(super) fn render(engine: &mut Engine) -> String {
     }
     out.describe("zedis_instance_info", "gauge", "What INFO says in words.");
     out.sample("zedis_instance_info", &texts, 1);
-    databases(engine, &mut out);
-    errors(engine, &mut out);
-    commands(engine, &mut out);
+}
+
+fn rows(engine: &mut Engine, out: &mut Exposition) {
+    databases(engine, out);
+    errors(engine, out);
+    commands(engine, out);
+}
+
+fn turns(engine: &mut Engine, out: &mut Exposition) {
     let name = "zedis_turn_duration_seconds";
     out.describe(name, "histogram", "Duration of turns of the event loop, without the time that it slept.");
     out.histogram(name, &[], engine.recorder.histogram(), engine.recorder.busy_ns);
-    out.text
 }
 
 fn databases(engine: &Engine, out: &mut Exposition) {
@@ -181,7 +224,7 @@ fn errors(engine: &Engine, out: &mut Exposition) {
 }
 
 fn commands(engine: &Engine, out: &mut Exposition) {
-    type Value = fn(&crate::commands::CommandStats) -> f64;
+    type Value = fn(&CommandStats) -> f64;
     let metrics: [(&str, &str, Value); 4] = [
         ("zedis_commands_total", "Calls of a command.", |stats| stats.calls as f64),
         ("zedis_commands_seconds_total", "Time that its calls took.", |stats| stats.run_ns as f64 / 1e9),
@@ -195,14 +238,6 @@ fn commands(engine: &Engine, out: &mut Exposition) {
             if stats.calls + stats.rejected + stats.failed > 0 {
                 out.sample(name, &[("cmd", &registered.full_name)], value(stats));
             }
-        }
-    }
-    let name = "zedis_command_duration_seconds";
-    out.describe(name, "histogram", "Duration of a command's calls; those of quick ones are means of runs.");
-    for (id, registered) in engine.registry.iter() {
-        if let Some(histogram) = engine.stats.histograms.get(id) {
-            let sum_ns = engine.registry.stats[usize::from(id)].run_ns;
-            out.histogram(name, &[("cmd", &registered.full_name)], histogram, sum_ns);
         }
     }
 }
