@@ -36,7 +36,8 @@ struct Known {
 fn step(writer: usize, n: i64) -> Vec<u8> {
     let amount = (n % 7).to_string();
     let minus = format!("-{amount}");
-    let [count, list, from, to, brief] = ["count", "list", "from", "to", "brief"].map(|name| format!("{name}:{writer}"));
+    let [count, list, from, to, brief] =
+        ["count", "list", "from", "to", "brief"].map(|name| format!("{name}:{writer}"));
     let number = n.to_string();
     let commands: [&[&str]; 7] = [
         &["MULTI"],
@@ -79,9 +80,11 @@ fn write(mut client: Client, writer: usize, mut known: Known, enough: &AtomicBoo
 
 /// What is there of a writer: its counter, if all the rest agrees with that.
 fn found(client: &mut Client, writer: usize) -> i64 {
-    let number = |reply: support::reply::Reply| if reply.is_null() { 0 } else { reply.string().parse().expect("a number") };
+    let number =
+        |reply: support::reply::Reply| if reply.is_null() { 0 } else { reply.string().parse().expect("a number") };
     let count: i64 = number(client.run(&format!("GET count:{writer}")));
-    let list: Vec<i64> = client.run(&format!("LRANGE list:{writer} 0 -1")).items().iter().cloned().map(number).collect();
+    let list: Vec<i64> =
+        client.run(&format!("LRANGE list:{writer} 0 -1")).items().iter().cloned().map(number).collect();
     assert_eq!(list, (1..=count).collect::<Vec<i64>>(), "writer {writer}: the list and the counter");
     let moved: i64 = (1..=count).map(|n| n % 7).sum();
     assert_eq!(number(client.run(&format!("GET from:{writer}"))), -moved, "writer {writer}: what went");

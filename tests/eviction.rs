@@ -264,3 +264,23 @@ fn keys_that_expire_in_great_numbers_go_in_time() {
     client.run("CONFIG RESETSTAT");
     assert_eq!(number(&mut client, "expire_lag_max_ms"), 0);
 }
+
+/// What the loop allocates and the thread of the append-only file frees does not pile up in the account.
+#[test]
+fn the_append_only_file_is_booked() {
+    let server = Server::subject(&["--appendonly", "yes", "--appendfsync", "no"]);
+    let mut client = server.connect();
+    let value = vec![b'v'; 10_000];
+    let batch: Vec<u8> = (0..200).flat_map(|_| encode(&[b"SET".as_slice(), b"key", &value])).collect();
+    let mut before = 0;
+    for round in 0..20 {
+        client.send(&batch);
+        (0..200).for_each(|_| assert_eq!(client.read().text(), b"OK"));
+        if round == 0 {
+            before = number(&mut client, "used_memory");
+        }
+    }
+    eventually("40 MB that were written are not counted as used", || {
+        number(&mut client, "used_memory") < before + (4 << 20)
+    });
+}

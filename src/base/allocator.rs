@@ -8,7 +8,8 @@ use std::alloc::{GlobalAlloc, Layout};
 use std::cell::Cell;
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::ptr;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
 use tikv_jemalloc_sys as je;
 
@@ -95,6 +96,32 @@ pub fn thread_bytes() -> i64 {
     }
     // SAFETY: they are this thread's counters, which live as long as the thread and are written by nobody else.
     unsafe { (*allocated).wrapping_sub(*freed) as i64 }
+}
+
+/// Books what a thread beside the loop allocates and frees, so that memory which one thread allocates and another frees is counted once.
+pub struct ThreadBook {
+    account: Arc<AtomicI64>,
+    booked: i64,
+}
+
+impl ThreadBook {
+    /// On the thread whose bytes are to be booked to `account`.
+    pub fn open(account: Arc<AtomicI64>) -> ThreadBook {
+        ThreadBook { account, booked: thread_bytes() }
+    }
+
+    /// Books what has changed since the last time.
+    pub fn enter(&mut self) {
+        let now = thread_bytes();
+        self.account.fetch_add(now - self.booked, Ordering::Relaxed);
+        self.booked = now;
+    }
+}
+
+impl Drop for ThreadBook {
+    fn drop(&mut self) {
+        self.enter();
+    }
 }
 
 #[cold]

@@ -31,6 +31,8 @@ mod writer;
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use crate::base::allocator;
 use crate::base::hash::KeyHasher;
@@ -169,6 +171,8 @@ pub struct Keyspace {
     pub observers: Observers,
     /// Changes as commands.
     pub journal: Journal,
+    /// What the threads that write files allocate, less what they free, bytes: they free what the loop has allocated.
+    pub elsewhere: Arc<AtomicI64>,
     /// Whether the wheel removes keys by itself (`DEBUG SET-ACTIVE-EXPIRE`).
     pub active_expire: bool,
     /// What is overdue is not removed, though nobody finds it either.
@@ -200,6 +204,7 @@ impl Keyspace {
             lru_clock: 0,
             observers: Observers::default(),
             journal: Journal::default(),
+            elsewhere: Arc::default(),
             active_expire: true,
             expiry_is_paused: false,
             skips_checksums: false,
@@ -307,7 +312,8 @@ impl Keyspace {
     /// Memory in use, bytes: by all that this thread has allocated, whatever for.
     #[inline]
     pub fn used_bytes(&self) -> usize {
-        usize::try_from(allocator::thread_bytes() + self.reclaimer.thread_bytes()).unwrap_or(0)
+        let elsewhere = self.elsewhere.load(Ordering::Relaxed) + self.reclaimer.thread_bytes();
+        usize::try_from(allocator::thread_bytes() + elsewhere).unwrap_or(0)
     }
 
     /// Memory in use without what has been let go of and only waits to be freed, bytes: what a limit is compared with.

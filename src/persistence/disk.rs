@@ -15,9 +15,11 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
+
+use crate::base::allocator::ThreadBook;
 
 /// Bytes that wait to be written, beyond which a sender that can wait does.
 const QUEUE_BYTES: usize = 4 * 1024 * 1024;
@@ -117,18 +119,20 @@ pub struct Disk {
 }
 
 impl Disk {
-    /// Starts the thread; `wake` is called after each report.
+    /// Starts the thread; `wake` is called after each report. What it frees is booked to `account`.
     ///
     /// # Errors
     /// When there can be no further thread.
-    pub fn start(wake: impl Fn() + Send + 'static) -> io::Result<Disk> {
+    pub fn start(account: Arc<AtomicI64>, wake: impl Fn() + Send + 'static) -> io::Result<Disk> {
         let (tasks, inbox) = channel();
         let (outbox, reports) = channel();
         let waiting = Arc::new(Waiting::default());
         let mut worker = Worker { files: Vec::new(), outbox, wake: Box::new(wake), waiting: Arc::clone(&waiting) };
         let thread = std::thread::Builder::new().name("zedis-disk".into()).spawn(move || {
+            let mut book = ThreadBook::open(account);
             for task in inbox {
                 worker.carry_out(task);
+                book.enter();
             }
         })?;
         Ok(Disk {

@@ -162,12 +162,12 @@ impl Engine {
     fn close_forbidden_subscribers(&mut self) {
         let is_forbidden = |client: &Client| {
             let user = self.access.users.get(client.session.user);
-            let permits = |name: &[u8], is_pattern| user.permissions().any(|some| some.permits_channel(name, is_pattern));
+            let permits =
+                |name: &[u8], is_pattern| user.permissions().any(|some| some.permits_channel(name, is_pattern));
             client.subscriber.is_some_and(|subscriber| !self.pubsub.are_all(subscriber, permits))
         };
         let restricted = self.clients.iter().filter(|(_, client)| client.session.gates & gate::RESTRICTED != 0);
-        let doomed: Vec<usize> =
-            restricted.filter(|(_, client)| is_forbidden(client)).map(|(key, _)| key).collect();
+        let doomed: Vec<usize> = restricted.filter(|(_, client)| is_forbidden(client)).map(|(key, _)| key).collect();
         for key in doomed {
             self.close(key);
         }

@@ -224,8 +224,9 @@ impl Engine {
 
     fn start_appender(&mut self, file: File) -> io::Result<()> {
         let waker = self.saving.waker();
+        let account = std::sync::Arc::clone(&self.keyspace.elsewhere);
         let on_synced = move || waker.iter().for_each(Waker::wake);
-        self.aof.appender = Some(Appender::start(file, sync_of(self.config.appendfsync), on_synced)?);
+        self.aof.appender = Some(Appender::start(file, sync_of(self.config.appendfsync), account, on_synced)?);
         self.aof.settled_appended = 0;
         self.keyspace.journal.set_on(true);
         Ok(())

@@ -44,7 +44,8 @@ impl Engine {
         let old = config::read_file(path).map_err(failed)?;
         // With a file of their own the users do not belong here.
         let users = if self.config.aclfile.is_empty() { self.access.users.lines() } else { Vec::new() };
-        let users: Vec<Vec<u8>> = users.iter().filter_map(|line| line.strip_prefix(b"user ")).map(<[u8]>::to_vec).collect();
+        let users: Vec<Vec<u8>> =
+            users.iter().filter_map(|line| line.strip_prefix(b"user ")).map(<[u8]>::to_vec).collect();
         config::replace_file(path, &self.config.rewritten(&old, Some(&users), force_all)).map_err(failed)
     }
 

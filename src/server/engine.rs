@@ -7,6 +7,7 @@
 //! ```
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use slab::Slab;
 
@@ -272,6 +273,7 @@ impl Engine {
             next_client_id: 1,
             shutdown: None,
         };
+        engine.saving.account = Arc::clone(&engine.keyspace.elsewhere);
         engine.apply_config();
         engine
     }

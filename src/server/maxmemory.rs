@@ -136,7 +136,7 @@ impl Engine {
 
     /// Memory that the limit does not count, bytes: what replication and the append-only file keep, which eviction would only make more of.
     pub fn uncounted_bytes(&self) -> usize {
-        0
+        self.keyspace.journal.waiting_bytes() + self.aof.appender().map_or(0, |appender| appender.queued_bytes())
     }
 
     /// Memory that the limit counts, bytes.

@@ -43,7 +43,7 @@ pub struct MemoryReport {
 impl MemoryReport {
     pub fn new(engine: &mut Engine) -> MemoryReport {
         let allocator = allocator::stats();
-        let used = allocator.allocated;
+        let used = engine.used_bytes();
         let peak = engine.metrics.memory_peak_bytes(used);
         let (startup, clients) = (engine.facts.startup_bytes, engine.metrics.clients.memory_bytes);
         let all = (0..engine.keyspace.databases()).map(|index| (index, engine.keyspace.db(index)));

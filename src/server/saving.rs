@@ -8,6 +8,8 @@ use std::cell::RefCell;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
 use std::time::Duration;
 
 use crate::base::allocator;
@@ -133,6 +135,8 @@ struct Active {
 pub struct Saving {
     disk: Option<Rc<Disk>>,
     waker: Option<Waker>,
+    /// Where the thread books what it frees.
+    pub(super) account: Arc<AtomicI64>,
     active: Option<Active>,
     /// A BGSAVE is to begin as soon as it can.
     is_scheduled: bool,
@@ -176,6 +180,7 @@ impl Saving {
         Saving {
             disk: None,
             waker: None,
+            account: Arc::default(),
             active: None,
             is_scheduled: false,
             last_save_s: now_ms / 1000,
@@ -209,7 +214,7 @@ impl Saving {
             return Ok(Rc::clone(disk));
         }
         let waker = self.waker.clone();
-        let disk = Rc::new(Disk::start(move || {
+        let disk = Rc::new(Disk::start(Arc::clone(&self.account), move || {
             if let Some(waker) = &waker {
                 waker.wake();
             }

@@ -17,10 +17,12 @@
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, Write};
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use crate::base::allocator::ThreadBook;
 use crate::base::clock::Clock;
 
 /// Bytes that wait to be written, beyond which the loop waits.
@@ -91,6 +93,8 @@ pub struct AppenderStatus {
 
 struct Shared {
     queue: Mutex<Queue>,
+    /// [`Queue::bytes`], for whoever can't wait for the lock.
+    queued_bytes: AtomicUsize,
     /// For the thread: there is something to do.
     work: Condvar,
     /// For the loop: something was written or synced, or failed.
@@ -115,9 +119,15 @@ impl Appender {
     ///
     /// # Errors
     /// When there can be no further thread.
-    pub fn start(file: File, policy: Sync, on_synced: impl Fn() + Send + 'static) -> io::Result<Appender> {
+    pub fn start(
+        file: File,
+        policy: Sync,
+        account: Arc<AtomicI64>,
+        on_synced: impl Fn() + Send + 'static,
+    ) -> io::Result<Appender> {
         let shared = Arc::new(Shared {
             queue: Mutex::new(Queue { policy, ..Queue::default() }),
+            queued_bytes: AtomicUsize::new(0),
             work: Condvar::new(),
             progress: Condvar::new(),
         });
@@ -127,7 +137,8 @@ impl Appender {
             let synced_ns = clock.monotonic_ns();
             let on_synced = Box::new(on_synced);
             let pending = VecDeque::new();
-            Worker { shared: for_thread, file, pending, clock, synced_ns, is_sync_owed: false, on_synced }.run();
+            let book = ThreadBook::open(account);
+            Worker { shared: for_thread, file, pending, clock, synced_ns, is_sync_owed: false, on_synced, book }.run();
         })?;
         Ok(Appender { shared, thread: Some(thread) })
     }
@@ -155,6 +166,7 @@ impl Appender {
         queue.status.delays += u64::from(has_waited);
         queue.status.appended += bytes.len() as u64;
         queue.bytes += bytes.len();
+        self.shared.queued_bytes.store(queue.bytes, Ordering::Relaxed);
         match queue.tasks.back_mut() {
             Some(Task::Bytes(last)) => last.extend_from_slice(bytes),
             _ => queue.tasks.push_back(Task::Bytes(bytes.to_vec())),
@@ -206,6 +218,11 @@ impl Appender {
         self.shared.lock().status.error.as_ref().map(|(doing, error)| (*doing, copy(error)))
     }
 
+    /// Bytes handed over and not yet written.
+    pub fn queued_bytes(&self) -> usize {
+        self.shared.queued_bytes.load(Ordering::Relaxed)
+    }
+
     pub fn status(&self) -> AppenderStatus {
         let queue = self.shared.lock();
         let status = &queue.status;
@@ -251,6 +268,7 @@ struct Worker {
     /// A sync has failed: nothing is well until one succeeds.
     is_sync_owed: bool,
     on_synced: Box<dyn Fn() + Send>,
+    book: ThreadBook,
 }
 
 impl Worker {
@@ -259,6 +277,7 @@ impl Worker {
             let is_stopping = self.take();
             let step = self.write().and_then(|()| self.sync_if_due(is_stopping));
             self.note(step);
+            self.book.enter();
             let has_failed = self.shared.lock().status.error.is_some();
             if is_stopping && (has_failed || self.pending.is_empty()) {
                 return;
@@ -306,6 +325,7 @@ impl Worker {
                     let mut queue = self.shared.lock();
                     queue.status.written += written as u64;
                     queue.bytes -= written;
+                    self.shared.queued_bytes.store(queue.bytes, Ordering::Relaxed);
                     drop(queue);
                     self.shared.progress.notify_all();
                     if let Err(error) = result {
@@ -403,6 +423,7 @@ fn write_some(file: &mut File, bytes: &[u8]) -> (usize, io::Result<()>) {
 #[cfg(test)]
 mod tests {
     use std::fs::{self, OpenOptions};
+    use std::sync::Arc;
 
     use super::{Appender, Sync};
 
@@ -417,7 +438,7 @@ mod tests {
         for (number, policy) in [Sync::Always, Sync::EverySecond, Sync::No].into_iter().enumerate() {
             let dir = scratch(&format!("order-{number}"));
             let open = |name: &str| OpenOptions::new().create(true).append(true).open(dir.join(name)).unwrap();
-            let appender = Appender::start(open("a"), policy, || {}).unwrap();
+            let appender = Appender::start(open("a"), policy, Arc::default(), || {}).unwrap();
             for _ in 0..1000 {
                 appender.append(b"0123456789");
             }
@@ -440,7 +461,8 @@ mod tests {
         let dir = scratch("told");
         let (sender, receiver) = std::sync::mpsc::channel();
         let tell = move || sender.send(()).expect("somebody listens");
-        let appender = Appender::start(fs::File::create(dir.join("a")).unwrap(), Sync::No, tell).unwrap();
+        let appender =
+            Appender::start(fs::File::create(dir.join("a")).unwrap(), Sync::No, Arc::default(), tell).unwrap();
         for round in 1..=3 {
             appender.append(b"0123456789");
             assert_eq!(appender.request_sync(), 10 * round);
@@ -457,7 +479,8 @@ mod tests {
         // Opened for reading: every write fails.
         let dir = scratch("refuses");
         fs::write(dir.join("a"), b"").unwrap();
-        let appender = Appender::start(fs::File::open(dir.join("a")).unwrap(), Sync::Always, || {}).unwrap();
+        let appender =
+            Appender::start(fs::File::open(dir.join("a")).unwrap(), Sync::Always, Arc::default(), || {}).unwrap();
         appender.append(b"lost");
         let (doing, _) = appender.wait_synced().unwrap_err();
         assert_eq!(doing, "writing");
