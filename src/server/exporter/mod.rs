@@ -2,7 +2,7 @@
 //!
 //! Owned by [`Network`](crate::server::network::Network): listeners and connections of their own, with tokens of their own, so that nothing
 //! of it is seen by the clients' path. Bounded: [`PEERS_MAX`] connections of [`PEER_MS`] at most, a request of a few KiB, and one text in
-//! [`FRESH_MS`], however often it is asked for, made in slices of some 0.2 ms, one in a turn.
+//! [`FRESH_MS`], however often it is asked for, made in slices of at most some 0.3 ms, one in a turn.
 
 mod text;
 
