@@ -105,8 +105,9 @@ impl Keyspace {
             let now_ms = self.now_ms;
             let is_it = |entry: &Entry| entry.is_filed() && entry.is_expired(now_ms);
             if let Some(entry) = self.dbs[db].remove_hashed(hash, &self.hasher, is_it) {
-                self.stats.expired_keys += 1;
-                self.observers.changed(db, Key::with_hash(entry.key(), hash));
+                let key = Key::with_hash(entry.key(), hash);
+                self.observers.changed(db, key);
+                self.note_expired(db, key);
                 self.reclaimer.entry(entry);
             }
             // Two keys with the same 64 bits would be a miracle; the second one is then removed by whoever reads it.
