@@ -110,8 +110,9 @@ impl Keyspace {
         if let Some(entry) = self.dbs[db].remove_hashed(hash, &self.hasher, is_due) {
             let late_ms = now_ms - entry.deadline_ms().unwrap_or(now_ms) - 1;
             self.stats.expire_lags.record(late_ms.max(0) as u64);
-            self.stats.expired_keys += 1;
-            self.observers.changed(db, Key::with_hash(entry.key(), hash));
+            let key = Key::with_hash(entry.key(), hash);
+            self.observers.changed(db, key);
+            self.note_expired(db, key);
             self.reclaimer.entry(entry);
             // Two keys with the same 64 bits would be a miracle; the second one is then removed by whoever reads it.
             return None;
