@@ -14,6 +14,7 @@ mod hello;
 mod ping;
 mod quit;
 mod select;
+mod wait;
 
 use super::{Acl, Command, Flags};
 
@@ -21,6 +22,8 @@ pub static COMMANDS: &[&Command] = &[
     &auth::AUTH,
     &client::CLIENT,
     &hello::HELLO,
+    &wait::WAIT,
+    &wait::WAITAOF,
     &ping::ECHO,
     &ping::PING,
     &quit::QUIT,

@@ -9,7 +9,6 @@ mod rename;
 pub(super) mod scan;
 mod sort;
 mod ttl;
-mod wait;
 
 use super::Command;
 pub(super) use scan::{ScanArgs, parse_cursor, reply_next, reply_nothing};
@@ -42,6 +41,4 @@ pub static COMMANDS: &[&Command] = &[
     &ttl::TTL,
     &exists::TYPE,
     &del::UNLINK,
-    &wait::WAIT,
-    &wait::WAITAOF,
 ];
