@@ -143,7 +143,7 @@ impl Model {
                 let mut writer = self.keyspace.writer(db);
                 let key = writer.key(&name);
                 let changed = writer.set_deadline(key, deadline_ms);
-                assert_eq!(changed, alive && self.twin[db][&name].1 != deadline_ms);
+                assert_eq!(changed, alive && (deadline_ms.is_some() || self.twin[db][&name].1.is_some()));
                 if alive && let Some(entry) = self.twin[db].get_mut(&name) {
                     entry.1 = deadline_ms;
                 }

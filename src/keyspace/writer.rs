@@ -447,13 +447,14 @@ impl<'a> Writer<'a> {
         self.notify(Event::NEW, key);
     }
 
-    /// Sets the deadline (None: takes it away) of a key that is there. Whether anything changed.
+    /// Sets the deadline (None: takes it away) of a key that is there. Whether there was anything to do: the same deadline once more
+    /// counts as a change, as in Redis.
     pub fn set_deadline(&mut self, key: Key<'_>, deadline_ms: Option<i64>) -> bool {
         if !self.living(key) {
             return false;
         }
         let db = &mut self.keyspace.dbs[self.db];
-        if db.find(key).is_none_or(|entry| entry.deadline_ms() == deadline_ms) {
+        if deadline_ms.is_none() && db.find(key).is_none_or(|entry| entry.deadline_ms().is_none()) {
             return false;
         }
         db.set_deadline(key, deadline_ms);

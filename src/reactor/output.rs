@@ -29,14 +29,14 @@ const FLUSH_BYTES: usize = 256 * 1024;
 /// From this size on a message that others are sent too is referred to wherever it comes.
 pub const PUSH_SHARED_MIN: usize = 16 * 1024;
 
-/// Bytes, and the same with more behind them.
-pub type Joined = (Arc<Vec<u8>>, Arc<Vec<u8>>);
+/// Bytes that several outputs refer to.
+pub type SharedBytes = Arc<Vec<u8>>;
 
 /// A message for many.
 pub struct SharedMessage {
-    pub message: Arc<Vec<u8>>,
+    pub message: SharedBytes,
     /// What they were given before it, and that with the message behind it.
-    pub joined: Option<Joined>,
+    pub joined: Option<(SharedBytes, SharedBytes)>,
 }
 
 #[derive(Default)]

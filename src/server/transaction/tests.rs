@@ -187,3 +187,16 @@ fn a_transaction_costs_no_more_than_the_limit() {
     assert!(sent >= 104, "closed after {sent}");
     assert_eq!(harness.engine.stats.query_limit_disconnections, 1);
 }
+
+#[test]
+fn the_same_deadline_once_more_is_a_change() {
+    let mut harness = EngineHarness::new();
+    let other = harness.connect();
+    harness.line("SET k v EX 1000");
+    for (command, answer) in [("EXPIRE k 1000", "*-1\r\n"), ("PERSIST k", "*-1\r\n"), ("PERSIST k", "*0\r\n")] {
+        harness.line("WATCH k");
+        harness.line_as(other, command);
+        harness.line("MULTI");
+        assert_eq!(harness.line("EXEC"), answer, "{command}");
+    }
+}
