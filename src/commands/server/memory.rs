@@ -91,7 +91,7 @@ fn stats(_args: &mut Args<'_>, engine: &mut Engine, key: usize) -> CommandResult
         ("clients.slaves", 0),
         ("clients.normal", report.clients),
         ("cluster.links", 0),
-        ("aof.buffer", 0),
+        ("aof.buffer", engine.uncounted_bytes()),
         ("lua.caches", 0),
         ("functions.caches", 0),
     ];

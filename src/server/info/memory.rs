@@ -57,7 +57,7 @@ pub(super) fn memory(engine: &mut Engine, text: &mut Text) {
     text.field("mem_clients_slaves", 0);
     text.field("mem_clients_normal", report.clients);
     text.field("mem_cluster_links", 0);
-    text.field("mem_aof_buffer", 0);
+    text.field("mem_aof_buffer", engine.uncounted_bytes());
     text.field("mem_allocator", "jemalloc-5.3.1");
     text.field("mem_overhead_db_hashtable_rehashing", 0);
     text.field("active_defrag_running", 0);

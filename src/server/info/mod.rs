@@ -1,6 +1,6 @@
 //! INFO: the sections, their order, and the text. One file per group of sections; each appends `field:value` lines.
 //!
-//! A field whose subject does not exist yet (replicas, scripts, append-only file) is there where tools look for it, and says
+//! A field whose subject does not exist yet (replicas, scripts) is there where tools look for it, and says
 //! so with a zero. What is not measured is left out.
 
 mod commands;
