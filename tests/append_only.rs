@@ -715,3 +715,46 @@ fn waitaof() {
     assert_eq!(counts(client.run("WAITAOF 0 0 0")), (0, 0));
     assert_eq!(info(&mut client, "blocked_clients"), "0");
 }
+
+#[test]
+fn the_loop_keeps_its_sockets_to_itself() {
+    let mut server = Server::subject(&["--appendonly", "yes", "--appendfsync", "always", "--loglevel", "verbose"]);
+    if server.log().contains("shares its table of descriptors") {
+        eprintln!(
+            "skipped: the kernel does not let a thread have descriptors of its own here (a container's filter, most likely)"
+        );
+        return;
+    }
+    let mut client = server.connect();
+    client.run("SET k v");
+    client.run("CONFIG SET appendfsync everysec");
+    client.run("SET k w");
+    // The thread of the disk too, and the sockets of clients that came before it.
+    client.run("BGREWRITEAOF");
+    eventually("the file is rewritten", || client.run("INFO persistence").string().contains("aof_rewrites:1\r\n"));
+    eventually("the rewrite is over", || {
+        client.run("INFO persistence").string().contains("aof_rewrite_in_progress:0\r\n")
+    });
+    let sockets = |thread: &str| {
+        let open =
+            std::fs::read_dir(format!("/proc/{}/task/{thread}/fd", server.pid())).expect("descriptors of a thread");
+        let targets = open.filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok());
+        targets.filter(|target| target.to_string_lossy().starts_with("socket:")).count()
+    };
+    let tasks = std::fs::read_dir(format!("/proc/{}/task", server.pid())).expect("the threads");
+    let threads: Vec<String> = tasks.map(|task| task.expect("a thread").file_name().into_string().unwrap()).collect();
+    let name = |thread: &String| std::fs::read_to_string(format!("/proc/{}/task/{thread}/comm", server.pid())).unwrap();
+    let names: Vec<String> = threads.iter().map(name).collect();
+    for expected in ["zedis-spawn\n", "zedis-free\n", "zedis-disk\n", "zedis-aof\n"] {
+        assert!(names.iter().any(|name| name == expected), "{expected} among {names:?}");
+    }
+    let main = server.pid().to_string();
+    // A listener or two, the client, and the pair that signals arrive by, which all share.
+    let of_signals = sockets(threads.iter().find(|thread| **thread != main).expect("another thread"));
+    assert!(sockets(&main) >= of_signals + 2);
+    for thread in threads.iter().filter(|thread| **thread != main) {
+        assert_eq!(sockets(thread), of_signals, "{}", name(thread));
+    }
+    assert!(of_signals <= 3);
+    server.shut_down();
+}

@@ -1,6 +1,6 @@
 //! What knows nothing of Redis's commands or of sockets: numbers as Redis prints and parses them, the 80-bit arithmetic of
-//! INCRBYFLOAT, glob patterns, the clock, the random source, the keyed hash, the log, the allocator, the sampling profiler, and the sink of
-//! encoded bytes.
+//! INCRBYFLOAT, glob patterns, the clock, the random source, the keyed hash, the log, the allocator, the sampling profiler, threads, and the
+//! sink of encoded bytes.
 
 pub mod allocator;
 pub mod clock;
@@ -17,3 +17,4 @@ pub mod sampler;
 pub mod sink;
 pub mod size_class;
 pub mod syslog;
+pub mod threads;

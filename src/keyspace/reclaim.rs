@@ -12,6 +12,7 @@ use std::sync::mpsc::{SendError, Sender, channel};
 
 use super::entry::{Displaced, Entry, Value, ValueRef};
 use crate::base::allocator;
+use crate::base::threads;
 use crate::collections::segmented_table::SegmentedTable;
 use crate::collections::timing_wheel::TimingWheel;
 
@@ -230,7 +231,7 @@ fn spawn(account: Arc<Account>) -> Sender<Vec<Weighed>> {
             book();
         }
     };
-    let spawned = std::thread::Builder::new().name("zedis-free".into()).spawn(free);
+    let spawned = threads::spawn("zedis-free", free);
     if spawned.is_err() {
         // Without the thread its receiver is gone, and what is sent is freed at once by the failed send.
         crate::base::log::warning("can't start the thread that frees memory; it is freed on the loop");

@@ -20,6 +20,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 
 use crate::base::allocator::ThreadBook;
+use crate::base::threads;
 
 /// Bytes that wait to be written, beyond which a sender that can wait does.
 const QUEUE_BYTES: usize = 4 * 1024 * 1024;
@@ -128,7 +129,7 @@ impl Disk {
         let (outbox, reports) = channel();
         let waiting = Arc::new(Waiting::default());
         let mut worker = Worker { files: Vec::new(), outbox, wake: Box::new(wake), waiting: Arc::clone(&waiting) };
-        let thread = std::thread::Builder::new().name("zedis-disk".into()).spawn(move || {
+        let thread = threads::spawn("zedis-disk", move || {
             let mut book = ThreadBook::open(account);
             for task in inbox {
                 worker.carry_out(task);

@@ -31,7 +31,7 @@ const RETRY_DELAY_S: i64 = 60;
 /// How far a rewrite is.
 enum Stage {
     /// The manifest with the new incremental file is on its way to the disk.
-    Announcing { manifest: FileId, incremental: File, next: Manifest },
+    Announcing { manifest: FileId, incremental: PathBuf, next: Manifest },
     /// The base is being written.
     Walking { base: AofFile, appended_before: u64 },
     /// The manifest without the old files is on its way to the disk.
@@ -92,6 +92,12 @@ fn sync_of(policy: AppendFsync) -> Sync {
 
 fn sync_dir(dir: &Path) -> io::Result<()> {
     File::open(dir)?.sync_all()
+}
+
+/// Creates the file, or empties the one that is there.
+fn empty_file(path: PathBuf) -> io::Result<PathBuf> {
+    OpenOptions::new().write(true).create(true).truncate(true).open(&path)?;
+    Ok(path)
 }
 
 impl Aof {
@@ -202,13 +208,14 @@ impl Engine {
             log::notice(format_args!("Creating AOF incr file {name} on server start"));
         }
         let name = manifest.incremental.last().map(|file| file.name.clone()).unwrap_or_default();
-        let file = OpenOptions::new().append(true).create(true).open(dir.join(&name));
-        let file = file.map_err(|error| told("Can't open the append-only file", &error))?;
+        let opened = OpenOptions::new().append(true).create(true).open(dir.join(&name));
+        opened.map_err(|error| told("Can't open the append-only file", &error))?;
         if manifest != self.aof.manifest {
             self.put_manifest(&manifest).map_err(|error| told("Can't write the AOF manifest", &error))?;
         }
         self.aof.manifest = manifest;
-        self.start_appender(file).map_err(|error| told("Can't start the thread of the append-only file", &error))?;
+        self.start_appender(&dir.join(&name))
+            .map_err(|error| told("Can't start the thread of the append-only file", &error))?;
         self.aof.settled_bytes = self.files_bytes();
         self.aof.base_bytes = self.aof.settled_bytes;
         self.tidy_up();
@@ -222,11 +229,11 @@ impl Engine {
         files.filter_map(|file| fs::metadata(dir.join(&file.name)).ok()).map(|about| about.len()).sum()
     }
 
-    fn start_appender(&mut self, file: File) -> io::Result<()> {
+    fn start_appender(&mut self, path: &Path) -> io::Result<()> {
         let waker = self.saving.waker();
         let account = std::sync::Arc::clone(&self.keyspace.elsewhere);
         let on_synced = move || waker.iter().for_each(Waker::wake);
-        self.aof.appender = Some(Appender::start(file, sync_of(self.config.appendfsync), account, on_synced)?);
+        self.aof.appender = Some(Appender::start(path, sync_of(self.config.appendfsync), account, on_synced)?);
         self.aof.settled_appended = 0;
         self.keyspace.journal.set_on(true);
         Ok(())
@@ -261,7 +268,7 @@ impl Engine {
 
     fn write_journal_slowly(&mut self) {
         let aof = &mut self.aof;
-        let Some(appender) = &aof.appender else { return };
+        let Some(appender) = &mut aof.appender else { return };
         let mut bytes = self.keyspace.journal.take(std::mem::take(&mut aof.spare));
         if self.config.aof_timestamp_enabled {
             let now_s = self.keyspace.now_ms() / 1000;
@@ -271,16 +278,18 @@ impl Engine {
             }
         }
         let started_ns = self.clock.monotonic_ns();
-        let mut has_waited = appender.append(&bytes);
-        if self.config.appendfsync == AppendFsync::Always {
-            has_waited = true;
-            if let Err((doing, error)) = appender.wait_synced() {
+        let is_always = self.config.appendfsync == AppendFsync::Always;
+        let has_waited = if is_always {
+            if let Err((doing, error)) = appender.commit(&bytes) {
                 log::warning(format_args!("Error {doing} the append-only file: {}", reason(&error)));
                 log::warning("Can't recover from AOF write error when the AOF fsync policy is 'always'. Exiting...");
                 // What has not been answered was never promised.
                 std::process::exit(1);
             }
-        }
+            true
+        } else {
+            appender.append(&bytes)
+        };
         if has_waited {
             let elapsed_ns = self.clock.monotonic_ns() - started_ns;
             self.recorder.note_job("the append-only file", elapsed_ns);
@@ -327,9 +336,9 @@ impl Engine {
                 self.aof.manifest = Manifest::parse(&text).unwrap_or_default();
             }
             let name = self.aof.manifest.clone().add_incremental(&self.config.appendfilename);
-            OpenOptions::new().write(true).create(true).truncate(true).open(dir.join(name))
+            empty_file(dir.join(name))
         });
-        let started = opened.and_then(|file| self.start_appender(file));
+        let started = opened.and_then(|path| self.start_appender(&path));
         if let Err(error) = started {
             log::warning(format_args!("Redis needs to enable the AOF but can't: {}", reason(&error)));
             return Err(FAILED.to_owned());
@@ -395,8 +404,7 @@ impl Engine {
     fn announce_file(&mut self) -> io::Result<()> {
         let mut next = self.aof.manifest.clone();
         let name = next.add_incremental(&self.config.appendfilename);
-        let path = self.aof_dir().join(name);
-        let incremental = OpenOptions::new().write(true).create(true).truncate(true).open(path)?;
+        let incremental = empty_file(self.aof_dir().join(name))?;
         let manifest = self.send_manifest(&next)?;
         self.aof.stage = Some(Stage::Announcing { manifest, incremental, next });
         Ok(())
@@ -410,11 +418,10 @@ impl Engine {
             let name = self.aof.manifest.clone().add_incremental(&self.config.appendfilename);
             let path = self.aof_dir().join(name);
             let _ = fs::remove_file(&path);
-            let incremental = OpenOptions::new().write(true).create(true).truncate(true).open(path)?;
             self.write_journal();
             self.keyspace.journal.forget_database();
-            if let Some(appender) = &self.aof.appender {
-                appender.switch(incremental);
+            if let Some(appender) = &mut self.aof.appender {
+                appender.switch(&path)?;
             }
         }
         let base = self.aof.manifest.next_base(&self.config.appendfilename, self.config.aof_use_rdb_preamble);
@@ -443,7 +450,7 @@ impl Engine {
             None | Some(Outcome::Synced { .. }) => {}
             Some(Outcome::Failed { doing, error }) => self.fail_rewrite(doing, &error),
             Some(Outcome::Published { .. }) => match self.aof.stage.take() {
-                Some(Stage::Announcing { incremental, next, .. }) => self.switch_files(incremental, next),
+                Some(Stage::Announcing { incremental, next, .. }) => self.switch_files(&incremental, next),
                 Some(Stage::Concluding { next, .. }) => self.conclude(next),
                 stage => self.aof.stage = stage,
             },
@@ -451,15 +458,13 @@ impl Engine {
     }
 
     /// The manifest has the new incremental file: what comes now goes there.
-    fn switch_files(&mut self, incremental: File, next: Manifest) {
+    fn switch_files(&mut self, incremental: &Path, next: Manifest) {
         self.aof.manifest = next;
         // Everything up to here belongs to the old files.
         self.write_journal();
         self.keyspace.journal.forget_database();
-        if let Some(appender) = &self.aof.appender {
-            appender.switch(incremental);
-        }
-        if let Err(error) = self.begin_walk() {
+        let switched = self.aof.appender.as_mut().map_or(Ok(()), |appender| appender.switch(incremental));
+        if let Err(error) = switched.and_then(|()| self.begin_walk()) {
             self.fail_rewrite("opening", &error);
         }
     }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::base::{allocator, log};
+use crate::base::{allocator, log, threads};
 use crate::config::{self, Action, Applied, SetError};
 use crate::server::engine::Engine;
 use crate::server::start::{raise_open_files, reason};
@@ -70,7 +70,11 @@ impl Engine {
                 Ok(())
             }
             Action::AllocatorThread => {
-                allocator::set_background_thread(self.config.jemalloc_bg_thread);
+                let on = self.config.jemalloc_bg_thread;
+                // The allocator's thread is a child of the one that asks for it, and must not share the loop's descriptors.
+                if threads::spawn("zedis-ask", move || allocator::set_background_thread(on)).is_err() {
+                    allocator::set_background_thread(on);
+                }
                 Ok(())
             }
             Action::MaxClients => self.check_maxclients(),

@@ -4,12 +4,12 @@
 //! Cost: a look at the allocator's statistics, at /proc, and at the headers of all segments; for commands of people, not for the loop.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
 
 use nix::unistd::{SysconfVar, sysconf};
 
 use crate::base::allocator::{self, AllocatorStats};
 use crate::base::log;
+use crate::base::threads;
 use crate::server::engine::Engine;
 
 /// Of a database.
@@ -153,7 +153,7 @@ pub fn purge() {
     if RUNNING.swap(true, Ordering::AcqRel) {
         return;
     }
-    let spawned = thread::Builder::new().name("zedis-purge".to_owned()).spawn(|| {
+    let spawned = threads::spawn("zedis-purge", || {
         allocator::purge();
         RUNNING.store(false, Ordering::Release);
     });

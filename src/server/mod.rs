@@ -50,4 +50,4 @@ mod turn;
 pub use engine::Engine;
 pub use session::{Client, Session, gate};
 pub use stats::Stats;
-pub use turn::Server;
+pub use turn::{Server, Sleep};

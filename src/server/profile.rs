@@ -11,9 +11,9 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, TryRecvError};
-use std::thread;
 
 use crate::base::sampler::{SAMPLES_MAX, Sampler, Samples};
+use crate::base::threads;
 use crate::commands::CommandError;
 use crate::server::engine::Engine;
 use crate::server::session::gate;
@@ -95,7 +95,7 @@ impl Engine {
             let _ = sender.send(write_report(&sampler.stop(), format));
         };
         let failed = |error: io::Error| CommandError::owned(format!("ERR the profile can't be written: {error}"));
-        thread::Builder::new().name("zedis-profile".to_owned()).spawn(write).map_err(failed)?;
+        threads::spawn("zedis-profile", write).map_err(failed)?;
         let session = &mut self.clients[key].session;
         session.gates |= gate::AWAITS;
         self.profile.report = Some(Report { key, id: session.id, written });

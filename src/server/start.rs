@@ -25,12 +25,13 @@ use crate::base::clock::Clock;
 use crate::base::log::{self, Level, Role};
 use crate::base::random::Random;
 use crate::base::syslog::{self, Syslog};
+use crate::base::threads;
 use crate::commands::{self, Registry};
 use crate::config::{Config, ConfigError, Supervised, compose, options_text};
 use crate::reactor::{Address, Listener};
 use crate::server::access::check_user_lines;
 use crate::server::listen::listen;
-use crate::server::{Engine, Server, crash, process};
+use crate::server::{Engine, Server, Sleep, crash, process};
 
 /// The version of Redis whose behaviour clients get.
 pub const REDIS_VERSION: &str = "7.4.0";
@@ -501,23 +502,27 @@ pub fn run(started: Started) -> Result<(), ExitReason> {
         debug_assert!(renamed.is_ok(), "it was tried before");
     }
     engine.load_users_at_start().map_err(ExitReason::Failed).inspect_err(ExitReason::log)?;
-    let listeners = listen(&started.config).inspect_err(ExitReason::log)?;
     let failed = |error: io::Error| ExitReason::Failed(format!("The event loop failed: {}", reason(&error)));
-    let kinds = [
-        listeners.iter().any(|listener| listener.path().is_none()),
-        listeners.iter().any(|listener| listener.path().is_some()),
-    ];
+    let sleep = Sleep::new().map_err(failed)?;
     let signals = Signals::install().map_err(failed)?;
     crash::configure(&started.config);
     crash::install();
     // Threads that are started now stay on these CPUs; the loop's goes to its own afterwards.
     process::pin("bio_cpulist", &started.config.bio_cpulist);
     allocator::set_background_thread(started.config.jemalloc_bg_thread);
+    if let Err(error) = threads::own_descriptors() {
+        log::verbose(format_args!("The loop shares its table of descriptors with other threads: {}", reason(&error)));
+    }
+    let listeners = listen(&started.config).inspect_err(ExitReason::log)?;
+    let kinds = [
+        listeners.iter().any(|listener| listener.path().is_none()),
+        listeners.iter().any(|listener| listener.path().is_some()),
+    ];
     engine.facts.executable = started.executable.display().to_string();
     engine.facts.config_file = started.config_file.as_ref().map_or(String::new(), |path| path.display().to_string());
     engine.keyspace.reclaimer_mut().start();
     process::pin("server_cpulist", &started.config.server_cpulist);
-    let mut server = Server::new(engine, listeners, Some(signals)).map_err(failed)?;
+    let mut server = Server::new(engine, sleep, listeners, Some(signals)).map_err(failed)?;
     let outcome = match server.load() {
         Ok(true) => {
             started.ready(kinds);
@@ -549,7 +554,9 @@ pub fn in_process() -> io::Result<SocketAddr> {
         let stored = config.override_value("save", b"");
         debug_assert!(stored.is_ok(), "no save points are save points");
         let engine = Engine::with_config(config, Clock::real(), Random::entropy_seed());
-        let outcome = Server::new(engine, vec![listener], None).and_then(|mut server| server.run());
+        let outcome = Sleep::new()
+            .and_then(|sleep| Server::new(engine, sleep, vec![listener], None))
+            .and_then(|mut server| server.run());
         if let Err(error) = outcome {
             log::warning(format_args!("The event loop failed: {}", reason(&error)));
         }

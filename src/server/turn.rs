@@ -27,6 +27,22 @@ const TURN_BYTES: u64 = 512 * 1024;
 /// Time between two runs of the periodic jobs, milliseconds.
 const CRON_MS: u64 = 100;
 
+/// What the loop sleeps on, and what wakes it. Threads wake it, so this is opened before the loop's descriptors become its own.
+pub struct Sleep {
+    poll: Poll,
+    waker: Waker,
+}
+
+impl Sleep {
+    /// # Errors
+    /// As epoll_create(2), eventfd(2).
+    pub fn new() -> io::Result<Sleep> {
+        let poll = Poll::new()?;
+        let waker = Waker::new(poll.registry(), Token(WAKE))?;
+        Ok(Sleep { poll, waker })
+    }
+}
+
 /// An engine with sockets.
 pub struct Server {
     poll: Poll,
@@ -47,16 +63,21 @@ impl Server {
     /// A server that accepts from `listeners`, and shuts down when `signals` say so.
     ///
     /// # Errors
-    /// As epoll_create(2), epoll_ctl(2).
-    pub fn new(mut engine: Engine, listeners: Vec<Listener>, signals: Option<Signals>) -> io::Result<Server> {
-        let poll = Poll::new()?;
+    /// As epoll_ctl(2), timerfd_create(2).
+    pub fn new(
+        mut engine: Engine,
+        sleep: Sleep,
+        listeners: Vec<Listener>,
+        signals: Option<Signals>,
+    ) -> io::Result<Server> {
+        let Sleep { poll, waker } = sleep;
         engine.network = Network::new(poll.registry().try_clone()?, listeners)?;
         engine.network.listen_for_metrics(&engine.config).map_err(io::Error::other)?;
         if let Some(signals) = &signals {
             let pipe = signals.pipe().as_raw_fd();
             poll.registry().register(&mut SourceFd(&pipe), Token(SIGNALS), Interest::READABLE)?;
         }
-        engine.saving.set_waker(Waker::new(poll.registry(), Token(WAKE))?);
+        engine.saving.set_waker(waker);
         let ticker = Ticker::new(Duration::from_millis(CRON_MS), poll.registry(), Token(TICK))?;
         Ok(Server {
             poll,

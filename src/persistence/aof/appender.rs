@@ -1,12 +1,17 @@
-//! The appender: a thread that owns the incremental file that is being written, so that the loop never waits for the disk.
+//! The appender: a thread that writes the incremental file, so that the loop never waits for the disk, unless that is what was asked for.
 //!
 //! ```text
 //!   loop                                     thread "zedis-aof"
 //!   append(bytes) --> queue (one lock) ----> write, at most once a millisecond
-//!   switch(file)  --> queue                  fdatasync: at once (always), once a second (everysec), never (no)
-//!   wait_synced() <-- condition variable <-- up to where it is on the disk
-//!   request_sync() ... on_synced() <-------- everything that was handed over by then is
+//!   switch(path)  --> queue                  fdatasync: once a second (everysec), never (no), when requested
+//!   request_sync() ... on_synced() <-------- everything that was handed over by then is on the disk
+//!   commit(bytes): write, fdatasync (always)
 //! ```
+//!
+//! With `always` the loop has to wait anyway, and writes and syncs by itself: two wake-ups of threads would cost more than a fast disk takes.
+//! Only if the thread is still busy, with what was handed over before, it is left to the thread. Each side has opened the file for itself,
+//! for appending (their descriptors are not shared, see `base/threads.rs`), and only one writes at a time: the loop when the queue is empty and
+//! the thread has nothing in hand, else the thread.
 //!
 //! What the loop hands over is in the file within about a millisecond, so even a killed process loses no more; what a crash of the machine
 //! loses is the policy's business. While the disk hangs, bytes collect in the queue; beyond [`QUEUE_MAX`] the loop does wait, and counts
@@ -15,8 +20,9 @@
 //! Cost for the loop: a copy of the bytes and an uncontended lock per turn; a wake-up only after the thread had nothing to do.
 
 use std::collections::VecDeque;
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -24,6 +30,7 @@ use std::time::Duration;
 
 use crate::base::allocator::ThreadBook;
 use crate::base::clock::Clock;
+use crate::base::threads;
 
 /// Bytes that wait to be written, beyond which the loop waits.
 const QUEUE_MAX: usize = 64 * 1024 * 1024;
@@ -46,7 +53,7 @@ pub enum Sync {
 enum Task {
     Bytes(Vec<u8>),
     /// What comes behind goes to this file.
-    Switch(File),
+    Switch(PathBuf),
 }
 
 #[derive(Default)]
@@ -63,6 +70,8 @@ struct Queue {
     is_stopping: bool,
     /// The thread sleeps until it is woken.
     is_idle: bool,
+    /// The thread has taken tasks that are not done, or has not opened its file yet.
+    is_busy: bool,
     status: Status,
 }
 
@@ -111,36 +120,44 @@ impl Shared {
 /// The loop's side.
 pub struct Appender {
     shared: Arc<Shared>,
+    /// The file as the loop has it open.
+    file: File,
     thread: Option<JoinHandle<()>>,
 }
 
+/// Something failed: while doing what, and why.
+pub type DiskError = (&'static str, io::Error);
+
 impl Appender {
-    /// Starts the thread with the file that bytes are appended to. It calls `on_synced` after each sync that was requested.
+    /// Starts the thread with the file that bytes are appended to, which is created if need be. It calls `on_synced` after each sync that
+    /// was requested.
     ///
     /// # Errors
-    /// When there can be no further thread.
+    /// When the file can't be opened, or there can be no further thread.
     pub fn start(
-        file: File,
+        path: &Path,
         policy: Sync,
         account: Arc<AtomicI64>,
         on_synced: impl Fn() + Send + 'static,
     ) -> io::Result<Appender> {
+        let file = open(path)?;
         let shared = Arc::new(Shared {
-            queue: Mutex::new(Queue { policy, ..Queue::default() }),
+            queue: Mutex::new(Queue { policy, is_busy: true, ..Queue::default() }),
             queued_bytes: AtomicUsize::new(0),
             work: Condvar::new(),
             progress: Condvar::new(),
         });
         let for_thread = Arc::clone(&shared);
-        let thread = std::thread::Builder::new().name("zedis-aof".into()).spawn(move || {
+        let pending = VecDeque::from([Task::Switch(path.to_owned())]);
+        let thread = threads::spawn("zedis-aof", move || {
             let clock = Clock::real();
             let synced_ns = clock.monotonic_ns();
             let on_synced = Box::new(on_synced);
-            let pending = VecDeque::new();
             let book = ThreadBook::open(account);
-            Worker { shared: for_thread, file, pending, clock, synced_ns, is_sync_owed: false, on_synced, book }.run();
+            Worker { shared: for_thread, file: None, pending, clock, synced_ns, is_sync_owed: false, on_synced, book }
+                .run();
         })?;
-        Ok(Appender { shared, thread: Some(thread) })
+        Ok(Appender { shared, file, thread: Some(thread) })
     }
 
     pub fn set_policy(&self, policy: Sync) {
@@ -178,10 +195,42 @@ impl Appender {
         has_waited
     }
 
-    /// What is appended from here on goes to another file.
-    pub fn switch(&self, file: File) {
-        self.shared.lock().tasks.push_back(Task::Switch(file));
+    /// Writes and syncs, before it returns. What the thread has in hand comes first.
+    ///
+    /// # Errors
+    /// What the disk says, if it does not take it; a part may have been written.
+    pub fn commit(&mut self, bytes: &[u8]) -> Result<(), DiskError> {
+        let queue = self.shared.lock();
+        if queue.is_busy || !queue.tasks.is_empty() || queue.status.error.is_some() {
+            drop(queue);
+            self.append(bytes);
+            return self.wait_synced();
+        }
+        drop(queue);
+        // The thread writes only what this side hands over, so until then the file is this side's alone.
+        let (written, result) = write_some(&mut self.file, bytes);
+        let result = result.map_err(|error| ("writing", error));
+        let result = result.and_then(|()| self.file.sync_data().map_err(|error| ("syncing", error)));
+        let mut queue = self.shared.lock();
+        let status = &mut queue.status;
+        status.appended += written as u64;
+        status.written += written as u64;
+        if result.is_ok() {
+            status.synced = status.written;
+            status.syncs += 1;
+        }
+        result
+    }
+
+    /// What is appended from here on goes to another file, which is created if need be.
+    ///
+    /// # Errors
+    /// When it can't be opened; then everything is as before.
+    pub fn switch(&mut self, path: &Path) -> io::Result<()> {
+        self.file = open(path)?;
+        self.shared.lock().tasks.push_back(Task::Switch(path.to_owned()));
         self.shared.work.notify_one();
+        Ok(())
     }
 
     /// Asks for a sync of everything handed over, and does not wait for it; how many bytes that is.
@@ -199,7 +248,7 @@ impl Appender {
     ///
     /// # Errors
     /// What the disk says, if it does not take it.
-    pub fn wait_synced(&self) -> Result<(), (&'static str, io::Error)> {
+    pub fn wait_synced(&self) -> Result<(), DiskError> {
         let mut queue = self.shared.lock();
         let target = queue.status.appended;
         queue.wanted = target;
@@ -214,7 +263,7 @@ impl Appender {
     }
 
     /// The error that holds it up, if there is one.
-    pub fn error(&self) -> Option<(&'static str, io::Error)> {
+    pub fn error(&self) -> Option<DiskError> {
         self.shared.lock().status.error.as_ref().map(|(doing, error)| (*doing, copy(error)))
     }
 
@@ -259,7 +308,8 @@ impl Drop for Appender {
 /// The thread's side.
 struct Worker {
     shared: Arc<Shared>,
-    file: File,
+    /// None: the first one is still to be opened.
+    file: Option<File>,
     /// Taken from the queue and not yet written.
     pending: VecDeque<Task>,
     clock: Clock,
@@ -293,6 +343,7 @@ impl Worker {
     /// Takes what is in the queue; waits for something if there is nothing to do. Whether it is to stop.
     fn take(&mut self) -> bool {
         let mut queue = self.shared.lock();
+        queue.is_busy = !self.pending.is_empty();
         let has_work = |queue: &Queue| {
             !queue.tasks.is_empty()
                 || queue.is_stopping
@@ -313,15 +364,17 @@ impl Worker {
         }
         queue.is_idle = false;
         self.pending.append(&mut queue.tasks);
+        queue.is_busy = !self.pending.is_empty();
         queue.is_stopping
     }
 
     /// Writes what was taken. What the disk does not take stays.
-    fn write(&mut self) -> Result<(), (&'static str, io::Error)> {
+    fn write(&mut self) -> Result<(), DiskError> {
         while let Some(task) = self.pending.pop_front() {
             match task {
                 Task::Bytes(bytes) => {
-                    let (written, result) = write_some(&mut self.file, &bytes);
+                    let Some(file) = &mut self.file else { continue };
+                    let (written, result) = write_some(file, &bytes);
                     let mut queue = self.shared.lock();
                     queue.status.written += written as u64;
                     queue.bytes -= written;
@@ -333,14 +386,19 @@ impl Worker {
                         return Err(("writing", error));
                     }
                 }
-                Task::Switch(file) => {
+                Task::Switch(path) => {
                     // The old one has to be complete before the new one says anything that builds on it.
-                    if let Err(error) = self.file.sync_data() {
-                        self.pending.push_front(Task::Switch(file));
-                        return Err(("syncing", error));
+                    let synced = self.file.as_ref().map_or(Ok(()), File::sync_data);
+                    let opened = synced.map_err(|error| ("syncing", error));
+                    let opened = opened.and_then(|()| open(&path).map_err(|error| ("opening", error)));
+                    match opened {
+                        Ok(file) => self.file = Some(file),
+                        Err(error) => {
+                            self.pending.push_front(Task::Switch(path));
+                            return Err(error);
+                        }
                     }
                     self.is_sync_owed = false;
-                    self.file = file;
                     let mut queue = self.shared.lock();
                     queue.status.synced = queue.status.written;
                     self.tell(queue);
@@ -350,7 +408,7 @@ impl Worker {
         Ok(())
     }
 
-    fn sync_if_due(&mut self, is_stopping: bool) -> Result<(), (&'static str, io::Error)> {
+    fn sync_if_due(&mut self, is_stopping: bool) -> Result<(), DiskError> {
         let mut queue = self.shared.lock();
         let written = queue.status.written;
         let now_ns = self.clock.monotonic_ns();
@@ -366,14 +424,15 @@ impl Worker {
         }
         queue.status.is_syncing = true;
         drop(queue);
-        let result = self.file.sync_data();
+        let result = self.file.as_ref().map_or(Ok(()), File::sync_data);
         let mut queue = self.shared.lock();
         queue.status.is_syncing = false;
         queue.status.syncs += 1;
         self.synced_ns = now_ns;
         self.is_sync_owed = result.is_err();
         if result.is_ok() {
-            queue.status.synced = written;
+            // The loop may have synced more in the meantime.
+            queue.status.synced = queue.status.synced.max(written);
         }
         self.tell(queue);
         self.shared.progress.notify_all();
@@ -390,7 +449,7 @@ impl Worker {
         }
     }
 
-    fn note(&self, step: Result<(), (&'static str, io::Error)>) {
+    fn note(&self, step: Result<(), DiskError>) {
         self.shared.lock().status.error = step.err();
         self.shared.progress.notify_all();
     }
@@ -404,6 +463,10 @@ impl Worker {
         drop(queue);
         std::thread::sleep(NAP);
     }
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    OpenOptions::new().append(true).create(true).open(path)
 }
 
 /// Writes as much as the file takes; how much that was.
@@ -422,7 +485,8 @@ fn write_some(file: &mut File, bytes: &[u8]) -> (usize, io::Result<()>) {
 
 #[cfg(test)]
 mod tests {
-    use std::fs::{self, OpenOptions};
+    use std::fs;
+    use std::path::Path;
     use std::sync::Arc;
 
     use super::{Appender, Sync};
@@ -437,12 +501,11 @@ mod tests {
     fn bytes_arrive_in_order_across_files_under_every_policy() {
         for (number, policy) in [Sync::Always, Sync::EverySecond, Sync::No].into_iter().enumerate() {
             let dir = scratch(&format!("order-{number}"));
-            let open = |name: &str| OpenOptions::new().create(true).append(true).open(dir.join(name)).unwrap();
-            let appender = Appender::start(open("a"), policy, Arc::default(), || {}).unwrap();
+            let mut appender = Appender::start(&dir.join("a"), policy, Arc::default(), || {}).unwrap();
             for _ in 0..1000 {
                 appender.append(b"0123456789");
             }
-            appender.switch(open("b"));
+            appender.switch(&dir.join("b")).unwrap();
             appender.append(b"behind");
             appender.wait_synced().unwrap();
             let status = appender.status();
@@ -461,8 +524,7 @@ mod tests {
         let dir = scratch("told");
         let (sender, receiver) = std::sync::mpsc::channel();
         let tell = move || sender.send(()).expect("somebody listens");
-        let appender =
-            Appender::start(fs::File::create(dir.join("a")).unwrap(), Sync::No, Arc::default(), tell).unwrap();
+        let appender = Appender::start(&dir.join("a"), Sync::No, Arc::default(), tell).unwrap();
         for round in 1..=3 {
             appender.append(b"0123456789");
             assert_eq!(appender.request_sync(), 10 * round);
@@ -476,16 +538,37 @@ mod tests {
 
     #[test]
     fn a_disk_that_refuses_is_reported() {
-        // Opened for reading: every write fails.
-        let dir = scratch("refuses");
-        fs::write(dir.join("a"), b"").unwrap();
-        let appender =
-            Appender::start(fs::File::open(dir.join("a")).unwrap(), Sync::Always, Arc::default(), || {}).unwrap();
+        let mut appender = Appender::start(Path::new("/dev/full"), Sync::No, Arc::default(), || {}).unwrap();
         appender.append(b"lost");
         let (doing, _) = appender.wait_synced().unwrap_err();
         assert_eq!(doing, "writing");
         assert!(appender.error().is_some());
+        assert_eq!(appender.commit(b"lost too").unwrap_err().0, "writing");
         drop(appender);
+    }
+
+    #[test]
+    fn the_loop_and_the_thread_take_turns() {
+        let dir = scratch("turns");
+        let mut appender = Appender::start(&dir.join("0"), Sync::Always, Arc::default(), || {}).unwrap();
+        let mut expected = Vec::new();
+        for round in 0..300u32 {
+            let text = format!("{round} ");
+            expected.extend_from_slice(text.as_bytes());
+            if round % 3 == 0 {
+                appender.append(text.as_bytes());
+            } else {
+                appender.commit(text.as_bytes()).unwrap();
+                assert_eq!(appender.status().synced, expected.len() as u64);
+            }
+            if round == 100 {
+                appender.switch(&dir.join("1")).unwrap();
+            }
+        }
+        drop(appender);
+        let files = [fs::read(dir.join("0")).unwrap(), fs::read(dir.join("1")).unwrap()];
+        assert!(files[0].ends_with(b" 100 ") && files[1].starts_with(b"101 "));
+        assert_eq!(files.concat(), expected);
         fs::remove_dir_all(dir).unwrap();
     }
 }
