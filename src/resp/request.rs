@@ -125,17 +125,17 @@ pub struct Prefix {
 }
 
 impl Prefix {
-    /// Remembers the beginning of a multibulk frame with these arguments, if it is short enough (a name of up to six bytes and up
-    /// to nine arguments). Whether it did.
+    /// Remembers the beginning of a multibulk frame with these arguments, if it is short enough (a name of up to seven bytes and up
+    /// to nine arguments). Whether it did. Of the line end behind the name only the first byte counts, as everywhere in the parser.
     #[inline]
     pub fn learn(&mut self, frame: &[u8], args: &[ArgRef]) -> bool {
         let Some(&name) = args.first() else { return false };
         let len = (name.at as usize & !(OWNED as usize)) + name.len as usize + 2;
-        if name.owned_index().is_some() || frame.first() != Some(&b'*') || len > 16 || args.len() > 9 {
+        if name.owned_index().is_some() || frame.first() != Some(&b'*') || len > 17 || args.len() > 9 {
             return false;
         }
         let Some(start) = frame.first_chunk::<16>() else { return false };
-        self.mask = u128::MAX >> (128 - 8 * len);
+        self.mask = u128::MAX >> (128 - 8 * (len - 1));
         self.bytes = u128::from_le_bytes(*start) & self.mask;
         self.len = len as u8;
         self.argc = args.len() as u8;
@@ -147,7 +147,7 @@ impl Prefix {
     #[inline]
     pub fn matches(&self, frame: &[u8]) -> Option<(usize, usize, ArgRef)> {
         let (start, name) = (frame.first_chunk::<16>()?, self.name?);
-        if u128::from_le_bytes(*start) & self.mask != self.bytes {
+        if u128::from_le_bytes(*start) & self.mask != self.bytes || frame.len() < usize::from(self.len) {
             return None;
         }
         Some((usize::from(self.len), usize::from(self.argc) - 1, name))

@@ -112,6 +112,14 @@ pub struct Subscriptions {
 /// Of a subscriber whose client is gone.
 const GONE: u32 = u32::MAX;
 
+/// The memory in which messages are encoded. The last one is still there: the next one on the same channel begins with the same bytes.
+#[derive(Default)]
+struct Scratch {
+    bytes: Vec<u8>,
+    /// Serial of the channel, and how many bytes come before the text of a message on it.
+    head: Option<(u64, usize)>,
+}
+
 /// Every subscription, and what is on its way.
 #[derive(Default)]
 pub struct PubSub {
@@ -122,7 +130,7 @@ pub struct PubSub {
     clients: Vec<u32>,
     leaving: Vec<Leaving>,
     next_serial: u64,
-    scratch: Vec<u8>,
+    scratch: Scratch,
     /// What the receivers of the last shared message, of each protocol version, have before them to be sent.
     last_shared: [Option<Arc<Vec<u8>>>; 2],
     /// Messages for the client whose command is being executed: they come after its reply.
@@ -284,9 +292,14 @@ impl PubSub {
 
 /// A message, encoded when the first that speaks a protocol version is to get it.
 struct Message<'a> {
-    parts: &'a [&'a [u8]],
+    /// What stands before the text, and the text.
+    head: &'a [&'a [u8]],
+    text: &'a [u8],
+    /// The channel, if the next message may well be on the same.
+    serial: Option<u64>,
     /// RESP2 and RESP3 differ in the first byte only.
-    bytes: &'a mut Vec<u8>,
+    scratch: &'a mut Scratch,
+    is_encoded: bool,
     shared: [Option<SharedMessage>; 2],
     is_shared: bool,
     /// What was shared before it.
@@ -294,11 +307,40 @@ struct Message<'a> {
 }
 
 impl<'a> Message<'a> {
-    fn new(parts: &'a [&'a [u8]], bytes: &'a mut Vec<u8>, receivers: usize) -> Message<'a> {
-        bytes.clear();
-        let len: usize = parts.iter().map(|part| part.len()).sum();
-        let is_shared = receivers >= SHARED_RECEIVERS || (len >= PUSH_SHARED_MIN && receivers > 1);
-        Message { parts, bytes, shared: [None, None], is_shared, before: [None, None] }
+    fn new(
+        head: &'a [&'a [u8]],
+        text: &'a [u8],
+        serial: Option<u64>,
+        scratch: &'a mut Scratch,
+        receivers: usize,
+    ) -> Message<'a> {
+        let is_shared = receivers >= SHARED_RECEIVERS || (text.len() >= PUSH_SHARED_MIN && receivers > 1);
+        Message {
+            head,
+            text,
+            serial,
+            scratch,
+            is_encoded: false,
+            shared: [None, None],
+            is_shared,
+            before: [None, None],
+        }
+    }
+
+    fn encode(&mut self) {
+        let Scratch { bytes, head } = &mut *self.scratch;
+        match (*head, self.serial) {
+            (Some((known, len)), Some(serial)) if known == serial => bytes.truncate(len),
+            _ => {
+                bytes.clear();
+                let mut encoder = Encoder::new(bytes, Version::Resp2);
+                encoder.push(self.head.len() + 1);
+                self.head.iter().for_each(|part| encoder.bulk(part));
+                *head = self.serial.map(|serial| (serial, bytes.len()));
+            }
+        }
+        Encoder::new(bytes, Version::Resp2).bulk(self.text);
+        self.is_encoded = true;
     }
 
     /// What its receivers have before them afterwards, if it was shared.
@@ -314,14 +356,13 @@ impl<'a> Message<'a> {
     }
 
     fn of(&mut self, version: Version) -> (&[u8], Option<&SharedMessage>) {
-        if self.bytes.is_empty() {
-            let mut encoder = Encoder::new(self.bytes, Version::Resp2);
-            encoder.push(self.parts.len());
-            self.parts.iter().for_each(|part| encoder.bulk(part));
+        if !self.is_encoded {
+            self.encode();
         }
-        self.bytes[0] = if version == Version::Resp3 { b'>' } else { b'*' };
+        let Message { scratch, shared, before, .. } = self;
+        let bytes = &mut scratch.bytes;
+        bytes[0] = if version == Version::Resp3 { b'>' } else { b'*' };
         if self.is_shared {
-            let Message { bytes, shared, before, .. } = self;
             let shared = shared[version as usize].get_or_insert_with(|| {
                 let before = before[version as usize].take();
                 let joined = before.filter(|before| before.len() + bytes.len() <= PUSH_SHARED_MIN).map(|before| {
@@ -332,7 +373,7 @@ impl<'a> Message<'a> {
             });
             (bytes, Some(shared))
         } else {
-            (self.bytes, None)
+            (bytes, None)
         }
     }
 }
@@ -499,8 +540,8 @@ impl Engine {
         for key in over {
             self.check_output_limit(key);
         }
-        if scratch.capacity() > SCRATCH_KEPT {
-            scratch = Vec::new();
+        if scratch.bytes.capacity() > SCRATCH_KEPT {
+            scratch = Scratch::default();
         }
         self.pubsub.scratch = scratch;
         if self.pubsub.is_ahead() {
@@ -602,29 +643,27 @@ impl Delivery<'_> {
         hash: u64,
         channel: &[u8],
         text: &[u8],
-        scratch: &mut Vec<u8>,
+        scratch: &mut Scratch,
     ) -> usize {
-        let Some(topic) = self.engine.pubsub.topics[topics as usize]
-            .find_mut(hash, |topic| topic.hash == hash && *topic.name == *channel)
-        else {
-            return 0;
+        // Out of its place meanwhile, as delivering needs the whole engine.
+        let table = std::mem::take(&mut self.engine.pubsub.topics[topics as usize]);
+        let receivers = match table.find(hash, |topic| topic.hash == hash && *topic.name == *channel) {
+            Some(topic) => {
+                let verb: &[u8] = if topics == Topics::ShardChannels { b"smessage" } else { b"message" };
+                let head = [verb, channel];
+                let mut message = Message::new(&head, text, Some(topic.serial), scratch, topic.seats.len());
+                message.before = std::mem::take(&mut self.engine.pubsub.last_shared);
+                let receivers = self.reach_seats(&topic.seats, &mut message);
+                self.engine.pubsub.last_shared = message.last_shared();
+                receivers
+            }
+            None => 0,
         };
-        // Out of the table meanwhile, as delivering needs the whole engine.
-        let seats = std::mem::take(&mut topic.seats);
-        let verb: &[u8] = if topics == Topics::ShardChannels { b"smessage" } else { b"message" };
-        let parts = [verb, channel, text];
-        let mut message = Message::new(&parts, scratch, seats.len());
-        message.before = std::mem::take(&mut self.engine.pubsub.last_shared);
-        let receivers = self.reach_seats(&seats, &mut message);
-        self.engine.pubsub.last_shared = message.last_shared();
-        let is_it = |topic: &Topic| topic.hash == hash && *topic.name == *channel;
-        if let Some(topic) = self.engine.pubsub.topics[topics as usize].find_mut(hash, is_it) {
-            topic.seats = seats;
-        }
+        self.engine.pubsub.topics[topics as usize] = table;
         receivers
     }
 
-    fn reach_patterns(&mut self, channel: &[u8], text: &[u8], scratch: &mut Vec<u8>) -> usize {
+    fn reach_patterns(&mut self, channel: &[u8], text: &[u8], scratch: &mut Scratch) -> usize {
         let patterns = Topics::Patterns as usize;
         if self.engine.pubsub.topics[patterns].is_empty() {
             return 0;
@@ -632,8 +671,8 @@ impl Delivery<'_> {
         let table = std::mem::take(&mut self.engine.pubsub.topics[patterns]);
         let mut receivers = 0;
         for topic in table.iter().filter(|topic| glob::matches(&topic.name, channel, false)) {
-            let parts = [b"pmessage".as_slice(), &topic.name, channel, text];
-            let mut message = Message::new(&parts, scratch, topic.seats.len());
+            let head = [b"pmessage".as_slice(), &topic.name, channel];
+            let mut message = Message::new(&head, text, None, scratch, topic.seats.len());
             receivers += self.reach_seats(&topic.seats, &mut message);
         }
         self.engine.pubsub.topics[patterns] = table;

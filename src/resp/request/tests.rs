@@ -63,7 +63,9 @@ fn learned(bytes: &[u8]) -> Prefix {
 /// Requests to learn from and to be mistaken for one another.
 fn requests() -> Vec<Vec<u8>> {
     let mut requests: Vec<Vec<u8>> = Vec::new();
-    for name in [&b"G"[..], b"GET", b"get", b"SET", b"INCR", b"SETEX", b"GETDEL", b"SETRANGE", b"", b"\0\0\0"] {
+    for name in
+        [&b"G"[..], b"GET", b"get", b"SET", b"INCR", b"SETEX", b"GETDEL", b"HGETALL", b"SETRANGE", b"", b"\0\0\0"]
+    {
         for argc in [1, 2, 3, 9, 10, 11] {
             let mut args = vec![name];
             args.resize(argc, b"value");
@@ -155,9 +157,9 @@ fn nothing_was_learned() {
     }
     // Zeroes are what an unset mask would accept.
     assert!(Prefix::default().matches(&[0; 32]).is_none());
-    for too_long in [frame(&[b"SEVENCH", b"x"]), frame(&[&b"GET"[..]; 10]), b"GET some:key:00000\r\n".to_vec()] {
+    for too_long in [frame(&[b"EIGHTCHA", b"x"]), frame(&[&b"GET"[..]; 10]), b"GET some:key:00000\r\n".to_vec()] {
         assert!(learned(&too_long).matches(&too_long).is_none(), "{}", too_long.escape_ascii());
     }
-    let known = frame(&[b"SIXCHA", b"value"]);
+    let known = frame(&[b"SEVENCH", b"value"]);
     assert!(learned(&known).matches(&known).is_some());
 }
