@@ -293,6 +293,8 @@ impl Engine {
         if has_waited {
             let elapsed_ns = self.clock.monotonic_ns() - started_ns;
             self.recorder.note_job("the append-only file", elapsed_ns);
+            // Redis's names: with `always` it is the sync that takes long, else a thread that is still syncing.
+            self.note_latency(if is_always { "aof-fsync-always" } else { "aof-write-pending-fsync" }, elapsed_ns);
         }
         bytes.clear();
         if bytes.capacity() <= SPARE_MAX {

@@ -240,7 +240,10 @@ impl Engine {
                 }
             }
         }
+        // The rest of the last step counts too.
+        let elapsed_ns = elapsed_ns.max(self.clock.monotonic_ns() - started_ns);
         self.memory.spent_ns += elapsed_ns;
+        self.note_latency("eviction-cycle", elapsed_ns);
         let is_enough = self.counted_bytes() <= limit_bytes;
         match (is_enough, is_exhausted) {
             (true, _) => Room::Enough,
