@@ -37,7 +37,7 @@
 //!
 //! What changes is kept as commands in a journal ([`keyspace::Journal`]): a command as it came, or what it came to where that depends on the time,
 //! on chance or on who waits. Before the replies of a turn leave, its journal is handed to a thread that writes and syncs it
-//! ([`persistence::aof`]); with `appendfsync always` the loop waits for that, otherwise never. A rewrite is a snapshot and a change of files, each step on the disk
+//! ([`persistence::aof`]), and the loop does not wait for it; with `appendfsync always`, which promises to, it writes and syncs by itself. A rewrite is a snapshot and a change of files, each step on the disk
 //! before the next (`server/aof.rs`). Loading executes the commands again, by a client without a socket, through the loop that serves everybody, with the
 //! clock standing still at zero (`server/replay.rs`).
 //!
@@ -45,6 +45,8 @@
 //!
 //! - The bytes of a partial request: the read ring ([`reactor::Input`]), lent by a pool while there is something in it.
 //! - The bytes of replies: the write ring ([`reactor::Output`]) and a queue behind it.
+//! - The sockets: the loop's thread. Its table of descriptors is its own, which makes every system call on a socket cheaper; other threads
+//!   have another ([`base::threads`]), so bytes and paths go between them, never open files.
 //! - A key: one allocation ([`keyspace::Entry`]) in a segment of the database's table.
 //! - A change to a key: the holder of a [`keyspace::Writer`], and nobody else.
 //! - A command: a `static` record above its function ([`commands::Command`]); whatever is said or done about it derives from there.
