@@ -119,9 +119,20 @@ impl Report {
                 quote(seen.verdict())
             )
         });
+        let durability = self.durability.iter().map(|figure| {
+            let values = figure.series.iter().map(|(name, _)| format!("{}: {}", quote(name), number(figure.of(name))));
+            format!(
+                "{{\"name\": {}, \"unit\": {}, \"values\": {{{}}}, \"ratio\": {}, \"verdict\": {}}}",
+                quote(figure.name),
+                quote(figure.unit),
+                join(values),
+                number(figure.ratio()),
+                quote(figure.verdict())
+            )
+        });
         format!(
             "{{\n\"date\": {}, \"machine\": {}, \"commit\": {}, \"load\": {}, \"quick\": {}, \"rounds\": {},\n\"versions\": {{{}}},\n\
-             \"cpu\": [\n{}\n],\n\"structures\": [\n{}\n],\n\"pubsub\": [\n{}\n],\n\"connections\": [\n{}\n],\n\"memory\": [\n{}\n],\n\"stalls\": [\n{}\n],\n\"evictions\": [\n{}\n]\n}}\n",
+             \"cpu\": [\n{}\n],\n\"structures\": [\n{}\n],\n\"pubsub\": [\n{}\n],\n\"connections\": [\n{}\n],\n\"memory\": [\n{}\n],\n\"stalls\": [\n{}\n],\n\"evictions\": [\n{}\n],\n\"durability\": [\n{}\n]\n}}\n",
             quote(&self.date),
             quote(&self.machine),
             quote(&self.commit),
@@ -135,7 +146,8 @@ impl Report {
             join_lines(crowds),
             join_lines(memory),
             join_lines(stalls),
-            join_lines(evictions)
+            join_lines(evictions),
+            join_lines(durability)
         )
     }
 }

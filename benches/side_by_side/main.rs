@@ -1,6 +1,6 @@
 //! Side by side: Zedis, redis-server (valkey-server too, if it is installed) and the floor, one load, one run, one report.
 //! `make bench` runs it; without the argument `run` it does nothing. The settings are in [`rig`].
-//! The sections are CPU per request of redis-benchmark's tests, `structures`, `pubsub`, `connections`, `memory`, `stalls` and `eviction`, each with
+//! The sections are CPU per request of redis-benchmark's tests, `structures`, `pubsub`, `connections`, `memory`, `stalls`, `eviction` and `durability`, each with
 //! lines that `BENCH_ONLY` selects by a part of their name (`get P16`, `structures zrank`, `memory`, `stalls hash`).
 
 use std::io;
@@ -11,6 +11,7 @@ use rig::server::{self, Program, Server};
 
 mod connections;
 mod cpu;
+mod durability;
 mod eviction;
 mod floor;
 mod json;
@@ -77,6 +78,7 @@ fn run() -> io::Result<()> {
         memory: Vec::new(),
         stalls: Vec::new(),
         evictions: Vec::new(),
+        durability: Vec::new(),
     };
     for program in &programs {
         let server = Server::start(program, &logs)?;
@@ -109,6 +111,10 @@ fn run() -> io::Result<()> {
     if eviction::is_selected() {
         let sizes = if is_quick { &eviction::QUICK } else { &eviction::FULL };
         report.evictions = eviction::measure(&programs, sizes, &logs)?;
+    }
+    if durability::is_selected() {
+        let sizes = if is_quick { &durability::QUICK } else { &durability::FULL };
+        report.durability = durability::measure(&programs, rounds, sizes, &logs)?;
     }
     report.write(&directory)?;
     println!("report: {}", directory.join("report.md").display());

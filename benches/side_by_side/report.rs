@@ -7,6 +7,7 @@ use std::io;
 use std::path::Path;
 
 use crate::connections::{self, Crowd};
+use crate::durability::Figure;
 use crate::eviction::{self, Eviction};
 use crate::memory::{self, Row};
 use crate::plot::{self, Bar, Chart, Group, Part};
@@ -33,6 +34,7 @@ pub struct Report {
     pub memory: Vec<Row>,
     pub stalls: Vec<Stall>,
     pub evictions: Vec<Eviction>,
+    pub durability: Vec<Figure>,
 }
 
 impl Report {
@@ -282,6 +284,9 @@ impl Report {
         if !self.evictions.is_empty() {
             self.eviction_table(&mut text);
         }
+        if !self.durability.is_empty() {
+            self.durability_table(&mut text);
+        }
         if !self.lines.is_empty() {
             self.commands(&mut text);
         }
@@ -449,6 +454,28 @@ impl Report {
                 seen.used_max_bytes as f64 / f64::from(1 << 20),
                 seen.verdict()
             );
+        }
+        text.push('\n');
+    }
+
+    fn durability_table(&self, text: &mut String) {
+        text.push_str(
+            "## Durability\n\nFiles of all servers on the same disk, rounds alternating; medians of the rounds, a ratio is the median of the \
+             ratios within the rounds.\n\n| what | how | unit |",
+        );
+        for (name, _) in &self.durability[0].series {
+            let _ = write!(text, " {name} |");
+        }
+        text.push_str(" zedis/redis | budget | |\n|---|---|---|");
+        text.push_str(&"---:|".repeat(self.durability[0].series.len() + 2));
+        text.push_str("---|\n");
+        for figure in &self.durability {
+            let _ = write!(text, "| {} | {} | {} |", figure.name, figure.what, figure.unit);
+            for (name, _) in &figure.series {
+                let _ = write!(text, " {} |", figure.of(name).map_or("-".to_owned(), |value| format!("{value:.2}")));
+            }
+            let ratio = figure.ratio().map_or("-".to_owned(), |ratio| format!("{ratio:.3}"));
+            let _ = writeln!(text, " {ratio} | {} | {} |", figure.budget, figure.verdict());
         }
         text.push('\n');
     }

@@ -18,7 +18,8 @@
 //! swings between 7/16 and 7/8.
 //!
 //! Invariants: every directory slot of a segment's prefix range points to it; `depth <= directory_depth`; a segment holds at most
-//! [`SEGMENT_MAX`] entries in [`BUCKETS_MAX`] buckets unless it is [`DEPTH_MAX`] deep; of two siblings at least one is not sparse.
+//! [`SEGMENT_MAX`] entries in [`BUCKETS_MAX`] buckets unless it is [`DEPTH_MAX`] deep; of two siblings at least one is not sparse, unless they were
+//! made ahead of entries that never came ([`SegmentedTable::expect`]).
 //!
 //! The table knows neither keys nor hash function: callers bring the hash, an equality test, and for inserting a way to hash an
 //! entry already inside.
@@ -45,6 +46,8 @@ const HOLLOW: usize = 16;
 const HOLLOW_MIN: usize = 4;
 /// Vacant segments that are kept beyond three for each one in use.
 const VACANT_MAX: usize = 8;
+/// Entries that a segment is made for ahead of time: more, and chance would have it split all the same.
+const EXPECTED_MAX: f64 = (SEGMENT_MAX - 32) as f64;
 /// Most bits of prefix: a directory of 4 M slots, some 2.5 G entries.
 const DEPTH_MAX: u32 = 22;
 /// Segments are kept in blocks of this many, so that adding one never moves the others.
@@ -209,6 +212,33 @@ impl<T> SegmentedTable<T> {
         self.segment(hash).into_iter().flat_map(move |segment| segment.entries.iter_hash(inner(hash)))
     }
 
+    /// Prepares the empty table for entries that are going to come: `expected` says how many of them have a hash from the first to the last of a
+    /// range, both multiples of a power of two apart. What is prepared has no buckets before it has entries, so that too many expected cost
+    /// 40 bytes for each [`SEGMENT_MAX`].
+    pub fn expect(&mut self, expected: impl Fn(u64, u64) -> f64) {
+        if !self.directory.is_empty() {
+            return;
+        }
+        let mut depths = Vec::new();
+        let mut ranges = vec![(0, 0)];
+        // As deep as the table may be, and one more for each of the halves on the way.
+        while let Some((first, depth)) = ranges.pop() {
+            let span = u64::MAX >> depth;
+            if depth < DEPTH_MAX && expected(first, first | span) > EXPECTED_MAX {
+                let half = 1 << (63 - depth);
+                ranges.extend([(first | half, depth + 1), (first, depth + 1)]);
+            } else {
+                depths.push(depth);
+            }
+        }
+        self.depth = depths.iter().copied().max().unwrap_or(0);
+        for depth in depths {
+            let index = self.add_segment(HashTable::new(), depth as u8);
+            let slots = self.directory.len() + (1 << (self.depth - depth));
+            self.directory.resize(slots, index);
+        }
+    }
+
     /// Inserts an entry that is known to be absent. `rehash` gives the hash of an entry already inside.
     pub fn insert_unique(&mut self, hash: u64, entry: T, rehash: impl Rehash<T>) -> &mut T {
         if self.directory.is_empty() {
@@ -315,6 +345,8 @@ impl<T> SegmentedTable<T> {
                 bucket += 1;
             }
             bucket = 0;
+            // Segments may be empty, and there may be many of them.
+            steps = steps.saturating_sub(1);
             prefix += 1 << span;
             if prefix == 1 << DEPTH_MAX {
                 return 0;
@@ -405,7 +437,10 @@ impl<T> SegmentedTable<T> {
     #[inline(never)]
     fn make_room(&mut self, slot: usize, rehash: impl Rehash<T>) {
         let segment = self.at_mut(self.directory[slot]);
-        if segment.entries.num_buckets() < BUCKETS_MAX || u32::from(segment.depth) == DEPTH_MAX {
+        if segment.entries.num_buckets() == 0 && segment.depth > 0 {
+            // Made ahead of its entries; growing from nothing would look at each of them again and again.
+            segment.entries = HashTable::with_capacity(SEGMENT_MAX);
+        } else if segment.entries.num_buckets() < BUCKETS_MAX || u32::from(segment.depth) == DEPTH_MAX {
             segment.entries.reserve(1, |entry| inner(rehash.hash(entry)));
         } else if segment.entries.len() >= SPLIT_MARKED {
             return self.split(slot, rehash);

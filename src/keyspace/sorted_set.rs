@@ -161,6 +161,40 @@ impl SortedSet {
         }
     }
 
+    /// Takes a listpack of pairs that is small enough to be one and in order. Err: it is not. That no member is there twice is the caller's to see
+    /// to.
+    pub fn from_pack(pack: Listpack, context: &Context<'_>) -> Result<SortedSet, Listpack> {
+        let max = context.settings.zset_max_listpack;
+        if pack.len() / 2 > max.entries {
+            return Err(pack);
+        }
+        let mut last: Option<(ListpackValue<'_>, f64)> = None;
+        let is_in_order = pack.pairs().all(|(member, score)| {
+            // Of another text than a reply has, it is written anew.
+            let number = match score {
+                ListpackValue::Int(int) => int as f64,
+                ListpackValue::Bytes(text) => match number::parse_f64(text) {
+                    Some(number) if number::integral(number).is_none() && !number.is_nan() => number,
+                    _ => return false,
+                },
+            };
+            let is_behind = last.is_none_or(|(other, other_number)| {
+                other_number < number
+                    || (other_number == number
+                        && other.text(&mut itoa::Buffer::new()) < member.text(&mut itoa::Buffer::new()))
+            });
+            last = Some((member, number));
+            is_behind && member.text_len() <= max.value_bytes
+        });
+        if is_in_order { Ok(SortedSet::Pack(pack)) } else { Err(pack) }
+    }
+
+    /// The members of one that is a listpack, in order.
+    pub fn pack_members(&self) -> impl Iterator<Item = ListpackValue<'_>> {
+        let pack = if let SortedSet::Pack(pack) = self { Some(pack) } else { None };
+        pack.into_iter().flat_map(|pack| pack.pairs().map(|(member, _)| member))
+    }
+
     /// Makes a tree of a listpack.
     fn grow(&mut self, hasher: &KeyHasher) -> &mut sorted_set::SortedSet {
         if let SortedSet::Pack(pack) = self {

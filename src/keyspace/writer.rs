@@ -10,6 +10,7 @@ use super::db::fields_due_ms;
 use super::entry::{Displaced, Entry, NewValue, Value, ValueRef};
 use super::view::{StringBytes, string_bytes};
 use super::{Context, Db, Event, Key, Keyspace, Kind, Object, Typed, View, WrongType};
+use crate::base::hash;
 
 /// What becomes of a key's deadline when its value is replaced.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -559,6 +560,15 @@ impl<'a> Writer<'a> {
         self.keyspace.discard(old);
         self.keyspace.dirty += len as u64;
         len
+    }
+
+    /// So many keys are going to be loaded: makes the table of an empty database what it will be with them, so that it need not grow to that by
+    /// and by.
+    pub fn expect_keys(&mut self, keys: usize) {
+        let table = &mut self.keyspace.dbs[self.db].table;
+        if table.is_empty() {
+            table.expect(|first, last| keys as f64 * hash::share_of(first, last));
+        }
     }
 
     /// Adds a key that a file holds, which is no change. False: it is there already, and stays as it is.

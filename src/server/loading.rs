@@ -6,6 +6,7 @@ use std::io;
 use std::path::Path;
 
 use crate::base::{log, number};
+use crate::keyspace::Key;
 use crate::persistence::rdb::{EMPTY, FileError, FileReader, Item, KeyItem, load_contents};
 use crate::server::engine::Engine;
 use crate::server::session::gate;
@@ -17,6 +18,8 @@ const SLICE_NS: u64 = 800_000;
 const LOOK_KEYS: u64 = 32;
 const LOOK_BYTES: u64 = 64 * 1024;
 const SLICE_KEYS: u64 = 20_000;
+/// What a key takes in a file at least, bytes, unless names are of a few letters: type, name and value with their lengths.
+const KEY_BYTES_MIN: u64 = 8;
 /// Between two lines in the log, nanoseconds.
 const PROGRESS_NS: u64 = 5_000_000_000;
 
@@ -171,8 +174,22 @@ impl Engine {
 
     /// Whether that was the last item.
     fn load_item(&mut self, loading: &mut Loading) -> Result<bool, FileError> {
+        if loading.reader.wants_look_ahead() {
+            // So that what each key is going to touch is on its way while the others are looked at.
+            let (keyspace, db) = (&self.keyspace, loading.db);
+            loading.reader.look_ahead(|key| {
+                let hash = keyspace.hash(key);
+                keyspace.prefetch(db, hash);
+                hash
+            });
+        }
         match loading.reader.next_item()? {
-            Item::Pending | Item::ResizeDb { .. } => {}
+            Item::Pending => {}
+            Item::ResizeDb { keys, .. } => {
+                // A hint that claims more than the file can hold is not worth more than the file.
+                let keys = keys.min(loading.reader.left() / KEY_BYTES_MIN);
+                self.keyspace.writer(loading.db).expect_keys(usize::try_from(keys).unwrap_or(usize::MAX));
+            }
             Item::End => return Ok(true),
             Item::Aux { name, value } => self.note_aux(&name, &value),
             Item::SelectDb(db) => {
@@ -220,7 +237,7 @@ impl Engine {
             EMPTY => Refusal::Empty,
             error => Refusal::Because(error.to_string()),
         })?;
-        let key = writer.key(&item.key);
+        let key = item.note.map_or_else(|| writer.key(&item.key), |hash| Key::with_hash(&item.key, hash));
         let idle_s = item.idle_s.map(|idle_s| i64::try_from(idle_s).unwrap_or(i64::MAX));
         if duplicates == Duplicates::Replace {
             writer.remove(key);

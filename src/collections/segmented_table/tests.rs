@@ -376,3 +376,58 @@ fn one_entry_of_a_table_that_was_large_is_found() {
         assert_eq!(table.random(|n| random.below(n as u64) as usize), Some(&0));
     }
 }
+
+#[test]
+fn a_table_made_ahead_is_the_table_it_would_have_become() {
+    const KEYS: u64 = 100_000;
+    let uniform = |first: u64, last: u64| KEYS as f64 * ((last - first) as f64 / u64::MAX as f64);
+    let mut table = SegmentedTable::new();
+    table.expect(uniform);
+    let made = table.segments();
+    assert_eq!(made, 128, "100,000 keys fill 128 segments to 781 of 896");
+    assert_eq!(table.buckets(), 0, "nothing is allocated for entries that may not come");
+    for key in 0..KEYS {
+        insert(&mut table, key);
+    }
+    assert!(table.segments() - made <= 6, "few segments split all the same: {}", table.segments() - made);
+    check(&table, rehash);
+    assert!((0..KEYS).all(|key| contains(&table, key)));
+
+    let mut grown = SegmentedTable::new();
+    (0..KEYS).for_each(|key| insert(&mut grown, key));
+    assert!(table.memory_bytes() <= grown.memory_bytes() + grown.memory_bytes() / 10);
+}
+
+#[test]
+fn a_table_made_for_many_works_with_few() {
+    let mut table = SegmentedTable::new();
+    table.expect(|first, last| 10_000_000.0 * ((last - first) as f64 / u64::MAX as f64));
+    assert!(table.memory_bytes() < 2_000_000, "{}", table.memory_bytes());
+    // A scan goes on in bounded steps through what is empty, and finds everything.
+    for key in 0..100 {
+        insert(&mut table, key);
+    }
+    let (mut cursor, mut found, mut calls) = (0, HashSet::new(), 0);
+    loop {
+        cursor = table.scan(cursor, 10, |&key| {
+            found.insert(key);
+        });
+        calls += 1;
+        if cursor == 0 {
+            break;
+        }
+    }
+    assert_eq!(found.len(), 100);
+    assert!(calls >= table.segments() / 100, "{calls} calls for {} segments", table.segments());
+    let mut random = Random::new(7);
+    assert!(table.random(|n| random.below(n as u64) as usize).is_some_and(|&key| key < 100));
+    for key in 0..100 {
+        assert_eq!(remove(&mut table, key), Some(key));
+    }
+    assert!(table.is_empty());
+    // It is for empty tables only.
+    insert(&mut table, 1);
+    let segments = table.segments();
+    table.expect(|_, _| 1e9);
+    assert_eq!(table.segments(), segments);
+}

@@ -8,12 +8,16 @@
 //! The window holds what has been read and not been handed out. It grows as data arrives, to the size of the largest value, and a thing that
 //! is said to reach beyond the end of the file is refused before any of it is awaited. Whatever the bytes are, [`FileReader::next_item`] ends in an
 //! item, in [`Item::Pending`] (call again), or in an error that says where.
+//!
+//! Small values that lie whole in the window are most of what there is. [`FileReader::look_ahead`] finds a few dozen of them at once, so that whoever
+//! loads them can have the memory fetched that each of them is going to touch. Whatever is in any way unusual it leaves to the careful way.
 
 use std::borrow::Cow;
+use std::collections::VecDeque;
 use std::fmt;
 use std::io::Read;
 
-use super::file_shape::{Part, Scanner, Shape};
+use super::file_shape::{Part, Scanner, Shape, is_one_string};
 use super::read::{CUT_OFF, Reader};
 use super::{VERSION_MAX, kind, opcode};
 use crate::base::crc64;
@@ -27,6 +31,8 @@ const VERSION_CHECKSUM: u16 = 5;
 const CHUNK: usize = 256 * 1024;
 /// A window that has grown beyond this is given back once it is empty again.
 const WINDOW_KEPT_MAX: usize = 4 * CHUNK;
+/// Items found ahead.
+pub const AHEAD_MAX: usize = 32;
 /// So much of a key is quoted in an error, bytes.
 const KEY_SHOWN_MAX: usize = 128;
 
@@ -62,6 +68,8 @@ pub struct KeyItem<'a> {
     pub frequency: Option<u8>,
     pub kind: u8,
     pub contents: &'a [u8],
+    /// What the caller of [`FileReader::look_ahead`] noted of it, if it was found that way.
+    pub note: Option<u64>,
 }
 
 /// What is wrong with a file, and where: bytes from its beginning.
@@ -93,6 +101,17 @@ struct Attributes {
     frequency: Option<u8>,
     /// Where the first of them stands.
     offset: Option<u64>,
+}
+
+/// A key whose bytes are all in the window, by places in the window: where it begins with what is said of it, its name, its contents, its end.
+struct Ahead {
+    attributes: Attributes,
+    kind: u8,
+    begin: usize,
+    key_at: usize,
+    contents_at: usize,
+    end: usize,
+    note: u64,
 }
 
 /// What is being looked for.
@@ -129,6 +148,8 @@ pub struct FileReader<R> {
     state: State,
     attributes: Attributes,
     item_offset: u64,
+    /// Found by [`FileReader::look_ahead`] and not yet handed out, from `start` on without a gap.
+    ahead: VecDeque<Ahead>,
 }
 
 impl<R: Read> FileReader<R> {
@@ -149,7 +170,47 @@ impl<R: Read> FileReader<R> {
             state: State::Header,
             attributes: Attributes::default(),
             item_offset: 0,
+            ahead: VecDeque::new(),
         }
+    }
+
+    /// Bytes from the item that comes next to the end of the file, as far as that is known.
+    pub fn left(&self) -> u64 {
+        self.file_len.map_or(u64::MAX, |len| len.saturating_sub(self.item_end()))
+    }
+
+    /// Whether what [`FileReader::look_ahead`] found has been handed out.
+    #[inline]
+    pub fn wants_look_ahead(&self) -> bool {
+        self.ahead.is_empty()
+    }
+
+    /// Finds the keys that come next, as far as they are small and in the window, and has `note` look at each name; what it answers comes with
+    /// the item.
+    pub fn look_ahead(&mut self, mut note: impl FnMut(&[u8]) -> u64) {
+        self.consume();
+        if !self.ahead.is_empty() || !matches!(self.state, State::Opcode) || self.attributes.offset.is_some() {
+            return;
+        }
+        let mut at = self.start;
+        while self.ahead.len() < AHEAD_MAX {
+            let Some(mut found) = ahead_at(&self.window, at) else { break };
+            let Ok(key) = text(&mut Reader::new(&self.window[found.key_at..found.contents_at])) else { break };
+            found.note = note(&key);
+            at = found.end;
+            self.ahead.push_back(found);
+        }
+    }
+
+    /// Hands out what was found ahead.
+    #[inline]
+    fn found_ahead(&mut self, found: &Ahead) -> Result<Item<'_>, FileError> {
+        self.item_offset = self.offset + (found.begin - self.start) as u64;
+        self.skip(found.key_at - self.start);
+        self.handed_out = found.end - found.key_at;
+        self.attributes = found.attributes;
+        let known = Known::Key { kind: found.kind, key_len: found.contents_at - found.key_at };
+        self.item(known, Some(found.note))
     }
 
     /// Of the file; 0 until the first item has been read.
@@ -245,10 +306,13 @@ impl<R: Read> FileReader<R> {
     /// What is wrong with the file, and where. Nothing can be read after it.
     pub fn next_item(&mut self) -> Result<Item<'_>, FileError> {
         self.consume();
+        if let Some(found) = self.ahead.pop_front() {
+            return self.found_ahead(&found);
+        }
         let mut filled = false;
         loop {
             match self.try_next()? {
-                Found::Item(found) => return self.item(found),
+                Found::Item(found) => return self.item(found, None),
                 Found::Nothing => {}
                 Found::Missing(needed) => {
                     if filled {
@@ -435,7 +499,7 @@ impl<R: Read> FileReader<R> {
         Ok(Found::Item(Known::End))
     }
 
-    fn item(&mut self, found: Known) -> Result<Item<'_>, FileError> {
+    fn item(&mut self, found: Known, note: Option<u64>) -> Result<Item<'_>, FileError> {
         let attributes = match found {
             Known::Key { .. } => std::mem::take(&mut self.attributes),
             Known::Other(_) | Known::End => Attributes::default(),
@@ -453,6 +517,7 @@ impl<R: Read> FileReader<R> {
                     frequency: attributes.frequency,
                     kind,
                     contents: &bytes[key_len..],
+                    note,
                 })
             }),
             Known::Other(opcode::AUX) => {
@@ -465,6 +530,30 @@ impl<R: Read> FileReader<R> {
         };
         item.map_err(|error| FileError { offset: self.offset, reason: error.to_string() })
     }
+}
+
+/// The key that begins at `at`, if all its bytes are there and its value is one string in the file, as small values of all types are.
+#[inline]
+fn ahead_at(window: &[u8], at: usize) -> Option<Ahead> {
+    let mut attributes = Attributes::default();
+    let mut reader = Reader::new(window.get(at..)?);
+    let kind = loop {
+        match reader.byte().ok()? {
+            opcode::EXPIRE_TIME_MS => attributes.deadline_ms = Some(i64::from_le_bytes(reader.chunk().ok()?)),
+            opcode::FREQ => attributes.frequency = Some(reader.byte().ok()?),
+            opcode::IDLE => attributes.idle_s = Some(reader.length().ok()?),
+            kind if is_one_string(kind) => break kind,
+            _ => return None,
+        }
+    };
+    let key_at = window.len() - reader.left();
+    let mut pass = || {
+        let extent = usize::try_from(reader.text_extent().ok()?).ok()?;
+        reader.take(extent).ok()?;
+        Some(window.len() - reader.left())
+    };
+    let (contents_at, end) = (pass()?, pass()?);
+    Some(Ahead { attributes, kind, begin: at, key_at, contents_at, end, note: 0 })
 }
 
 /// What a look at the window came to.

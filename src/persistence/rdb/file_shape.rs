@@ -65,6 +65,12 @@ impl Shape {
     }
 }
 
+/// Whether a value of this type is one string in the file.
+#[inline]
+pub(super) fn is_one_string(kind: u8) -> bool {
+    kind == kind::STRING || matches!(Shape::of(kind), Ok(Shape { lead: [Part::Text], group: [] }))
+}
+
 /// Where the look at a thing has got to.
 #[derive(Debug)]
 pub(super) struct Scanner {

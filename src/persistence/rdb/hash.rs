@@ -1,6 +1,6 @@
 //! Hashes, to bytes and from them.
 
-use super::read::{CUT_OFF, DUPLICATE, EMPTY, Reader};
+use super::read::{CUT_OFF, DUPLICATE, EMPTY, Reader, has_twins};
 use super::write::Out;
 use super::ziplist::Pair;
 use super::{kind, write};
@@ -98,13 +98,8 @@ pub(super) fn packed(pack: Listpack, context: &Context<'_>) -> Result<Hash, Malf
     let max = context.settings.hash_max_listpack;
     let fits = fields <= max.entries && pack.iter().all(|element| element.text_len() <= max.value_bytes);
     if fits {
-        let mut digits = itoa::Buffer::new();
-        let mut names: Vec<Vec<u8>> = pack.pairs().map(|(field, _)| field.text(&mut digits).to_vec()).collect();
-        names.sort_unstable();
-        if names.windows(2).any(|two| two[0] == two[1]) {
-            return Err(DUPLICATE);
-        }
-        return Ok(Hash::Pack(pack));
+        let is_bad = has_twins(pack.pairs().map(|(field, _)| field), context);
+        return if is_bad { Err(DUPLICATE) } else { Ok(Hash::Pack(pack)) };
     }
     let mut digits = (itoa::Buffer::new(), itoa::Buffer::new());
     let mut hash = expecting(fields, context);

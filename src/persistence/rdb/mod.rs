@@ -119,7 +119,7 @@ pub fn is_intact(payload: &[u8]) -> bool {
 ///
 /// # Errors
 /// What is wrong with it.
-pub fn restore(payload: &[u8], context: &Context<'_>) -> Result<Loaded, Malformed> {
+pub fn restore<'a>(payload: &'a [u8], context: &Context<'_>) -> Result<Loaded<'a>, Malformed> {
     let body = payload.get(..payload.len().saturating_sub(FOOTER)).unwrap_or_default();
     load_value(body, context)
 }

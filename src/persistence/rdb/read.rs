@@ -1,30 +1,38 @@
 //! Bytes to values. No length is believed before as many bytes are there, and nothing is allocated in proportion to a number alone.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use smallvec::SmallVec;
 
 use super::{NODE_PACKED, NODE_PLAIN, hash, kind, sorted_set, ziplist};
 use crate::base::lzf;
 use crate::collections::Malformed;
 use crate::collections::intset::IntSet;
-use crate::collections::listpack::Listpack;
+use crate::collections::listpack::{Listpack, ListpackValue};
 use crate::collections::quicklist::{Node, NodeLimit, Quicklist};
-use crate::keyspace::{Context, List, NewValue, Object, Set, Typed};
+use crate::keyspace::{Context, EMBEDDED_MAX, List, NewValue, Object, Set};
 
 pub const CUT_OFF: Malformed = Malformed("the value ends too early");
 pub const EMPTY: Malformed = Malformed("a value without elements");
 pub(super) const DUPLICATE: Malformed = Malformed("an element is there twice");
 
 /// A value that was read.
-pub enum Loaded {
+pub enum Loaded<'a> {
     Int(i64),
-    String(Vec<u8>),
+    String(Cow<'a, [u8]>),
     Object(Object),
 }
 
-impl Loaded {
+impl Loaded<'_> {
     pub fn as_new(&mut self) -> NewValue<'_> {
         match self {
             Loaded::Int(int) => NewValue::Int(*int),
+            // What was unpacked is not copied once more.
+            Loaded::String(Cow::Owned(bytes)) if bytes.len() > EMBEDDED_MAX => {
+                NewValue::Raw(Arc::new(std::mem::take(bytes)))
+            }
             Loaded::String(bytes) => NewValue::string(bytes),
             Loaded::Object(_) => match std::mem::replace(self, Loaded::Int(0)) {
                 Loaded::Object(object) => NewValue::Object(object),
@@ -164,8 +172,8 @@ impl<'a> Reader<'a> {
     }
 
     /// A string that is a blob of its own.
-    pub(super) fn blob(&mut self) -> Result<Vec<u8>, Malformed> {
-        self.text().map(Text::into_vec)
+    pub(super) fn blob(&mut self) -> Result<Cow<'a, [u8]>, Malformed> {
+        self.text().map(Text::into_cow)
     }
 
     pub(super) fn pack(&mut self) -> Result<Listpack, Malformed> {
@@ -181,7 +189,7 @@ impl<'a> Reader<'a> {
 ///
 /// # Errors
 /// What is wrong with them.
-pub fn load_value(bytes: &[u8], context: &Context<'_>) -> Result<Loaded, Malformed> {
+pub fn load_value<'a>(bytes: &'a [u8], context: &Context<'_>) -> Result<Loaded<'a>, Malformed> {
     let (&kind, contents) = bytes.split_first().ok_or(CUT_OFF)?;
     load_contents(kind, contents, context)
 }
@@ -190,7 +198,7 @@ pub fn load_value(bytes: &[u8], context: &Context<'_>) -> Result<Loaded, Malform
 ///
 /// # Errors
 /// What is wrong with them.
-pub fn load_contents(kind: u8, bytes: &[u8], context: &Context<'_>) -> Result<Loaded, Malformed> {
+pub fn load_contents<'a>(kind: u8, bytes: &'a [u8], context: &Context<'_>) -> Result<Loaded<'a>, Malformed> {
     let mut reader = Reader::new(bytes);
     let loaded = load(kind, &mut reader, context)?;
     if !reader.rest.is_empty() {
@@ -199,12 +207,12 @@ pub fn load_contents(kind: u8, bytes: &[u8], context: &Context<'_>) -> Result<Lo
     Ok(loaded)
 }
 
-fn load(kind: u8, reader: &mut Reader<'_>, context: &Context<'_>) -> Result<Loaded, Malformed> {
+fn load<'a>(kind: u8, reader: &mut Reader<'a>, context: &Context<'_>) -> Result<Loaded<'a>, Malformed> {
     let object = match kind {
         kind::STRING => {
             return Ok(match reader.text()? {
                 Text::Int(int) => Loaded::Int(int),
-                Text::Bytes(bytes) => Loaded::String(bytes.into_owned()),
+                Text::Bytes(bytes) => Loaded::String(bytes),
             });
         }
         kind::LIST => plain_list(reader, context)?.into(),
@@ -219,11 +227,11 @@ fn load(kind: u8, reader: &mut Reader<'_>, context: &Context<'_>) -> Result<Load
         }
         kind::SET => plain_set(reader, context)?.into(),
         kind::SET_INTSET => int_set(IntSet::from_bytes(&reader.blob()?)?, context)?.into(),
-        kind::SET_LISTPACK => packed_set(&reader.pack()?, context)?.into(),
+        kind::SET_LISTPACK => packed_set(reader.pack()?, context)?.into(),
         kind::ZSET => sorted_set::of_texts(reader, context)?.into(),
         kind::ZSET_2 => sorted_set::of_doubles(reader, context)?.into(),
-        kind::ZSET_ZIPLIST => sorted_set::packed(&reader.old_pack()?, context)?.into(),
-        kind::ZSET_LISTPACK => sorted_set::packed(&reader.pack()?, context)?.into(),
+        kind::ZSET_ZIPLIST => sorted_set::packed(reader.old_pack()?, context)?.into(),
+        kind::ZSET_LISTPACK => sorted_set::packed(reader.pack()?, context)?.into(),
         kind::HASH => hash::plain(reader, context)?.into(),
         kind::HASH_ZIPMAP => hash::pairs(&ziplist::zipmap(&reader.blob()?)?, context)?.into(),
         kind::HASH_ZIPLIST => hash::packed(reader.old_pack()?, context)?.into(),
@@ -237,7 +245,7 @@ fn load(kind: u8, reader: &mut Reader<'_>, context: &Context<'_>) -> Result<Load
 
 fn node(reader: &mut Reader<'_>) -> Result<Node, Malformed> {
     match reader.length()? {
-        NODE_PLAIN => reader.blob().map(|bytes| Node::Plain(bytes.into_boxed_slice())),
+        NODE_PLAIN => reader.blob().map(|bytes| Node::Plain(bytes.into_owned().into_boxed_slice())),
         NODE_PACKED => reader.pack().map(Node::Packed),
         _ => Err(Malformed("no such node of a quicklist")),
     }
@@ -302,7 +310,35 @@ fn int_set(ints: IntSet, context: &Context<'_>) -> Result<Set, Malformed> {
     Ok(set)
 }
 
-fn packed_set(pack: &Listpack, context: &Context<'_>) -> Result<Set, Malformed> {
+/// Whether some of these elements of a listpack are the same. What was read as a listpack is written in the one way that there is, so the same
+/// text is the same element.
+pub(super) fn has_twins<'a>(elements: impl Iterator<Item = ListpackValue<'a>>, context: &Context<'_>) -> bool {
+    let elements: SmallVec<[ListpackValue<'a>; COMPARED_MAX]> = elements.collect();
+    if elements.len() <= COMPARED_MAX {
+        return (1..elements.len()).any(|nth| elements[..nth].contains(&elements[nth]));
+    }
+    let mut digits = itoa::Buffer::new();
+    let mut hashes: Vec<u64> = elements.iter().map(|element| context.hasher.hash(element.text(&mut digits))).collect();
+    hashes.sort_unstable();
+    let Some(twins) = hashes.windows(2).find(|two| two[0] == two[1]) else { return false };
+    // Two texts of one hash may still be two.
+    let suspects: Vec<_> =
+        elements.iter().filter(|element| context.hasher.hash(element.text(&mut digits)) >= twins[0]).collect();
+    let distinct: HashSet<Vec<u8>> = suspects.iter().map(|element| element.text(&mut digits).to_vec()).collect();
+    distinct.len() < suspects.len()
+}
+
+/// Elements up to which each is compared with each.
+const COMPARED_MAX: usize = 16;
+
+fn packed_set(pack: Listpack, context: &Context<'_>) -> Result<Set, Malformed> {
+    if pack.is_empty() {
+        return Err(EMPTY);
+    }
+    let max = context.settings.set_max_listpack;
+    if pack.len() <= max.entries && pack.iter().all(|member| member.text_len() <= max.value_bytes) {
+        return if has_twins(pack.iter(), context) { Err(DUPLICATE) } else { Ok(Set::Pack(pack)) };
+    }
     let mut digits = itoa::Buffer::new();
     let mut set = Set::for_members(b"", pack.len(), context);
     for member in pack.iter() {
@@ -310,5 +346,5 @@ fn packed_set(pack: &Listpack, context: &Context<'_>) -> Result<Set, Malformed> 
             return Err(DUPLICATE);
         }
     }
-    if set.is_empty() { Err(EMPTY) } else { Ok(set) }
+    Ok(set)
 }

@@ -1,6 +1,7 @@
-//! Sorted sets from bytes. They are built anew, whatever their order in the file, so that no file makes a set that is out of order.
+//! Sorted sets from bytes. A listpack that is small enough and in order is taken as it is; anything else is built anew, so that no file makes a
+//! set that is out of order.
 
-use super::read::{DUPLICATE, EMPTY, Reader};
+use super::read::{DUPLICATE, EMPTY, Reader, has_twins};
 use crate::base::number;
 use crate::collections::Malformed;
 use crate::collections::listpack::Listpack;
@@ -51,13 +52,18 @@ pub(super) fn of_doubles(reader: &mut Reader<'_>, context: &Context<'_>) -> Resu
     members(reader, context, |reader| reader.chunk().map(f64::from_le_bytes))
 }
 
-pub(super) fn packed(pack: &Listpack, context: &Context<'_>) -> Result<SortedSet, Malformed> {
+pub(super) fn packed(pack: Listpack, context: &Context<'_>) -> Result<SortedSet, Malformed> {
     if pack.is_empty() {
         return Err(EMPTY);
     }
     if !pack.len().is_multiple_of(2) {
         return Err(Malformed("a member without a score"));
     }
+    let pack = match SortedSet::from_pack(pack, context) {
+        Ok(set) if has_twins(set.pack_members(), context) => return Err(DUPLICATE),
+        Ok(set) => return Ok(set),
+        Err(pack) => pack,
+    };
     let mut digits = (itoa::Buffer::new(), itoa::Buffer::new());
     let mut builder = SortedSetBuilder::new();
     for (member, score) in pack.pairs() {
