@@ -758,3 +758,106 @@ fn the_loop_keeps_its_sockets_to_itself() {
     assert!(of_signals <= 3);
     server.shut_down();
 }
+
+const LOADED_AGAIN: &str = r#"
+SET k v
+RPUSH l a b c
+EXPIRE l 1000
+MULTI
+INCR n
+INCR n
+EXEC
+SET gone v PX 1
+DEBUG LOADAOF
+GET k
+LRANGE l 0 -1
+near TTL l
+GET n
+INCR n
+SELECT 3
+SET other 1
+DEBUG LOADAOF
+GET other
+DBSIZE
+SELECT 0
+GET n
+DEBUG LOADAOF again
+"#;
+
+const NOTHING_TO_LOAD: &str = r#"
+SET k v
+DEBUG LOADAOF
+DBSIZE
+SET k w
+GET k
+"#;
+
+#[test]
+fn debug_loadaof() {
+    const DEBUG: &[&str] = &["--enable-debug-command", "yes"];
+    run_table(&[("loaded again", LOADED_AGAIN)], &[], &[ON, DEBUG].concat());
+    run_table(&[("nothing to load", NOTHING_TO_LOAD)], &[], DEBUG);
+}
+
+/// While it loads everybody else is told to wait; then everything is as it was, and goes on into the same file.
+#[test]
+fn it_is_loaded_again_while_the_server_runs() {
+    const KEYS: usize = 30_000;
+    let mut server = Server::subject(ON);
+    let (mut asking, mut other, mut blocked) = (server.connect(), server.connect(), server.connect());
+    let sets: Vec<u8> = (0..KEYS).flat_map(|number| encode(&["SET", &format!("key:{number}"), "value"])).collect();
+    other.send(&sets);
+    (0..KEYS).for_each(|_| assert_eq!(other.read().string(), "OK"));
+    other.run("RPUSH queue of-old");
+    other.run("LPOP queue");
+    blocked.send(&encode(&["BLPOP", "queue", "0"]));
+    eventually("a client is blocked", || {
+        other.run("INFO clients").string().lines().any(|line| line == "blocked_clients:1")
+    });
+    let wanted = State::of(&mut other);
+    asking.send(&[encode(&["DEBUG", "LOADAOF"]), encode(&["INCR", "behind"])].concat());
+    eventually("the other is told to wait", || {
+        let reply = format!("{:?}", other.run("GET key:0"));
+        assert!(!reply.contains("nil"), "it sees what is half loaded: {reply}");
+        reply.contains("LOADING Redis is loading the dataset in memory")
+    });
+    let refused = format!("{:?}", other.run("DEBUG LOADAOF"));
+    assert!(refused.contains("LOADING") || refused.contains("OK"), "{refused}");
+    assert_eq!(asking.read().string(), "OK");
+    assert_eq!(asking.read().int(), 1, "what was sent behind it comes after it");
+    assert_eq!(info(&mut other, "loading"), "0");
+    assert_eq!(other.run("DEL behind").int(), 1);
+    State::of(&mut other).assert_same(&wanted, &server, "loaded again");
+    // Nobody was served with an element of long ago.
+    other.run("RPUSH queue new");
+    assert_eq!(blocked.read().items()[1].string(), "new");
+    other.run("SET last 1");
+    let wanted = State::of(&mut other);
+    until_synced(&mut other);
+    server.kill();
+    server.restart(ON);
+    State::of(&mut server.connect()).assert_same(&wanted, &server, "after a restart");
+    // In a transaction the others would have to wait for it.
+    let mut client = server.connect();
+    client.run("MULTI");
+    client.run("DEBUG LOADAOF");
+    assert!(format!("{:?}", client.run("EXEC")).contains("not allowed in transactions"));
+}
+
+/// A broken file is said to be broken, and the server goes on.
+#[test]
+fn a_broken_file_is_not_loaded_again() {
+    let server = Server::subject(ON);
+    let mut client = server.connect();
+    client.run("SET k v");
+    until_synced(&mut client);
+    let path = files(server.dir(), "i").pop().expect("it has an incremental file");
+    let mut bytes = fs::read(&path).expect("it is there");
+    bytes.extend_from_slice(b"rubbish\r\n");
+    fs::write(&path, bytes).expect("it can be written");
+    let reply = format!("{:?}", client.run("DEBUG LOADAOF"));
+    assert!(reply.contains("ERR Error trying to load the AOF files, check server logs."), "{reply}");
+    assert!(server.log().contains("Bad file format reading the append only file"));
+    assert_eq!(info(&mut client, "loading"), "0");
+    assert_eq!(client.run("SET k w").string(), "OK");
+}

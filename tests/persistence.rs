@@ -281,3 +281,22 @@ fn the_tool_says_what_is_in_a_file() {
     assert_eq!(zedis(&["check-rdb"]).status.code(), Some(1));
     assert_eq!(check(&server.dir().join("nothing")).status.code(), Some(1));
 }
+
+/// A value that is too large for a slice is named where the longest turn is explained, whether the walk came to it or a command.
+#[test]
+fn a_large_value_is_named_when_it_holds_up_a_turn() {
+    const FIELDS: usize = 100_000;
+    let server = Server::subject(&[]);
+    let mut client = server.connect();
+    for first in (0..FIELDS).step_by(1000) {
+        let pairs = (first..first + 1000).map(|n| format!("f{n} v{n}")).collect::<Vec<_>>().join(" ");
+        client.run(&format!("HSET big {pairs}"));
+    }
+    client.run("CONFIG RESETSTAT");
+    client.run("BGSAVE");
+    eventually("it is saved", || info(&mut client, "rdb_bgsave_in_progress") == "0");
+    let text = client.run("INFO stats").string();
+    let cause = text.lines().find(|line| line.starts_with("longest_turn_wall_cause:")).expect("it is there");
+    assert!(cause.contains("BGSAVE took key 'big' as a whole"), "{cause}");
+    assert!(cause.contains("100000 elements"), "{cause}");
+}

@@ -207,6 +207,16 @@ impl<T> SegmentedTable<T> {
         self.find(hash, |_| true)
     }
 
+    /// Reads a byte of where an entry with this hash would be, for a caller that has many to insert: such reads, one after the other with nothing
+    /// in between that waits for them, are all on their way at once.
+    #[inline]
+    pub fn touch(&self, hash: u64) {
+        if let Some(segment) = self.segment(hash) {
+            let bucket = inner(hash) as usize & (segment.entries.num_buckets() - 1);
+            std::hint::black_box(segment.entries.get_bucket(bucket).is_some());
+        }
+    }
+
     /// Every entry that has this hash, and some that only nearly do.
     pub fn candidates(&self, hash: u64) -> impl Iterator<Item = &T> {
         self.segment(hash).into_iter().flat_map(move |segment| segment.entries.iter_hash(inner(hash)))
@@ -437,7 +447,7 @@ impl<T> SegmentedTable<T> {
     #[inline(never)]
     fn make_room(&mut self, slot: usize, rehash: impl Rehash<T>) {
         let segment = self.at_mut(self.directory[slot]);
-        if segment.entries.num_buckets() == 0 && segment.depth > 0 {
+        if segment.entries.capacity() == 0 && segment.depth > 0 {
             // Made ahead of its entries; growing from nothing would look at each of them again and again.
             segment.entries = HashTable::with_capacity(SEGMENT_MAX);
         } else if segment.entries.num_buckets() < BUCKETS_MAX || u32::from(segment.depth) == DEPTH_MAX {

@@ -256,6 +256,13 @@ impl Keyspace {
         }
     }
 
+    /// Brings what the insertion of keys with these hashes will touch into the cache.
+    #[inline]
+    pub fn expect_inserts(&self, db: usize, hashes: impl Iterator<Item = u64>) {
+        let table = &self.dbs[db].table;
+        hashes.for_each(|hash| table.touch(hash));
+    }
+
     #[inline]
     pub fn view(&self, db: usize) -> View<'_> {
         View::new(self, db)

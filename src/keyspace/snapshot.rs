@@ -10,7 +10,8 @@
 //! unmarks. A database that is flushed is kept, out of the way, until the walk has been through it; one that is swapped takes its place in the walk along.
 //!
 //! Cost: no memory but the marks, which are bits that the entries have anyway. A change while no walk is on compares the key's hash with a number beside
-//! the table; one ahead of a walk serializes its key earlier than the walk would have.
+//! the table; one ahead of a walk serializes its key earlier than the walk would have. A value is handed over as a whole, however large it is; the sink
+//! says which one held a turn up.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;

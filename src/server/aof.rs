@@ -187,6 +187,16 @@ impl Engine {
         Ok(paths)
     }
 
+    /// The files that there are now: their paths, in order.
+    ///
+    /// # Errors
+    /// Why that can't be found out.
+    pub(super) fn list_aof(&mut self) -> Result<Vec<PathBuf>, String> {
+        let is_on = self.aof.appender.is_some();
+        // Without one nothing of an older version is moved about.
+        if is_on || self.manifest_path().is_file() { self.find_aof() } else { Ok(Vec::new()) }
+    }
+
     /// Begins to write, at the start: behind what has been loaded, or a first base and a first incremental file.
     ///
     /// # Errors
@@ -373,7 +383,12 @@ impl Engine {
     }
 
     fn begin_scheduled_rewrite(&mut self) -> bool {
-        if !self.aof.is_scheduled || self.aof.is_rewriting() || self.saving.is_busy() || self.keyspace.has_snapshot() {
+        if !self.aof.is_scheduled
+            || self.aof.is_rewriting()
+            || self.saving.is_busy()
+            || self.keyspace.has_snapshot()
+            || self.is_loading()
+        {
             return false;
         }
         self.aof.is_scheduled = false;
@@ -539,7 +554,7 @@ impl Engine {
         }
     }
 
-    fn cancel_rewrite(&mut self) {
+    pub(super) fn cancel_rewrite(&mut self) {
         match self.aof.stage.take() {
             None => return,
             Some(Stage::Walking { .. }) => {

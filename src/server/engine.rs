@@ -35,6 +35,7 @@ use crate::server::observation::Thresholds;
 use crate::server::pause::Pause;
 use crate::server::profile::Profile;
 use crate::server::pubsub::PubSub;
+use crate::server::reload::Reload;
 use crate::server::replay::{Replay, ToLoad};
 use crate::server::saving::Saving;
 use crate::server::session::{Client, Session, gate};
@@ -183,6 +184,8 @@ pub struct Engine {
     /// While a part of it is executed, the client that does.
     pub(super) replay_client: Option<usize>,
     pub(super) to_load: VecDeque<ToLoad>,
+    /// The append-only file is to be loaded again.
+    pub(super) reload: Option<Box<Reload>>,
     /// The file that is being loaded.
     pub loading: Option<Box<Loading>>,
     pub(super) pause: Pause,
@@ -250,6 +253,7 @@ impl Engine {
             replay: None,
             replay_client: None,
             to_load: VecDeque::new(),
+            reload: None,
             loading: None,
             pause: Pause::default(),
             blocking: Blocking::default(),

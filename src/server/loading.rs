@@ -177,11 +177,8 @@ impl Engine {
         if loading.reader.wants_look_ahead() {
             // So that what each key is going to touch is on its way while the others are looked at.
             let (keyspace, db) = (&self.keyspace, loading.db);
-            loading.reader.look_ahead(|key| {
-                let hash = keyspace.hash(key);
-                keyspace.prefetch(db, hash);
-                hash
-            });
+            loading.reader.look_ahead(|key| keyspace.hash(key));
+            keyspace.expect_inserts(db, loading.reader.notes());
         }
         match loading.reader.next_item()? {
             Item::Pending => {}

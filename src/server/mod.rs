@@ -33,6 +33,7 @@ mod process;
 pub mod profile;
 pub mod pubsub;
 pub mod redaction;
+mod reload;
 mod replay;
 pub mod saving;
 mod session;

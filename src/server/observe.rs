@@ -15,6 +15,10 @@ impl Engine {
     #[inline]
     pub(super) fn tell_observers(&mut self, by: Option<usize>) {
         while !self.keyspace.observers.pending().is_empty() {
+            if self.replay_client.is_some() {
+                // Nobody is told of, or served with, what happened long ago.
+                return self.keyspace.observers.forget();
+            }
             self.tell_of_changes(by);
             if self.keyspace.observers.pending().contains(Pending::READY) {
                 self.serve_ready_keys();

@@ -70,8 +70,13 @@ pub struct LoadProgress {
 }
 
 impl Engine {
-    /// Whether a file is being loaded.
+    /// Whether the data set is being loaded.
     pub fn is_loading(&self) -> bool {
+        self.is_reading() || self.reload.is_some()
+    }
+
+    /// Whether a file of it is open.
+    pub(super) fn is_reading(&self) -> bool {
         self.loading.is_some() || self.replay.is_some()
     }
 

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use crate::base::allocator;
 use crate::base::log;
-use crate::keyspace::{Entry, SharedSink, SnapshotSink, UseClock};
+use crate::keyspace::{Entry, SharedSink, SnapshotSink, UseClock, ValueRef};
 use crate::persistence::aof::CommandWriter;
 use crate::persistence::disk::{Chunk, Disk, FileId, Options, Outcome};
 use crate::persistence::rdb::{About, ChunkCoder, FileWriter};
@@ -32,6 +32,10 @@ const LOOK_KEYS: u64 = 16;
 const LOOK_BYTES: u64 = 8 * 1024;
 /// Bytes handed to the thread of the disk at once.
 const CHUNK_BYTES: usize = 64 * 1024;
+/// A value with so many bytes makes a slice longer than it should be, so it is named.
+const LARGE_BYTES: usize = 64 * 1024;
+/// So much of its name is shown, bytes.
+const KEY_SHOWN_MAX: usize = 64;
 /// How long a save in the foreground waits for the disk before it looks again.
 const DISK_PAUSE: Duration = Duration::from_micros(200);
 /// After a failure the save points wait for so long, seconds.
@@ -79,11 +83,37 @@ struct SaveSink {
     sent_bytes: u64,
     /// Keys that were about to be changed.
     early_keys: u64,
+    /// The largest value since somebody asked, if it was more than fits in a slice.
+    large: Option<Large>,
+}
+
+/// A value that is written as a whole, however large it is.
+struct Large {
+    /// Cut.
+    key: String,
+    elements: usize,
+    bytes: usize,
+    early: bool,
+}
+
+impl Large {
+    fn text(&self) -> String {
+        let Large { key, elements, bytes, early } = self;
+        let when = if *early { " ahead of its change" } else { "" };
+        format!("BGSAVE took key '{key}' as a whole{when}: {elements} elements, {bytes} bytes")
+    }
 }
 
 impl SaveSink {
     fn written_bytes(&self) -> u64 {
         self.sent_bytes + self.writer.len() as u64
+    }
+
+    #[cold]
+    fn note_large(&mut self, entry: &Entry, bytes: usize, early: bool) {
+        let key = &entry.key()[..entry.key().len().min(KEY_SHOWN_MAX)];
+        let elements = if let ValueRef::Object(object) = entry.value() { object.len() } else { 1 };
+        self.large = Some(Large { key: key.escape_ascii().to_string(), elements, bytes, early });
     }
 
     fn send(&mut self) {
@@ -96,6 +126,7 @@ impl SnapshotSink for SaveSink {
     fn entry(&mut self, db: usize, entry: &Entry, early: bool) {
         self.keys += 1;
         self.early_keys += u64::from(early);
+        let before = self.writer.len();
         let long_string = match &mut self.writer {
             Writer::Rdb(writer) => writer.entry(db, entry, self.uses.idle_s(entry), self.uses.frequency(entry)),
             Writer::Commands(writer) => {
@@ -103,6 +134,10 @@ impl SnapshotSink for SaveSink {
                 None
             }
         };
+        let bytes = self.writer.len() - before;
+        if bytes >= LARGE_BYTES && self.large.as_ref().is_none_or(|other| other.bytes < bytes) {
+            self.note_large(entry, bytes, early);
+        }
         if self.writer.len() >= CHUNK_BYTES || long_string.is_some() {
             self.send();
         }
@@ -331,6 +366,7 @@ impl Engine {
             keys: 0,
             sent_bytes: 0,
             early_keys: 0,
+            large: None,
         }));
         let shared: SharedSink = sink.clone();
         while !self.keyspace.begin_snapshot(&shared) {
@@ -414,6 +450,10 @@ impl Engine {
         let elapsed_ns = self.clock.monotonic_ns() - started_ns;
         if let Some(active) = &mut self.saving.active {
             active.spent_ns += elapsed_ns;
+            // Of this slice, or of a command of this turn.
+            if let Some(large) = active.sink.borrow_mut().large.take() {
+                self.recorder.note_detail(large.text());
+            }
         }
         self.recorder.note_job("a slice of BGSAVE", elapsed_ns);
         more
@@ -426,7 +466,7 @@ impl Engine {
             steps += 1;
             steps < 1000 && clock.monotonic_ns() - started_ns < SLICE_NS
         });
-        if ended && self.saving.is_scheduled {
+        if ended && self.saving.is_scheduled && !self.is_loading() {
             self.begin_background_save();
         }
         !ended || self.saving.is_active()
@@ -596,6 +636,7 @@ impl Engine {
             && !self.saving.is_busy()
             && !self.aof.is_rewriting()
             && !self.keyspace.has_snapshot()
+            && !self.is_loading()
         {
             // It had to wait for a rewrite of the append-only file.
             self.begin_background_save();

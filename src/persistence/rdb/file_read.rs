@@ -202,6 +202,11 @@ impl<R: Read> FileReader<R> {
         }
     }
 
+    /// What was noted of the keys found ahead.
+    pub fn notes(&self) -> impl Iterator<Item = u64> {
+        self.ahead.iter().map(|found| found.note)
+    }
+
     /// Hands out what was found ahead.
     #[inline]
     fn found_ahead(&mut self, found: &Ahead) -> Result<Item<'_>, FileError> {
