@@ -802,12 +802,14 @@ fn debug_loadaof() {
 /// While it loads everybody else is told to wait; then everything is as it was, and goes on into the same file.
 #[test]
 fn it_is_loaded_again_while_the_server_runs() {
-    const KEYS: usize = 30_000;
+    const SETS: usize = 60_000;
     let mut server = Server::subject(ON);
     let (mut asking, mut other, mut blocked) = (server.connect(), server.connect(), server.connect());
-    let sets: Vec<u8> = (0..KEYS).flat_map(|number| encode(&["SET", &format!("key:{number}"), "value"])).collect();
-    other.send(&sets);
-    (0..KEYS).for_each(|_| assert_eq!(other.read().string(), "OK"));
+    for first in (0..SETS).step_by(1000) {
+        let sets = (first..first + 1000).flat_map(|n| encode(&["SET", &format!("key:{}", n % 100), &n.to_string()]));
+        other.send(&sets.collect::<Vec<u8>>());
+        (0..1000).for_each(|_| assert_eq!(other.read().string(), "OK"));
+    }
     other.run("RPUSH queue of-old");
     other.run("LPOP queue");
     blocked.send(&encode(&["BLPOP", "queue", "0"]));

@@ -310,9 +310,47 @@ impl Format {
     }
 }
 
+/// Reads digits, perhaps with a point between them, if they are so few that number and power of ten are exact as doubles: then their quotient is the
+/// double that is nearest (Clinger 1990). Most scores are such.
+#[inline]
+fn short_decimal(text: &[u8]) -> Option<f64> {
+    const DIGITS_MAX: usize = 15;
+    let (negative, digits) = match text {
+        [b'-', digits @ ..] => (true, digits),
+        digits => (false, digits),
+    };
+    if digits.len() > DIGITS_MAX + 1 || !digits.first()?.is_ascii_digit() || !digits.last()?.is_ascii_digit() {
+        return None;
+    }
+    let (mut number, mut fraction_len, mut count) = (0_u64, None, 0);
+    for &byte in digits {
+        match byte {
+            b'0'..=b'9' => {
+                number = number * 10 + u64::from(byte - b'0');
+                count += 1;
+                if let Some(len) = &mut fraction_len {
+                    *len += 1;
+                }
+            }
+            b'.' if fraction_len.is_none() => fraction_len = Some(0),
+            _ => return None,
+        }
+    }
+    if count > DIGITS_MAX {
+        return None;
+    }
+    let value = number as f64 / POWERS_OF_TEN[fraction_len.unwrap_or(0)];
+    Some(if negative { -value } else { value })
+}
+
+const POWERS_OF_TEN: [f64; 16] = [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15];
+
 /// Reads a double as Redis reads scores and float arguments: C's syntax with `inf`, hexadecimal too, and not one byte more.
 /// Refused: the empty string, spaces, NaN, and finite texts that a double cannot hold (overflow, or underflow to zero).
 pub fn parse_f64(text: &[u8]) -> Option<f64> {
+    if let Some(value) = short_decimal(text) {
+        return Some(value);
+    }
     match scan_float(text)? {
         Float::Infinite { negative } => Some(if negative { f64::NEG_INFINITY } else { f64::INFINITY }),
         Float::Decimal { whole, fraction, .. } => {
@@ -363,6 +401,33 @@ pub fn parse_percent(text: &[u8]) -> Option<i64> {
 mod tests {
     use super::{format_double, format_double_17, parse_f64, parse_i64, parse_memory, parse_percent, write_u64};
     use crate::base::random::Random;
+
+    #[test]
+    fn short_decimals_are_the_nearest_doubles() {
+        let seed = 11;
+        println!("seed {seed}");
+        let mut random = Random::new(seed);
+        for _ in 0..100_000 {
+            let mut text = if random.below(3) == 0 { "-".to_owned() } else { String::new() };
+            let digits = 1 + random.below(17);
+            let point = random.below(digits + 2);
+            for at in 0..digits {
+                if at == point && at > 0 {
+                    text.push('.');
+                }
+                text.push((b'0' + random.below(10) as u8) as char);
+            }
+            let wanted: f64 = text.parse().expect("a decimal");
+            let read = parse_f64(text.as_bytes()).expect("one here too");
+            assert_eq!(read.to_bits(), wanted.to_bits(), "{text}");
+        }
+        for (text, value) in [("-0", -0.0_f64), ("0.0", 0.0), ("000", 0.0), ("1.", 1.0), (".5", 0.5)] {
+            assert_eq!(parse_f64(text.as_bytes()).map(f64::to_bits), Some(value.to_bits()), "{text}");
+        }
+        for text in ["", "-", ".", "1.2.3", "1-2", "--1", "1 "] {
+            assert_eq!(parse_f64(text.as_bytes()), None, "{text}");
+        }
+    }
 
     #[test]
     fn integers_are_read_strictly() {

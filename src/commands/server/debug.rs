@@ -35,7 +35,7 @@ const SUBCOMMANDS: &[(&str, usize, usize, Debug)] = &[
     ("HTSTATS", 3, 4, debug_object::htstats),
     ("HTSTATS-KEY", 3, 4, debug_object::htstats_key),
     ("LISTPACK", 3, 3, debug_object::listpack),
-    ("LOADAOF", 2, 2, debug_reload::loadaof),
+    ("LOADAOF", 2, usize::MAX, debug_reload::loadaof),
     ("LOG", 3, 3, debug_switches::log),
     ("OBJECT", 3, 4, debug_object::object),
     ("PANIC", 2, 2, debug_switches::panic),

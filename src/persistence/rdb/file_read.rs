@@ -17,7 +17,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::io::Read;
 
-use super::file_shape::{Part, Scanner, Shape, is_one_string};
+use super::file_shape::{Part, Scanner, Shape, pass_part, pass_small};
 use super::read::{CUT_OFF, Reader};
 use super::{VERSION_MAX, kind, opcode};
 use crate::base::crc64;
@@ -537,7 +537,7 @@ impl<R: Read> FileReader<R> {
     }
 }
 
-/// The key that begins at `at`, if all its bytes are there and its value is one string in the file, as small values of all types are.
+/// The key that begins at `at`, if all its bytes are there and its value is small.
 #[inline]
 fn ahead_at(window: &[u8], at: usize) -> Option<Ahead> {
     let mut attributes = Attributes::default();
@@ -547,17 +547,15 @@ fn ahead_at(window: &[u8], at: usize) -> Option<Ahead> {
             opcode::EXPIRE_TIME_MS => attributes.deadline_ms = Some(i64::from_le_bytes(reader.chunk().ok()?)),
             opcode::FREQ => attributes.frequency = Some(reader.byte().ok()?),
             opcode::IDLE => attributes.idle_s = Some(reader.length().ok()?),
-            kind if is_one_string(kind) => break kind,
+            kind if is_kind(kind) => break kind,
             _ => return None,
         }
     };
     let key_at = window.len() - reader.left();
-    let mut pass = || {
-        let extent = usize::try_from(reader.text_extent().ok()?).ok()?;
-        reader.take(extent).ok()?;
-        Some(window.len() - reader.left())
-    };
-    let (contents_at, end) = (pass()?, pass()?);
+    pass_part(Part::Text, &mut reader)?;
+    let contents_at = window.len() - reader.left();
+    pass_small(kind, &mut reader)?;
+    let end = window.len() - reader.left();
     Some(Ahead { attributes, kind, begin: at, key_at, contents_at, end, note: 0 })
 }
 

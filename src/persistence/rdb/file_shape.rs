@@ -65,10 +65,34 @@ impl Shape {
     }
 }
 
-/// Whether a value of this type is one string in the file.
+/// Groups that [`pass_small`] passes: a bound on the work for one value.
+const SMALL_GROUPS_MAX: u64 = 64;
+
+/// Passes the contents of a value of this type. None: they are not all there, or they are not small, or something is wrong with them.
 #[inline]
-pub(super) fn is_one_string(kind: u8) -> bool {
-    kind == kind::STRING || matches!(Shape::of(kind), Ok(Shape { lead: [Part::Text], group: [] }))
+pub(super) fn pass_small(kind: u8, reader: &mut Reader<'_>) -> Option<()> {
+    if kind == kind::STRING {
+        return pass_part(Part::Text, reader);
+    }
+    let Shape { lead, group } = Shape::of(kind).ok()?;
+    lead.iter().try_for_each(|&part| pass_part(part, reader))?;
+    if group.is_empty() {
+        return Some(());
+    }
+    let count = reader.length().ok().filter(|&count| count <= SMALL_GROUPS_MAX)?;
+    (0..count).try_for_each(|_| group.iter().try_for_each(|&part| pass_part(part, reader)))
+}
+
+/// Passes one part, if it is all there.
+#[inline]
+pub(super) fn pass_part(part: Part, reader: &mut Reader<'_>) -> Option<()> {
+    let len = match part {
+        Part::Length => return reader.length().ok().map(drop),
+        Part::Text => reader.text_extent().ok()?,
+        Part::Fixed(len) => len as u64,
+        Part::Score => reader.byte().ok().filter(|&len| len < SCORE_MARKS).map_or(0, u64::from),
+    };
+    reader.take(usize::try_from(len).ok()?).ok().map(drop)
 }
 
 /// Where the look at a thing has got to.

@@ -8,6 +8,7 @@ use smallvec::SmallVec;
 
 use super::{NODE_PACKED, NODE_PLAIN, hash, kind, sorted_set, ziplist};
 use crate::base::lzf;
+use crate::base::number::parse_i64;
 use crate::collections::Malformed;
 use crate::collections::intset::IntSet;
 use crate::collections::listpack::{Listpack, ListpackValue};
@@ -283,6 +284,10 @@ fn plain_list(reader: &mut Reader<'_>, context: &Context<'_>) -> Result<List, Ma
 fn plain_set(reader: &mut Reader<'_>, context: &Context<'_>) -> Result<Set, Malformed> {
     let count = reader.count()?;
     let mut digits = itoa::Buffer::new();
+    if let Some(pack) = small_members(Reader::new(reader.rest), count, context) {
+        reader.rest = &[];
+        return if has_twins(pack.iter(), context) { Err(DUPLICATE) } else { Ok(Set::Pack(pack)) };
+    }
     let mut set: Option<Set> = None;
     for _ in 0..count {
         let text = reader.text()?;
@@ -294,6 +299,35 @@ fn plain_set(reader: &mut Reader<'_>, context: &Context<'_>) -> Result<Set, Malf
     }
     set.ok_or(EMPTY)
 }
+
+/// The members as a listpack, in one allocation, if they fit into one, the first is no integer (all of them may be, then), and nothing is wrong.
+fn small_members(mut reader: Reader<'_>, count: usize, context: &Context<'_>) -> Option<Listpack> {
+    let max = context.settings.set_max_listpack;
+    if count > max.entries {
+        return None;
+    }
+    let mut pack = Listpack::with_capacity(reader.left() + LISTPACK_BYTES + ELEMENT_BYTES * count);
+    for nth in 0..count {
+        match reader.text().ok()? {
+            Text::Bytes(bytes) if bytes.len() <= max.value_bytes => {
+                if nth == 0 && parse_i64(&bytes).is_some() {
+                    return None;
+                }
+                pack.append(bytes.as_ref());
+            }
+            Text::Int(int) if nth > 0 && ListpackValue::Int(int).text_len() <= max.value_bytes => {
+                pack.append(ListpackValue::Int(int));
+            }
+            _ => return None,
+        }
+    }
+    pack.shrink_to_fit();
+    (reader.left() == 0).then_some(pack)
+}
+
+/// What a listpack has besides its elements, and an element besides its text and what is in a file besides that, bytes.
+const LISTPACK_BYTES: usize = 8;
+const ELEMENT_BYTES: usize = 2;
 
 fn int_set(ints: IntSet, context: &Context<'_>) -> Result<Set, Malformed> {
     if ints.is_empty() {
