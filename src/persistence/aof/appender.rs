@@ -15,7 +15,8 @@
 //!
 //! What the loop hands over is in the file within about a millisecond, so even a killed process loses no more; what a crash of the machine
 //! loses is the policy's business. While the disk hangs, bytes collect in the queue; beyond [`QUEUE_MAX`] the loop does wait, and counts
-//! it. An error keeps what was not written: it is tried again until the disk takes it, and meanwhile reported.
+//! it. An error keeps what was not written: it is tried again until the disk takes it, and meanwhile reported. At the end it is tried for
+//! [`LAST_TRIES`] times, and then told how much is lost.
 //!
 //! Cost for the loop: a copy of the bytes and an uncontended lock per turn; a wake-up only after the thread had nothing to do.
 
@@ -40,6 +41,8 @@ const NAP: Duration = Duration::from_millis(1);
 const SYNC_EVERY_NS: u64 = 1_000_000_000;
 /// After an error it tries again so much later.
 const RETRY: Duration = Duration::from_millis(100);
+/// So often it is tried before the thread ends without success: half a second, in which nobody is served.
+const LAST_TRIES: u32 = 5;
 
 /// `appendfsync`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -84,7 +87,10 @@ struct Status {
     /// The loop had to wait for room so often.
     delays: u64,
     is_syncing: bool,
-    error: Option<(&'static str, io::Error)>,
+    error: Option<DiskError>,
+    /// How often something has failed, and the last of these errors.
+    failures: u64,
+    last_error: Option<DiskError>,
 }
 
 /// What INFO shows.
@@ -127,6 +133,20 @@ pub struct Appender {
 
 /// Something failed: while doing what, and why.
 pub type DiskError = (&'static str, io::Error);
+
+/// What the disk has refused so far.
+pub struct Failures {
+    pub count: u64,
+    pub last: Option<DiskError>,
+    /// It has not taken what it refused then.
+    pub is_bad: bool,
+}
+
+/// The file lacks so many bytes of what was handed over, since the disk has refused them to the end.
+pub struct Lost {
+    pub bytes: u64,
+    pub error: DiskError,
+}
 
 impl Appender {
     /// Starts the thread with the file that bytes are appended to, which is created if need be. It calls `on_synced` after each sync that
@@ -262,9 +282,35 @@ impl Appender {
         Ok(())
     }
 
-    /// The error that holds it up, if there is one.
-    pub fn error(&self) -> Option<DiskError> {
-        self.shared.lock().status.error.as_ref().map(|(doing, error)| (*doing, copy(error)))
+    /// Errors, also those that are over.
+    pub fn failures(&self) -> Failures {
+        let status = &self.shared.lock().status;
+        let last = status.last_error.as_ref().map(|(doing, error)| (*doing, copy(error)));
+        Failures { count: status.failures, last, is_bad: status.error.is_some() }
+    }
+
+    /// Writes and syncs what was handed over, and ends the thread.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn close(&mut self) -> Result<(), Lost> {
+        self.end();
+        let status = &self.shared.lock().status;
+        match &status.error {
+            Some((doing, error)) => {
+                Err(Lost { bytes: status.appended - status.synced, error: (doing, copy(error)) })
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn end(&mut self) {
+        self.shared.lock().is_stopping = true;
+        self.shared.work.notify_one();
+        if let Some(thread) = self.thread.take() {
+            // It does not panic; if it did all the same, what is lost shows in the counts.
+            let _ = thread.join();
+        }
     }
 
     /// Bytes handed over and not yet written.
@@ -295,13 +341,9 @@ fn copy(error: &io::Error) -> io::Error {
 }
 
 impl Drop for Appender {
-    /// Writes and syncs what was handed over, unless the disk refuses.
+    /// As [`Appender::close`], for whoever does not want to know.
     fn drop(&mut self) {
-        self.shared.lock().is_stopping = true;
-        self.shared.work.notify_one();
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
+        self.end();
     }
 }
 
@@ -323,13 +365,15 @@ struct Worker {
 
 impl Worker {
     fn run(&mut self) {
+        let mut last_tries = 0;
         loop {
             let is_stopping = self.take();
             let step = self.write().and_then(|()| self.sync_if_due(is_stopping));
+            let has_failed = step.is_err();
             self.note(step);
             self.book.enter();
-            let has_failed = self.shared.lock().status.error.is_some();
-            if is_stopping && (has_failed || self.pending.is_empty()) {
+            last_tries += u32::from(is_stopping && has_failed);
+            if is_stopping && (last_tries == LAST_TRIES || (!has_failed && self.pending.is_empty())) {
                 return;
             }
             if has_failed {
@@ -433,6 +477,8 @@ impl Worker {
         if result.is_ok() {
             // The loop may have synced more in the meantime.
             queue.status.synced = queue.status.synced.max(written);
+            // Before anybody hears of it.
+            queue.status.error = None;
         }
         self.tell(queue);
         self.shared.progress.notify_all();
@@ -450,7 +496,13 @@ impl Worker {
     }
 
     fn note(&self, step: Result<(), DiskError>) {
-        self.shared.lock().status.error = step.err();
+        let mut queue = self.shared.lock();
+        if let Err((doing, error)) = &step {
+            queue.status.failures += 1;
+            queue.status.last_error = Some((doing, copy(error)));
+        }
+        queue.status.error = step.err();
+        drop(queue);
         self.shared.progress.notify_all();
     }
 
@@ -542,9 +594,10 @@ mod tests {
         appender.append(b"lost");
         let (doing, _) = appender.wait_synced().unwrap_err();
         assert_eq!(doing, "writing");
-        assert!(appender.error().is_some());
+        assert!(appender.failures().is_bad);
         assert_eq!(appender.commit(b"lost too").unwrap_err().0, "writing");
-        drop(appender);
+        let lost = appender.close().expect_err("it refuses to the end");
+        assert_eq!((lost.bytes, lost.error.0), (12, "writing"));
     }
 
     #[test]
