@@ -234,7 +234,7 @@ impl Server {
                 if let Ok(Some((reply, _))) = reply
                     && !reply.string().starts_with("LOADING ")
                 {
-                    assert_eq!(reply.text(), b"PONG", "{program} answers its first PING");
+                    assert_eq!(reply.string(), "PONG", "{program} answers its first PING");
                     return Ok(());
                 }
             }

@@ -75,6 +75,8 @@ struct Queue {
     is_idle: bool,
     /// The thread has taken tasks that are not done, or has not opened its file yet.
     is_busy: bool,
+    /// The thread has opened its first file.
+    is_open: bool,
     status: Status,
 }
 
@@ -177,7 +179,20 @@ impl Appender {
             Worker { shared: for_thread, file: None, pending, clock, synced_ns, is_sync_owed: false, on_synced, book }
                 .run();
         })?;
-        Ok(Appender { shared, file, thread: Some(thread) })
+        let appender = Appender { shared, file, thread: Some(thread) };
+        appender.wait_open()?;
+        Ok(appender)
+    }
+
+    fn wait_open(&self) -> io::Result<()> {
+        let mut queue = self.shared.lock();
+        while !queue.is_open {
+            if let Some((_, error)) = &queue.status.error {
+                return Err(copy(error));
+            }
+            queue = self.shared.progress.wait(queue).unwrap_or_else(PoisonError::into_inner);
+        }
+        Ok(())
     }
 
     pub fn set_policy(&self, policy: Sync) {
@@ -373,7 +388,8 @@ impl Worker {
             self.note(step);
             self.book.enter();
             last_tries += u32::from(is_stopping && has_failed);
-            if is_stopping && (last_tries == LAST_TRIES || (!has_failed && self.pending.is_empty())) {
+            let is_over = if has_failed { last_tries == LAST_TRIES || self.is_clean() } else { self.pending.is_empty() };
+            if is_stopping && is_over {
                 return;
             }
             if has_failed {
@@ -382,6 +398,12 @@ impl Worker {
                 self.nap();
             }
         }
+    }
+
+    /// Whether all that was handed over is on the disk.
+    fn is_clean(&self) -> bool {
+        let queue = self.shared.lock();
+        queue.bytes == 0 && queue.status.synced == queue.status.written
     }
 
     /// Takes what is in the queue; waits for something if there is nothing to do. Whether it is to stop.
@@ -444,6 +466,7 @@ impl Worker {
                     }
                     self.is_sync_owed = false;
                     let mut queue = self.shared.lock();
+                    queue.is_open = true;
                     queue.status.synced = queue.status.written;
                     self.tell(queue);
                 }
