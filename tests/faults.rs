@@ -657,3 +657,114 @@ fn start_with_an_rdb_file() {
         server.kill();
     });
 }
+
+/// A disk with little room: steps until it is full, each of which is kept or refused; saves and rewrites fail, and leave what there was. With
+/// room again all goes on.
+fn fill_up(server: &mut Server, directives: &[&str], is_full: impl Fn() -> bool, make_room: impl FnOnce()) {
+    let mut client = server.connect();
+    let mut writer = Writer::default();
+    // A file to be kept.
+    writer.steps(&mut client, 1);
+    assert_eq!(client.run("SAVE").string(), "OK");
+    let rdb = PathBuf::from(client.run("CONFIG GET dir").items()[1].string()).join("dump.rdb");
+    let old = fs::read(&rdb).expect("it was saved");
+    let text = "v".repeat(3000);
+    for n in 0.. {
+        assert!(n < 100_000, "it is never full");
+        // Noise, which takes up room, and a step.
+        client.send(&encode(&["SET", &format!("noise:{}", n % 50), &text]));
+        let noise = client.try_read();
+        let stepped = writer.step(&mut client);
+        match (noise, stepped) {
+            (Ok(Some(_)), Ok(Ok(()))) => {}
+            (Ok(Some(_)), Ok(Err(refusal))) => {
+                assert_eq!(refusal, "MISCONF Errors writing to the AOF file: No space left on device");
+                break;
+            }
+            _ => {
+                // `always`
+                assert!(directives.contains(&"always"));
+                assert_eq!(server.wait_for_exit().code(), Some(1));
+                assert!(server.log().contains("Can't recover from AOF write error"), "{}", server.log());
+                make_room();
+                server.restart(directives);
+                return writer.check(server, writer.acknowledged);
+            }
+        }
+    }
+    assert!(is_full());
+    assert!(server.log().contains("Error writing the append-only file: No space left on device"), "{}", server.log());
+    assert!(!client.run("GET count").is_error());
+    assert_eq!(client.run("SAVE").string(), "ERR");
+    assert_eq!(fs::read(&rdb).expect("it is still there"), old);
+    client.run("BGSAVE");
+    eventually("it is over", || info(&mut client, "rdb_bgsave_in_progress") == "0");
+    assert_eq!(info(&mut client, "rdb_last_bgsave_status"), "err");
+    assert_eq!(fs::read(&rdb).expect("it is still there"), old);
+    client.run("BGREWRITEAOF");
+    eventually("it is over", || info(&mut client, "aof_rewrite_in_progress") == "0");
+    assert_eq!(info(&mut client, "aof_last_bgrewrite_status"), "err");
+    make_room();
+    recovers(&mut client);
+    writer.steps(&mut client, 1);
+    client.run("BGREWRITEAOF");
+    until_rewritten(&mut client);
+    writer.steps(&mut client, 1);
+    assert!(is_synced(&mut client, 0));
+    server.kill();
+    server.restart(directives);
+    writer.check(server, writer.acknowledged);
+}
+
+/// A disk that has so many bytes and then none: a write is cut short, the next one fails.
+#[test]
+fn a_disk_with_little_room() {
+    let mut random = Random::new("a_disk_with_little_room");
+    for round in 0..if is_long() { 40 } else { 4 } {
+        let directives = if round % 2 == 0 { EVERY_SECOND } else { ALWAYS };
+        let faults = Faults::new();
+        let mut server = Server::subject_with_faults(&faults, directives);
+        // The file that is to be kept fits.
+        faults.arm_room(server.dir(), 20_000 + random.below(300_000) as u64);
+        fill_up(&mut server, directives, || faults.injected() > 0, || faults.disarm());
+    }
+}
+
+/// A file system of one megabyte in memory; it goes with this.
+struct SmallDisk(PathBuf);
+
+impl SmallDisk {
+    /// None: only root may mount.
+    fn mount(path: &Path) -> Option<SmallDisk> {
+        fs::create_dir_all(path).expect("a directory");
+        let output = Command::new("mount").args(["-t", "tmpfs", "-o", "size=1m", "tmpfs"]).arg(path).output();
+        output.is_ok_and(|output| output.status.success()).then(|| SmallDisk(path.to_owned()))
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        // Lazily: a server may still have files open.
+        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
+    }
+}
+
+#[test]
+fn a_small_file_system() {
+    for policy in ["everysec", "always"] {
+        let mut server = Server::not_started();
+        let path = server.dir().join("disk");
+        let Some(_disk) = SmallDisk::mount(&path) else {
+            return println!("a_small_file_system: skipped, since it takes the right to mount; a_disk_with_little_room stands in");
+        };
+        let dir = path.to_string_lossy().into_owned();
+        let directives =
+            ["--appendonly", "yes", "--auto-aof-rewrite-percentage", "0", "--appendfsync", policy, "--dir", &dir];
+        server.restart(&directives);
+        // What is taken away to make room again.
+        let ballast = path.join("ballast");
+        fs::write(&ballast, vec![0; 600_000]).expect("there is room for it");
+        let write = || fs::write(path.join("more"), vec![0; 70_000]);
+        fill_up(&mut server, &directives, || write().is_err(), || fs::remove_file(&ballast).expect("it is there"));
+    }
+}
