@@ -769,7 +769,9 @@ fn a_small_file_system() {
         let mut server = Server::not_started();
         let path = server.dir().join("disk");
         let Some(_disk) = SmallDisk::mount(&path) else {
-            return println!("a_small_file_system: skipped, since it takes the right to mount; a_disk_with_little_room stands in");
+            return println!(
+                "a_small_file_system: skipped, since it takes the right to mount; a_disk_with_little_room stands in"
+            );
         };
         let dir = path.to_string_lossy().into_owned();
         let directives =
