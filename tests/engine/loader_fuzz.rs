@@ -128,7 +128,7 @@ fn attempt(dir: &Dir, directives: &[(&str, &str)], tally: &mut Tally, title: &st
             tally.loaded += 1;
             // Each value is walked, and each is written and read again.
             let wanted = harness.run("DEBUG DIGEST");
-            if tally.loaded % 8 == 0 {
+            if tally.loaded.is_multiple_of(8) {
                 assert_eq!(harness.run("DEBUG RELOAD"), "OK", "{title}");
                 assert_eq!(harness.run("DEBUG DIGEST"), wanted, "{title}");
             }
