@@ -1,15 +1,19 @@
-//! RDB files and the process: loading at the start, saving at the end, kills and full disks in between, and the tool that checks a file.
+//! RDB files and the process: loading at the start, saving at the end, kills and full disks in between, snapshots under load, and the tool that
+//! checks a file.
 
 mod support;
 
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::thread;
 use std::time::Duration;
 
-use support::client::Client;
+use support::client::{Client, encode};
 use support::pair::run_table;
 use support::random::Random;
+use support::reply::Reply;
 use support::server::{Server, eventually};
 
 const TABLE: &str = r#"
@@ -299,4 +303,282 @@ fn a_large_value_is_named_when_it_holds_up_a_turn() {
     let cause = text.lines().find(|line| line.starts_with("longest_turn_wall_cause:")).expect("it is there");
     assert!(cause.contains("BGSAVE took key 'big' as a whole"), "{cause}");
     assert!(cause.contains("100000 elements"), "{cause}");
+}
+
+/// Connections that write while snapshots are taken.
+const WRITERS: usize = 3;
+/// Elements of the collections of a writer.
+const WINDOW: i64 = 300;
+/// Accounts between which they all transfer.
+const ACCOUNTS: usize = 400;
+/// Transactions sent at once.
+const PIPELINE: i64 = 16;
+
+/// How far a writer is.
+#[derive(Default)]
+struct Position {
+    asked: AtomicI64,
+    acknowledged: AtomicI64,
+}
+
+/// What a transfer does to an account, whose type its number says.
+fn transfer(account: usize, amount: i64) -> String {
+    match account % 3 {
+        0 => format!("INCRBY account:{account} {amount}"),
+        1 => format!("HINCRBY account:{account} balance {amount}"),
+        _ => format!("ZINCRBY account:{account} {amount} balance"),
+    }
+}
+
+/// Transaction `n` of a writer. Whatever was there before, afterwards: its collections have the same elements, its token has the one name
+/// that `token-name` says, its traveller is in one database, its twins expire together, what left an account is in another.
+fn transaction(writer: usize, n: i64, random: &mut Random, with_fields: bool) -> Vec<u8> {
+    let (w, gone, before) = (writer, n - WINDOW, n - 1);
+    let amount = random.below(100) as i64;
+    let brief_ms = 1 + random.below(2_000);
+    let mut lines = vec![
+        "MULTI".to_owned(),
+        format!("SET sequence:{w} {n}"),
+        transfer(random.below(ACCOUNTS), -amount),
+        transfer(random.below(ACCOUNTS), amount),
+        format!("RPUSH list:{w} {n}"),
+        format!("LREM list:{w} 1 {gone}"),
+        format!("SADD set:{w} {n}"),
+        format!("SREM set:{w} {gone}"),
+        format!("ZADD zset:{w} {n} {n}"),
+        format!("ZREM zset:{w} {gone}"),
+        format!("HSET hash:{w} {n} {n}"),
+        format!("HDEL hash:{w} {gone}"),
+        format!("SETBIT bits:{w} {} 1", n % WINDOW),
+        format!("SET token-name:{w} {n}"),
+        format!("SETNX token:{w}:{before} v"),
+        format!("RENAME token:{w}:{before} token:{w}:{n}"),
+        format!("SET twin:{w}:{}:a v PX {brief_ms}", n % 50),
+        format!("SET twin:{w}:{}:b v PX {brief_ms}", n % 50),
+    ];
+    if with_fields && n % 5 == 0 {
+        lines.push(format!("HPEXPIRE hash:{w} 100000 FIELDS 1 {n}"));
+    }
+    // From database 0 to 1 and back.
+    lines.push(if n % 2 == 0 { "SELECT 1" } else { "SELECT 0" }.to_owned());
+    lines.push(format!("SETNX traveller:{w} v"));
+    lines.push(format!("MOVE traveller:{w} {}", n % 2));
+    lines.push("SELECT 0".to_owned());
+    if n % 4 == 0 {
+        lines.extend(["SELECT 2", "INCR swaps", "SELECT 3", "INCR swaps", "SWAPDB 2 3", "SELECT 0"].map(str::to_owned));
+    }
+    lines.push("EXEC".to_owned());
+    lines.iter().flat_map(|line| encode(&line.split(' ').collect::<Vec<_>>())).collect()
+}
+
+fn write_transactions(
+    mut client: Client,
+    writer: usize,
+    mut random: Random,
+    position: &Position,
+    enough: &AtomicBool,
+    fields: &AtomicBool,
+) {
+    let mut n = 0;
+    while !enough.load(Ordering::Relaxed) {
+        let mut bytes = Vec::new();
+        let with_fields = fields.load(Ordering::Relaxed);
+        let batch = n + 1..=n + PIPELINE;
+        batch.clone().for_each(|n| bytes.extend(transaction(writer, n, &mut random, with_fields)));
+        position.asked.store(n + PIPELINE, Ordering::SeqCst);
+        client.send(&bytes);
+        for number in batch {
+            while client.read().is_queued_or_ok() {}
+            position.acknowledged.store(number, Ordering::SeqCst);
+        }
+        n += PIPELINE;
+    }
+}
+
+trait Queued {
+    fn is_queued_or_ok(&self) -> bool;
+}
+
+impl Queued for Reply {
+    /// Of anything but the EXEC.
+    fn is_queued_or_ok(&self) -> bool {
+        assert!(!self.is_error(), "{self:?}");
+        matches!(self, Reply::Simple(_))
+    }
+}
+
+/// What is not written by the transactions, after everything has gone: many keys, and two databases to swap.
+fn furnish(client: &mut Client) {
+    let mut bytes = encode(&["DEBUG", "POPULATE", "15000", "filler", "60"]);
+    let mut count = 1;
+    for (db, owner) in ["2", "3"].iter().zip(["even", "odd"]) {
+        bytes.extend(encode(&["SELECT", db]));
+        for n in 0..60 {
+            bytes.extend(encode(&["SADD", &format!("{owner}:{n}"), owner, "x"]));
+        }
+        count += 61;
+    }
+    bytes.extend(encode(&["SELECT", "0"]));
+    client.send(&bytes);
+    (0..=count).for_each(|_| assert!(!client.read().is_error()));
+}
+
+/// So many requests at once.
+fn ask(client: &mut Client, count: usize, line: impl Fn(usize) -> String) -> Vec<Reply> {
+    let requests = (0..count).flat_map(|n| encode(&line(n).split(' ').collect::<Vec<_>>()));
+    client.send(&requests.collect::<Vec<u8>>());
+    (0..count).map(|_| client.read()).collect()
+}
+
+/// Adds everything up that is in a server which has loaded a snapshot.
+fn add_up(client: &mut Client, bounds: &[(i64, i64)], title: &str) {
+    let numbers = |reply: Reply| -> Vec<i64> {
+        reply.items().iter().map(|item| item.string().parse().expect("a number")).collect()
+    };
+    let sorted = |mut list: Vec<i64>| {
+        list.sort_unstable();
+        list
+    };
+    let balances = ask(client, ACCOUNTS, |account| match account % 3 {
+        0 => format!("GET account:{account}"),
+        1 => format!("HGET account:{account} balance"),
+        _ => format!("ZSCORE account:{account} balance"),
+    });
+    let number = |reply: &Reply| if reply.is_null() { 0.0 } else { reply.string().parse::<f64>().expect("a number") };
+    let total: f64 = balances.iter().map(number).sum();
+    assert_eq!(total, 0.0, "{title}: what left an account is in another");
+    for (w, &(at_least, at_most)) in bounds.iter().enumerate() {
+        let title = format!("{title}, writer {w}");
+        let sequence: i64 = client.run(&format!("GET sequence:{w}")).string().parse().expect("a number");
+        assert!((at_least..=at_most).contains(&sequence), "{title}: {sequence}, of {at_least} to {at_most}");
+        let list = numbers(client.run(&format!("LRANGE list:{w} 0 -1")));
+        assert_eq!(list.last(), Some(&sequence), "{title}");
+        let expected: Vec<i64> = (sequence - list.len() as i64 + 1..=sequence).collect();
+        assert_eq!(list, expected, "{title}: the list");
+        assert!(list.len() as i64 <= WINDOW, "{title}");
+        assert_eq!(sorted(numbers(client.run(&format!("SMEMBERS set:{w}")))), list, "{title}: the set");
+        assert_eq!(numbers(client.run(&format!("ZRANGE zset:{w} 0 -1"))), list, "{title}: the sorted set");
+        assert_eq!(sorted(numbers(client.run(&format!("HKEYS hash:{w}")))), list, "{title}: the hash");
+        assert_eq!(client.run(&format!("BITCOUNT bits:{w}")).int(), list.len() as i64, "{title}: the bits");
+        assert_eq!(client.run(&format!("GET token-name:{w}")).string(), sequence.to_string(), "{title}");
+        let tokens = client.run(&format!("KEYS token:{w}:*"));
+        let tokens: Vec<String> = tokens.items().iter().map(|name| name.string()).collect();
+        assert_eq!(tokens, [format!("token:{w}:{sequence}")], "{title}: the token");
+        let travellers: Vec<i64> = ["0", "1"]
+            .iter()
+            .map(|db| {
+                client.run(&format!("SELECT {db}"));
+                client.run(&format!("EXISTS traveller:{w}")).int()
+            })
+            .collect();
+        client.run("SELECT 0");
+        let wanted = if sequence % 2 == 0 { [1, 0] } else { [0, 1] };
+        assert_eq!(travellers, wanted, "{title}: the traveller");
+        for (n, twins) in ask(client, 50, |n| format!("EXISTS twin:{w}:{n}:a twin:{w}:{n}:b")).iter().enumerate() {
+            assert!(matches!(twins.int(), 0 | 2), "{title}: one of the twins {n}");
+        }
+    }
+    let swaps: Vec<(String, Vec<String>)> = ["2", "3"]
+        .iter()
+        .map(|db| {
+            client.run(&format!("SELECT {db}"));
+            let count = client.run("GET swaps");
+            let keys = client.run("KEYS *:*");
+            let mut owners: Vec<String> =
+                keys.items().iter().map(|key| key.string().split(':').next().expect("a part").to_owned()).collect();
+            assert_eq!(owners.len(), 60, "{title}: database {db}");
+            owners.dedup();
+            (if count.is_null() { "0".to_owned() } else { count.string() }, owners)
+        })
+        .collect();
+    assert_eq!(swaps[0].0, swaps[1].0, "{title}: swaps");
+    assert!(swaps[0].1.len() == 1 && swaps[1].1.len() == 1 && swaps[0].1 != swaps[1].1, "{title}: {swaps:?}");
+    client.run("SELECT 0");
+    assert_eq!(client.run("EXISTS filler:0 filler:7777 filler:14999").int(), 3, "{title}");
+}
+
+/// Whatever happens while a snapshot is taken, it is of the moment of its BGSAVE (or BGREWRITEAOF): everything in it adds up, and each writer
+/// is where it was then.
+#[test]
+fn snapshots_under_load_add_up() {
+    let rounds = if std::env::var_os("ZEDIS_CRASHES").is_some() { 100 } else { 6 };
+    let mut random = Random::new("snapshots_under_load_add_up");
+    let server = Server::subject(&["--aof-use-rdb-preamble", "no"]);
+    let mut client = server.connect();
+    furnish(&mut client);
+    let positions: Vec<Position> = (0..WRITERS).map(|_| Position::default()).collect();
+    let (enough, fields) = (AtomicBool::new(false), AtomicBool::new(false));
+    thread::scope(|scope| {
+        struct Enough<'a>(&'a AtomicBool);
+        impl Drop for Enough<'_> {
+            fn drop(&mut self) {
+                self.0.store(true, Ordering::Relaxed);
+            }
+        }
+        let guard = Enough(&enough);
+        for (writer, position) in positions.iter().enumerate() {
+            let (client, random, enough, fields) = (server.connect(), random.fork(), &enough, &fields);
+            scope.spawn(move || write_transactions(client, writer, random, position, enough, fields));
+        }
+        let mut during = 0;
+        for round in 0..rounds {
+            // Files with deadlines of fields are for newer versions than that of redis-server here.
+            let is_newer = round >= rounds / 2;
+            fields.store(is_newer, Ordering::Relaxed);
+            let all_have_written = |target: &[i64]| {
+                positions.iter().zip(target).all(|(p, &target)| p.acknowledged.load(Ordering::SeqCst) >= target)
+            };
+            let target: Vec<i64> = positions.iter().map(|p| p.asked.load(Ordering::SeqCst) + 40).collect();
+            eventually("they have written", || all_have_written(&target));
+            let as_commands = round % 3 == 2;
+            let at_least: Vec<i64> = positions.iter().map(|p| p.acknowledged.load(Ordering::SeqCst)).collect();
+            let reply = client.run(if as_commands { "BGREWRITEAOF" } else { "BGSAVE" }).string();
+            assert!(reply.ends_with("started"), "{reply}");
+            let at_most: Vec<i64> = positions.iter().map(|p| p.asked.load(Ordering::SeqCst)).collect();
+            let is_going_on = |client: &mut Client| {
+                info(client, "rdb_bgsave_in_progress") == "1" || info(client, "aof_rewrite_in_progress") == "1"
+            };
+            if random.one_in(2) {
+                thread::sleep(Duration::from_micros(random.below(20_000) as u64));
+                client.run(["FLUSHALL", "FLUSHALL SYNC"][random.below(2)]);
+            }
+            eventually("it is saved", || !is_going_on(&mut client));
+            during +=
+                positions.iter().zip(&at_most).map(|(p, n)| p.acknowledged.load(Ordering::SeqCst) - n).sum::<i64>();
+            furnish_again(&mut client);
+            assert_eq!(info(&mut client, "rdb_last_bgsave_status"), "ok");
+            assert_eq!(info(&mut client, "aof_last_bgrewrite_status"), "ok");
+            let mut other = Server::not_started();
+            let (from, to, directives): (_, _, &[&str]) = if as_commands {
+                let base = support::append_only::files(server.dir(), "b").remove(0);
+                (base, "appendonly.aof", &["--appendonly", "yes"])
+            } else {
+                (server.dir().join("dump.rdb"), "dump.rdb", &[])
+            };
+            fs::copy(from, other.dir().join(to)).expect("it was saved");
+            // The next one goes on meanwhile, if it is up to the writers.
+            if is_newer || round % 2 == 0 {
+                other.restart(directives);
+            } else {
+                other.restart_as_oracle(directives);
+            }
+            let bounds: Vec<(i64, i64)> = at_least.into_iter().zip(at_most).collect();
+            add_up(&mut other.connect(), &bounds, &format!("snapshot {round}"));
+            if rounds > 10 && round % 10 == 9 {
+                println!(
+                    "snapshots_under_load_add_up: {} of {rounds}, {during} transactions during their walks",
+                    round + 1
+                );
+            }
+        }
+        assert!(during > rounds * 20, "{during} transactions went on during the walks");
+        drop(guard);
+    });
+}
+
+/// What FLUSHALL took, if it did.
+fn furnish_again(client: &mut Client) {
+    if client.run("EXISTS filler:0").int() == 0 {
+        furnish(client);
+    }
 }

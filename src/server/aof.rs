@@ -7,8 +7,11 @@
 //!              --> its base is on the disk --> manifest with the base instead of the old files --> these are removed
 //! ```
 //!
-//! Each step is on the disk before the next begins, so a crash at any moment finds a manifest whose files are complete. The loop waits for
-//! the disk only with `appendfsync always`, which promises it, and at the start.
+//! Each step is on the disk before the next begins, so a crash at any moment finds a manifest whose files are complete. (The one exception
+//! mends itself: an incremental file may be torn while those behind it are empty.) A step that fails may have been done all the same, by the
+//! time the disk refuses to sync a directory; so what is done next is right whichever manifest is on the disk, and no file is removed, or its
+//! name used again, that either of them may name. The loop waits for the disk only with `appendfsync always`, which promises it, at the start
+//! and at the end.
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -16,7 +19,7 @@ use std::path::{Path, PathBuf};
 
 use crate::base::log;
 use crate::config::AppendFsync;
-use crate::persistence::aof::{AofFile, Appender, AppenderStatus, Manifest, Sync};
+use crate::persistence::aof::{AofFile, Appender, AppenderStatus, DiskError, Lost, Manifest, Sync};
 use crate::persistence::disk::{Chunk, FileId, Options, Outcome};
 use crate::reactor::Waker;
 use crate::server::engine::Engine;
@@ -63,7 +66,21 @@ pub struct Aof {
     last_attempt_s: i64,
     is_last_rewrite_bad: bool,
     is_write_bad: bool,
+    /// Errors of the appender that the log has, and the last of them.
+    failures: u64,
+    sync_failures: u64,
+    write_error: Option<DiskError>,
     rewrites: u64,
+}
+
+/// What became of the wish for a rewrite.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum RewriteStart {
+    Started,
+    /// It begins when what is going on has ended.
+    Scheduled,
+    /// The log says why.
+    Failed,
 }
 
 /// For INFO.
@@ -94,10 +111,23 @@ fn sync_dir(dir: &Path) -> io::Result<()> {
     File::open(dir)?.sync_all()
 }
 
+/// Makes the directory of the files, if it is not there; it is on the disk then.
+fn make_dir(dir: &Path) -> io::Result<()> {
+    if dir.is_dir() {
+        return Ok(());
+    }
+    fs::create_dir_all(dir)?;
+    sync_dir(dir.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new(".")))
+}
+
 /// Creates the file, or empties the one that is there.
 fn empty_file(path: PathBuf) -> io::Result<PathBuf> {
     OpenOptions::new().write(true).create(true).truncate(true).open(&path)?;
     Ok(path)
+}
+
+fn log_failure(doing: &str, error: &io::Error) {
+    log::warning(format_args!("Error {doing} files of the append-only file: {}", reason(error)));
 }
 
 impl Aof {
@@ -158,25 +188,30 @@ impl Engine {
         let dir = self.aof_dir();
         let told = |what: &str, path: &Path, error: &io::Error| format!("{what} {}: {}", path.display(), reason(error));
         let path = self.manifest_path();
+        let old = Path::new(&self.config.dir).join(&self.config.appendfilename);
+        let adopted = Manifest::adopt(&self.config.appendfilename);
         match fs::read(&path) {
             Ok(text) => self.aof.manifest = Manifest::parse(&text)?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let old = Path::new(&self.config.dir).join(&self.config.appendfilename);
                 if !old.is_file() {
                     return Ok(Vec::new());
                 }
-                fs::create_dir_all(&dir).map_err(|error| told("Can't open or create append-only dir", &dir, &error))?;
-                let manifest = Manifest::adopt(&self.config.appendfilename);
-                self.put_manifest(&manifest).map_err(|error| told("Can't write the AOF manifest", &path, &error))?;
-                let new = dir.join(&self.config.appendfilename);
-                fs::rename(&old, &new).map_err(|error| told("Error trying to move the AOF file", &old, &error))?;
-                self.aof.manifest = manifest;
-                log::notice(format_args!(
-                    "Successfully migrated an old-style AOF configuration ({}) into the AOF directory ({}).",
-                    self.config.appendfilename, self.config.appenddirname
-                ));
+                make_dir(&dir).map_err(|error| told("Can't open or create append-only dir", &dir, &error))?;
+                self.put_manifest(&adopted).map_err(|error| told("Can't write the AOF manifest", &path, &error))?;
+                self.aof.manifest = adopted.clone();
             }
             Err(error) => return Err(told("Fatal error: can't open the AOF manifest file", &path, &error)),
+        }
+        let new = dir.join(&self.config.appendfilename);
+        // Also if an earlier start came no further than to the manifest.
+        if self.aof.manifest == adopted && !new.exists() && old.is_file() {
+            let moved = fs::rename(&old, &new);
+            let moved = moved.and_then(|()| sync_dir(&dir)).and_then(|()| sync_dir(Path::new(&self.config.dir)));
+            moved.map_err(|error| told("Error trying to move the AOF file", &old, &error))?;
+            log::notice(format_args!(
+                "Successfully migrated an old-style AOF configuration ({}) into the AOF directory ({}).",
+                self.config.appendfilename, self.config.appenddirname
+            ));
         }
         let manifest = &self.aof.manifest;
         let names = manifest.base.iter().chain(&manifest.incremental).map(|file| &file.name);
@@ -204,7 +239,7 @@ impl Engine {
     pub fn open_aof(&mut self) -> Result<(), String> {
         let dir = self.aof_dir();
         let told = |what: &str, error: &io::Error| format!("{what}: {}", reason(error));
-        fs::create_dir_all(&dir).map_err(|error| told("Can't open or create append-only dir", &error))?;
+        make_dir(&dir).map_err(|error| told("Can't open or create append-only dir", &error))?;
         let mut manifest = self.aof.manifest.clone();
         if manifest.is_empty() {
             let base = manifest.next_base(&self.config.appendfilename, self.config.aof_use_rdb_preamble);
@@ -245,6 +280,7 @@ impl Engine {
         let on_synced = move || waker.iter().for_each(Waker::wake);
         self.aof.appender = Some(Appender::start(path, sync_of(self.config.appendfsync), account, on_synced)?);
         self.aof.settled_appended = 0;
+        (self.aof.failures, self.aof.sync_failures) = (0, 0);
         self.keyspace.journal.set_on(true);
         Ok(())
     }
@@ -340,12 +376,14 @@ impl Engine {
             return Ok(());
         }
         let dir = self.aof_dir();
-        let opened = fs::create_dir_all(&dir).and_then(|()| {
-            if self.aof.manifest.is_empty()
-                && let Ok(text) = fs::read(self.manifest_path())
-            {
-                // Of an earlier time: its files become history, and its numbers are not used again.
-                self.aof.manifest = Manifest::parse(&text).unwrap_or_default();
+        let opened = make_dir(&dir).and_then(|()| {
+            if self.aof.manifest.is_empty() {
+                // Of an earlier time: its files become history, and its numbers are not used again. One that can't be read is not overwritten.
+                match fs::read(self.manifest_path()) {
+                    Ok(text) => self.aof.manifest = Manifest::parse(&text).map_err(io::Error::other)?,
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                    Err(error) => return Err(error),
+                }
             }
             let name = self.aof.manifest.clone().add_incremental(&self.config.appendfilename);
             empty_file(dir.join(name))
@@ -357,7 +395,11 @@ impl Engine {
         }
         self.aof.is_starting = true;
         self.aof.settled_bytes = 0;
-        self.schedule_rewrite();
+        if self.schedule_rewrite() == RewriteStart::Failed {
+            log::warning("Redis needs to enable the AOF but can't trigger a background AOF rewrite operation.");
+            self.close_aof();
+            return Err(FAILED.to_owned());
+        }
         Ok(())
     }
 
@@ -366,30 +408,33 @@ impl Engine {
         self.write_journal();
         self.cancel_rewrite();
         self.keyspace.journal.set_on(false);
+        let closed = self.aof.appender.as_mut().map_or(Ok(()), Appender::close);
+        self.watch_appender();
         self.aof.appender = None;
+        if let Err(Lost { bytes, error: (_, error) }) = closed {
+            let text = reason(&error);
+            log::warning(format_args!(
+                "Fail to fsync the AOF file: {text}. It lacks the last {bytes} bytes, or may do so"
+            ));
+        }
         self.aof.is_starting = false;
         self.aof.is_scheduled = false;
         self.aof.is_write_bad = false;
         self.update_disk_gate();
     }
 
-    /// Asks for a rewrite. Whether it begins now; otherwise it does so when what is going on has ended: a save, or a transaction, half of which
-    /// must not be in the base.
-    pub fn schedule_rewrite(&mut self) -> bool {
+    /// Asks for a rewrite. If it does not begin now it does so when what is going on has ended: a save, or a transaction, half of which must
+    /// not be in the base.
+    pub fn schedule_rewrite(&mut self) -> RewriteStart {
         self.aof.is_scheduled = true;
         // Whatever went wrong with the last one, this was asked for now.
         self.aof.last_attempt_s = 0;
-        !self.blocking.is_denied && self.begin_scheduled_rewrite()
+        if self.blocking.is_denied { RewriteStart::Scheduled } else { self.begin_scheduled_rewrite() }
     }
 
-    fn begin_scheduled_rewrite(&mut self) -> bool {
-        if !self.aof.is_scheduled
-            || self.aof.is_rewriting()
-            || self.saving.is_busy()
-            || self.keyspace.has_snapshot()
-            || self.is_loading()
-        {
-            return false;
+    fn begin_scheduled_rewrite(&mut self) -> RewriteStart {
+        if self.aof.is_rewriting() || self.saving.is_busy() || self.keyspace.has_snapshot() || self.is_loading() {
+            return RewriteStart::Scheduled;
         }
         self.aof.is_scheduled = false;
         self.aof.last_attempt_s = self.keyspace.now_ms() / 1000;
@@ -407,12 +452,12 @@ impl Engine {
                 if let Some(appender) = &self.aof.appender {
                     appender.hold_syncs(self.config.no_appendfsync_on_rewrite);
                 }
-                true
+                RewriteStart::Started
             }
             Err(error) => {
                 log::warning(format_args!("Can't rewrite append only file in background: {}", reason(&error)));
                 self.end_rewrite(false);
-                false
+                RewriteStart::Failed
             }
         }
     }
@@ -429,7 +474,7 @@ impl Engine {
 
     /// The second: the base, as of this moment.
     fn begin_walk(&mut self) -> io::Result<()> {
-        fs::create_dir_all(self.aof_dir())?;
+        make_dir(&self.aof_dir())?;
         if self.aof.is_starting {
             // What came before this base is none of the file's business; a new file, whatever is still on its way into the old one.
             let name = self.aof.manifest.clone().add_incremental(&self.config.appendfilename);
@@ -465,7 +510,14 @@ impl Engine {
         let Ok(disk) = self.saving.disk() else { return };
         match disk.take_report(*manifest) {
             None | Some(Outcome::Synced { .. }) => {}
-            Some(Outcome::Failed { doing, error }) => self.fail_rewrite(doing, &error),
+            Some(Outcome::Failed { doing, error }) => {
+                disk.abandon(*manifest);
+                if let Some(Stage::Concluding { next, .. }) = self.aof.stage.take() {
+                    // Perhaps it is on the disk. Its files are, so what builds on it is right either way.
+                    self.aof.manifest = next;
+                }
+                self.fail_rewrite(doing, &error);
+            }
             Some(Outcome::Published { .. }) => match self.aof.stage.take() {
                 Some(Stage::Announcing { incremental, next, .. }) => self.switch_files(&incremental, next),
                 Some(Stage::Concluding { next, .. }) => self.conclude(next),
@@ -532,7 +584,7 @@ impl Engine {
     }
 
     fn fail_rewrite(&mut self, doing: &str, error: &io::Error) {
-        log::warning(format_args!("Error {doing} files of the append-only file: {}", reason(error)));
+        log_failure(doing, error);
         self.base_failed();
     }
 
@@ -561,11 +613,13 @@ impl Engine {
                 self.cancel_background_save();
             }
             Some(Stage::Announcing { manifest, next, .. } | Stage::Concluding { manifest, next, .. }) => {
-                // It is on its way and can't be called back. What is done next builds on what is on the disk.
+                // It is on its way and can't be called back. What is done next builds on what is on the disk, or may be.
+                self.aof.manifest = next;
                 if let Ok(disk) = self.saving.disk()
-                    && matches!(disk.wait(manifest), Outcome::Published { .. })
+                    && let Outcome::Failed { doing, error } = disk.wait(manifest)
                 {
-                    self.aof.manifest = next;
+                    disk.abandon(manifest);
+                    log_failure(doing, &error);
                 }
             }
         }
@@ -581,26 +635,23 @@ impl Engine {
     pub(super) fn check_aof(&mut self) {
         if let Some(manifest) = self.aof.tidying
             && let Ok(disk) = self.saving.disk()
-            && disk.take_report(manifest).is_some()
+            && let Some(outcome) = disk.take_report(manifest)
         {
             self.aof.tidying = None;
+            if let Outcome::Failed { doing, error } = outcome {
+                // The one that names the files which are gone, as history, serves as well.
+                disk.abandon(manifest);
+                log_failure(doing, &error);
+            }
         }
         let now_s = self.keyspace.now_ms() / 1000;
         let may_try = !self.aof.is_last_rewrite_bad || now_s - self.aof.last_attempt_s > RETRY_DELAY_S;
         if self.aof.is_scheduled && may_try {
             self.begin_scheduled_rewrite();
         }
-        let Some(appender) = &self.aof.appender else { return };
-        let error = appender.error();
-        if error.is_some() != self.aof.is_write_bad {
-            match &error {
-                Some((doing, error)) => {
-                    log::warning(format_args!("Error {doing} the append-only file: {}", reason(error)));
-                }
-                None => log::warning("AOF write error looks solved, Redis can write again."),
-            }
-            self.aof.is_write_bad = error.is_some();
-            self.update_disk_gate();
+        self.watch_appender();
+        if self.aof.appender.is_none() {
+            return;
         }
         let percentage = self.config.auto_aof_rewrite_percentage;
         if percentage == 0 || self.aof.is_rewriting() || self.aof.is_scheduled || !may_try || self.is_loading() {
@@ -614,10 +665,40 @@ impl Engine {
         }
     }
 
-    /// Why writes are refused, if the append-only file is the reason.
-    pub(super) fn aof_error_text(&self) -> Option<String> {
-        let (_, error) = self.aof.appender.as_ref().filter(|_| self.aof.is_write_bad)?.error()?;
-        Some(format!("MISCONF Errors writing to the AOF file: {}", reason(&error)))
+    /// Hears what the disk says, also of what is over by now.
+    fn watch_appender(&mut self) {
+        let Some(appender) = &self.aof.appender else { return };
+        let failures = appender.failures();
+        let was_bad = self.aof.is_write_bad;
+        let mut is_known = was_bad;
+        if failures.count > self.aof.failures {
+            self.aof.failures = failures.count;
+            self.aof.write_error = failures.last;
+            if let Some((doing, error)) = self.aof.write_error.as_ref().filter(|_| !was_bad) {
+                log::warning(format_args!("Error {doing} the append-only file: {}", reason(error)));
+                is_known = true;
+            }
+        }
+        if is_known && !failures.is_bad {
+            log::warning("AOF write error looks solved, Redis can write again.");
+            if failures.syncs > self.aof.sync_failures && self.keyspace.journal.is_on() {
+                // A sync that succeeds says nothing about what the one before it could not write; new files will have it.
+                log::notice("What the disk has failed to sync is written anew");
+                self.aof.sync_failures = failures.syncs;
+                self.aof.is_scheduled = true;
+            }
+        }
+        if failures.is_bad != was_bad {
+            self.aof.is_write_bad = failures.is_bad;
+            self.update_disk_gate();
+        }
+    }
+
+    /// Why writes are refused, if the append-only file still is the reason.
+    pub(super) fn aof_error_text(&mut self) -> Option<String> {
+        self.watch_appender();
+        let (_, error) = self.aof.write_error.as_ref().filter(|_| self.aof.is_write_bad)?;
+        Some(format!("MISCONF Errors writing to the AOF file: {}", reason(error)))
     }
 
     pub(super) fn is_aof_bad(&self) -> bool {

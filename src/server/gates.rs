@@ -115,11 +115,14 @@ fn no_multi(_engine: &mut Engine, asked: &Asked<'_>) -> Opinion {
 
 fn disk_error(engine: &mut Engine, asked: &Asked<'_>) -> Opinion {
     // PING too, so that whoever watches the server hears of it.
-    if asked.flags.contains(Flags::WRITE) || asked.command.name == "ping" {
-        let of_aof = engine.aof_error_text().map(CommandError::owned);
-        return Opinion::Refuse(of_aof.unwrap_or(CommandError::new(DISK_ERROR)));
+    if !asked.flags.contains(Flags::WRITE) && asked.command.name != "ping" {
+        return Opinion::Pass;
     }
-    Opinion::Pass
+    if engine.is_save_in_the_way() {
+        return Opinion::Refuse(CommandError::new(DISK_ERROR));
+    }
+    // Without a text the disk has recovered just now.
+    engine.aof_error_text().map_or(Opinion::Pass, |text| Opinion::Refuse(CommandError::owned(text)))
 }
 
 fn loading(_engine: &mut Engine, asked: &Asked<'_>) -> Opinion {

@@ -9,9 +9,8 @@
 
 use crate::base::log;
 use crate::commands::CommandError;
-use crate::persistence::aof::AppenderStatus;
+use crate::persistence::aof::{AppenderStatus, Failures};
 use crate::server::engine::Engine;
-use crate::server::replay::ToLoad;
 use crate::server::session::gate;
 
 /// As Redis answers when anything is wrong.
@@ -70,9 +69,12 @@ impl Engine {
                 reload.stage = Stage::Writing(self.aof.appender().map_or(0, |appender| appender.status().appended));
                 Ok(false)
             }
-            Stage::Writing(bytes) => match self.aof.appender().map(|appender| (appender.status(), appender.error())) {
-                Some((_, Some((doing, error)))) => Err(format!("Error {doing} the append-only file: {error}")),
-                Some((AppenderStatus { written, .. }, None)) if written < bytes => Ok(false),
+            Stage::Writing(bytes) => match self.aof.appender().map(|appender| (appender.status(), appender.failures()))
+            {
+                Some((_, Failures { is_bad: true, last: Some((doing, error)), .. })) => {
+                    Err(format!("Error {doing} the append-only file: {error}"))
+                }
+                Some((AppenderStatus { written, .. }, _)) if written < bytes => Ok(false),
                 _ => {
                     reload.stage = Stage::Loading;
                     self.begin_reload().map(|()| false)
@@ -101,10 +103,7 @@ impl Engine {
         if paths.is_empty() {
             return Err("there is no append-only file".to_owned());
         }
-        let last = paths.len() - 1;
-        let files = paths.into_iter().enumerate();
-        self.to_load.extend(files.map(|(at, path)| ToLoad { path, is_aof: true, may_be_torn: at == last }));
-        Ok(())
+        self.list_aof_to_load(paths)
     }
 
     /// Whether everything is there.

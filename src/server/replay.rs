@@ -108,9 +108,23 @@ impl Engine {
             return Ok(());
         }
         let paths = self.find_aof()?;
-        let last = paths.len().saturating_sub(1);
-        let files = paths.into_iter().enumerate();
-        self.to_load.extend(files.map(|(at, path)| ToLoad { path, is_aof: true, may_be_torn: at == last }));
+        self.list_aof_to_load(paths)
+    }
+
+    /// Lists the files of the append-only file, which are given in their order.
+    ///
+    /// # Errors
+    /// Why a file can't be found out about.
+    pub(super) fn list_aof_to_load(&mut self, paths: Vec<PathBuf>) -> Result<(), String> {
+        let mut may_be_torn = true;
+        for path in paths.into_iter().rev() {
+            let len = std::fs::metadata(&path).map(|about| about.len());
+            let len = len.map_err(|error| format!("Can't find out about {}: {}", path.display(), reason(&error)))?;
+            self.to_load.push_front(ToLoad { path, is_aof: true, may_be_torn });
+            // A file that was begun and that nothing has come to leaves the one before it the last in which something stands: what was on
+            // its way there when the server was killed.
+            may_be_torn &= len == 0;
+        }
         Ok(())
     }
 

@@ -575,10 +575,15 @@ impl Engine {
         self.update_disk_gate();
     }
 
-    /// `stop-writes-on-bgsave-error`: called when any of what decides about it may have changed.
-    pub fn update_disk_gate(&mut self) {
+    /// Whether writes are refused because the last save in the background failed: `stop-writes-on-bgsave-error`.
+    pub(super) fn is_save_in_the_way(&self) -> bool {
         let stop = self.config.stop_writes_on_bgsave_error && !self.config.save.is_empty();
-        if (stop && !self.saving.last_bgsave_ok) || self.is_aof_bad() {
+        stop && !self.saving.last_bgsave_ok
+    }
+
+    /// Called when any of what decides about it may have changed.
+    pub fn update_disk_gate(&mut self) {
+        if self.is_save_in_the_way() || self.is_aof_bad() {
             self.gates |= gate::DISK_ERROR;
         } else {
             self.gates &= !gate::DISK_ERROR;

@@ -8,6 +8,7 @@
 
 pub mod append_only;
 pub mod client;
+pub mod faults;
 pub mod pair;
 pub mod random;
 pub mod reply;

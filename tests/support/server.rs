@@ -10,6 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::client::Client;
+use super::faults::Faults;
 
 /// How long a server may take to answer its first PING.
 const START_DEADLINE: Duration = Duration::from_secs(20);
@@ -39,6 +40,22 @@ impl Server {
         let mut command = Command::new("bash");
         command.args(["-c", &format!("trap '' XFSZ; ulimit -f {kilobytes}; exec \"$0\" \"$@\""), &subject_program()]);
         Server::start("subject", command, &[], directives)
+    }
+
+    /// A directory for a server that is yet to be started, by [`Server::restart`].
+    pub fn not_started() -> Server {
+        let mut server = Server::spawn("subject", Command::new("true"), None, &[], &[]);
+        server.child.wait().expect("it ends");
+        server
+    }
+
+    /// The server under test, on a disk that may have faults.
+    pub fn subject_with_faults(faults: &Faults, directives: &[&str]) -> Server {
+        let mut command = Command::new(subject_program());
+        faults.precede(&mut command);
+        let server = Server::start("subject", command, &[], directives);
+        assert!(faults.is_attached(), "the library is not in the server");
+        server
     }
 
     /// The server under test with these files in its directory, where it can't start: its exit status, and its log.
@@ -163,6 +180,14 @@ impl Server {
         self.wait_until_ready("the subject");
     }
 
+    /// The server under test, in the directory of a process that has ended, on a disk that may have faults. Err: it has ended.
+    pub fn restart_with_faults(&mut self, faults: &Faults, directives: &[&str]) -> Result<(), ExitStatus> {
+        let mut command = Command::new(subject_program());
+        faults.precede(&mut command);
+        self.child = Server::spawn_in(&self.dir, command, directives);
+        self.wait_until_ready_or_ended("the subject")
+    }
+
     /// The server that is right, in the directory of a process that has ended.
     pub fn restart_as_oracle(&mut self, directives: &[&str]) {
         self.child = Server::spawn_in(&self.dir, Command::new("redis-server"), directives);
@@ -189,19 +214,28 @@ impl Server {
     }
 
     fn wait_until_ready(&mut self, program: &str) {
+        if let Err(status) = self.wait_until_ready_or_ended(program) {
+            panic!("{program} ended at once, {status}:\n{}", self.log());
+        }
+    }
+
+    fn wait_until_ready_or_ended(&mut self, program: &str) -> Result<(), ExitStatus> {
         let deadline = Instant::now() + START_DEADLINE;
         loop {
             if let Some(status) = self.child.try_wait().expect("the state of a child") {
-                panic!("{program} ended at once, {status}:\n{}", self.log());
+                return Err(status);
             }
             if let Ok(mut client) = Client::try_connect(&self.socket()) {
                 if let Some(password) = &self.password {
                     client.run(&format!("AUTH {password}"));
                 }
-                let reply = client.run("PING");
-                if !reply.string().starts_with("LOADING ") {
-                    assert_eq!(reply.text(), b"PONG", "{program} answers its first PING");
-                    return;
+                // It may end at any moment.
+                let reply = client.try_send(b"PING\r\n").and_then(|()| client.try_read());
+                if let Ok(Some((reply, _))) = reply
+                    && !reply.string().starts_with("LOADING ")
+                {
+                    assert_eq!(reply.string(), "PONG", "{program} answers its first PING");
+                    return Ok(());
                 }
             }
             assert!(Instant::now() < deadline, "{program} is not ready:\n{}", self.log());

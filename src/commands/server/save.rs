@@ -3,6 +3,7 @@
 use super::ADMIN_ACL;
 use crate::commands::{Acl, Arg, Args, Command, CommandError, CommandResult, Flags, Group, Run};
 use crate::server::Engine;
+use crate::server::aof::RewriteStart;
 use crate::server::saving::SaveFailed;
 
 const IN_PROGRESS: CommandError = CommandError::new("ERR Background save already in progress");
@@ -100,8 +101,13 @@ fn bgrewriteaof(_args: &mut Args<'_>, engine: &mut Engine, key: usize) -> Comman
         return Err(CommandError::new("ERR Background append only file rewriting already in progress"));
     }
     let text = match engine.schedule_rewrite() {
-        true => "Background append only file rewriting started",
-        false => "Background append only file rewriting scheduled",
+        RewriteStart::Started => "Background append only file rewriting started",
+        RewriteStart::Scheduled => "Background append only file rewriting scheduled",
+        RewriteStart::Failed => {
+            return Err(CommandError::new(
+                "ERR Can't execute an AOF background rewriting. Please check the server logs for more information.",
+            ));
+        }
     };
     engine.reply(key).simple(text);
     Ok(())

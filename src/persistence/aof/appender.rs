@@ -15,7 +15,8 @@
 //!
 //! What the loop hands over is in the file within about a millisecond, so even a killed process loses no more; what a crash of the machine
 //! loses is the policy's business. While the disk hangs, bytes collect in the queue; beyond [`QUEUE_MAX`] the loop does wait, and counts
-//! it. An error keeps what was not written: it is tried again until the disk takes it, and meanwhile reported.
+//! it. An error keeps what was not written: it is tried again until the disk takes it, and meanwhile reported. At the end it is tried for
+//! [`LAST_TRIES`] times, and then told how much is lost.
 //!
 //! Cost for the loop: a copy of the bytes and an uncontended lock per turn; a wake-up only after the thread had nothing to do.
 
@@ -40,6 +41,11 @@ const NAP: Duration = Duration::from_millis(1);
 const SYNC_EVERY_NS: u64 = 1_000_000_000;
 /// After an error it tries again so much later.
 const RETRY: Duration = Duration::from_millis(100);
+/// So often it is tried before the thread ends without success: half a second, in which nobody is served.
+const LAST_TRIES: u32 = 5;
+
+/// What was being done.
+const SYNCING: &str = "syncing";
 
 /// `appendfsync`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -72,6 +78,8 @@ struct Queue {
     is_idle: bool,
     /// The thread has taken tasks that are not done, or has not opened its file yet.
     is_busy: bool,
+    /// The thread has opened its first file.
+    is_open: bool,
     status: Status,
 }
 
@@ -84,7 +92,11 @@ struct Status {
     /// The loop had to wait for room so often.
     delays: u64,
     is_syncing: bool,
-    error: Option<(&'static str, io::Error)>,
+    error: Option<DiskError>,
+    /// How often something has failed, and the last of these errors.
+    failures: u64,
+    sync_failures: u64,
+    last_error: Option<DiskError>,
 }
 
 /// What INFO shows.
@@ -128,6 +140,22 @@ pub struct Appender {
 /// Something failed: while doing what, and why.
 pub type DiskError = (&'static str, io::Error);
 
+/// What the disk has refused so far.
+pub struct Failures {
+    pub count: u64,
+    /// Those of them after which nobody knows what is on the disk: the kernel reports once what it could not write, and forgets it then.
+    pub syncs: u64,
+    pub last: Option<DiskError>,
+    /// It has not taken what it refused then.
+    pub is_bad: bool,
+}
+
+/// The file lacks so many bytes of what was handed over, since the disk has refused them to the end.
+pub struct Lost {
+    pub bytes: u64,
+    pub error: DiskError,
+}
+
 impl Appender {
     /// Starts the thread with the file that bytes are appended to, which is created if need be. It calls `on_synced` after each sync that
     /// was requested.
@@ -157,7 +185,20 @@ impl Appender {
             Worker { shared: for_thread, file: None, pending, clock, synced_ns, is_sync_owed: false, on_synced, book }
                 .run();
         })?;
-        Ok(Appender { shared, file, thread: Some(thread) })
+        let appender = Appender { shared, file, thread: Some(thread) };
+        appender.wait_open()?;
+        Ok(appender)
+    }
+
+    fn wait_open(&self) -> io::Result<()> {
+        let mut queue = self.shared.lock();
+        while !queue.is_open {
+            if let Some((_, error)) = &queue.status.error {
+                return Err(copy(error));
+            }
+            queue = self.shared.progress.wait(queue).unwrap_or_else(PoisonError::into_inner);
+        }
+        Ok(())
     }
 
     pub fn set_policy(&self, policy: Sync) {
@@ -210,7 +251,7 @@ impl Appender {
         // The thread writes only what this side hands over, so until then the file is this side's alone.
         let (written, result) = write_some(&mut self.file, bytes);
         let result = result.map_err(|error| ("writing", error));
-        let result = result.and_then(|()| self.file.sync_data().map_err(|error| ("syncing", error)));
+        let result = result.and_then(|()| self.file.sync_data().map_err(|error| (SYNCING, error)));
         let mut queue = self.shared.lock();
         let status = &mut queue.status;
         status.appended += written as u64;
@@ -247,14 +288,15 @@ impl Appender {
     /// Waits until everything handed over is on the disk.
     ///
     /// # Errors
-    /// What the disk says, if it does not take it.
+    /// What the disk says, if it does not take it. What it said before does not count: it is asked again.
     pub fn wait_synced(&self) -> Result<(), DiskError> {
         let mut queue = self.shared.lock();
         let target = queue.status.appended;
+        let failures = queue.status.failures;
         queue.wanted = target;
         self.shared.work.notify_one();
         while queue.status.synced < target {
-            if let Some((doing, error)) = &queue.status.error {
+            if let Some((doing, error)) = queue.status.error.as_ref().filter(|_| queue.status.failures > failures) {
                 return Err((doing, copy(error)));
             }
             queue = self.shared.progress.wait(queue).unwrap_or_else(PoisonError::into_inner);
@@ -262,9 +304,33 @@ impl Appender {
         Ok(())
     }
 
-    /// The error that holds it up, if there is one.
-    pub fn error(&self) -> Option<DiskError> {
-        self.shared.lock().status.error.as_ref().map(|(doing, error)| (*doing, copy(error)))
+    /// Errors, also those that are over.
+    pub fn failures(&self) -> Failures {
+        let status = &self.shared.lock().status;
+        let last = status.last_error.as_ref().map(|(doing, error)| (*doing, copy(error)));
+        Failures { count: status.failures, syncs: status.sync_failures, last, is_bad: status.error.is_some() }
+    }
+
+    /// Writes and syncs what was handed over, and ends the thread.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn close(&mut self) -> Result<(), Lost> {
+        self.end();
+        let status = &self.shared.lock().status;
+        match &status.error {
+            Some((doing, error)) => Err(Lost { bytes: status.appended - status.synced, error: (doing, copy(error)) }),
+            None => Ok(()),
+        }
+    }
+
+    fn end(&mut self) {
+        self.shared.lock().is_stopping = true;
+        self.shared.work.notify_one();
+        if let Some(thread) = self.thread.take() {
+            // It does not panic; if it did all the same, what is lost shows in the counts.
+            let _ = thread.join();
+        }
     }
 
     /// Bytes handed over and not yet written.
@@ -295,13 +361,9 @@ fn copy(error: &io::Error) -> io::Error {
 }
 
 impl Drop for Appender {
-    /// Writes and syncs what was handed over, unless the disk refuses.
+    /// As [`Appender::close`], for whoever does not want to know.
     fn drop(&mut self) {
-        self.shared.lock().is_stopping = true;
-        self.shared.work.notify_one();
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
+        self.end();
     }
 }
 
@@ -323,21 +385,33 @@ struct Worker {
 
 impl Worker {
     fn run(&mut self) {
+        let mut last_tries = 0;
         loop {
             let is_stopping = self.take();
             let step = self.write().and_then(|()| self.sync_if_due(is_stopping));
+            let has_failed = step.is_err();
             self.note(step);
             self.book.enter();
-            let has_failed = self.shared.lock().status.error.is_some();
-            if is_stopping && (has_failed || self.pending.is_empty()) {
+            last_tries += u32::from(is_stopping && has_failed);
+            let is_over =
+                if has_failed { last_tries == LAST_TRIES || self.is_clean() } else { self.pending.is_empty() };
+            if is_stopping && is_over {
                 return;
             }
             if has_failed {
-                std::thread::sleep(RETRY);
+                // Whoever waits for the disk does not wait for this.
+                let queue = self.shared.lock();
+                drop(self.shared.work.wait_timeout(queue, RETRY));
             } else {
                 self.nap();
             }
         }
+    }
+
+    /// Whether all that was handed over is on the disk.
+    fn is_clean(&self) -> bool {
+        let queue = self.shared.lock();
+        queue.bytes == 0 && queue.status.synced == queue.status.written
     }
 
     /// Takes what is in the queue; waits for something if there is nothing to do. Whether it is to stop.
@@ -389,7 +463,7 @@ impl Worker {
                 Task::Switch(path) => {
                     // The old one has to be complete before the new one says anything that builds on it.
                     let synced = self.file.as_ref().map_or(Ok(()), File::sync_data);
-                    let opened = synced.map_err(|error| ("syncing", error));
+                    let opened = synced.map_err(|error| (SYNCING, error));
                     let opened = opened.and_then(|()| open(&path).map_err(|error| ("opening", error)));
                     match opened {
                         Ok(file) => self.file = Some(file),
@@ -400,6 +474,7 @@ impl Worker {
                     }
                     self.is_sync_owed = false;
                     let mut queue = self.shared.lock();
+                    queue.is_open = true;
                     queue.status.synced = queue.status.written;
                     self.tell(queue);
                 }
@@ -433,10 +508,12 @@ impl Worker {
         if result.is_ok() {
             // The loop may have synced more in the meantime.
             queue.status.synced = queue.status.synced.max(written);
+            // Before anybody hears of it.
+            queue.status.error = None;
         }
         self.tell(queue);
         self.shared.progress.notify_all();
-        result.map_err(|error| ("syncing", error))
+        result.map_err(|error| (SYNCING, error))
     }
 
     /// Tells whoever asked for it that everything wanted is synced, if it is.
@@ -450,7 +527,14 @@ impl Worker {
     }
 
     fn note(&self, step: Result<(), DiskError>) {
-        self.shared.lock().status.error = step.err();
+        let mut queue = self.shared.lock();
+        if let Err((doing, error)) = &step {
+            queue.status.failures += 1;
+            queue.status.sync_failures += u64::from(*doing == SYNCING);
+            queue.status.last_error = Some((doing, copy(error)));
+        }
+        queue.status.error = step.err();
+        drop(queue);
         self.shared.progress.notify_all();
     }
 
@@ -542,9 +626,10 @@ mod tests {
         appender.append(b"lost");
         let (doing, _) = appender.wait_synced().unwrap_err();
         assert_eq!(doing, "writing");
-        assert!(appender.error().is_some());
+        assert!(appender.failures().is_bad);
         assert_eq!(appender.commit(b"lost too").unwrap_err().0, "writing");
-        drop(appender);
+        let lost = appender.close().expect_err("it refuses to the end");
+        assert_eq!((lost.bytes, lost.error.0), (12, "writing"));
     }
 
     #[test]

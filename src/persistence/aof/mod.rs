@@ -15,7 +15,7 @@ mod commands;
 mod manifest;
 mod scan;
 
-pub use appender::{Appender, AppenderStatus, Sync};
+pub use appender::{Appender, AppenderStatus, DiskError, Failures, Lost, Sync};
 pub use commands::CommandWriter;
 pub use manifest::{AofFile, FileKind, Manifest};
 pub use scan::{ScanError, Scanned, Scanner};
