@@ -784,19 +784,18 @@ GET n
 DEBUG LOADAOF again
 "#;
 
-const NOTHING_TO_LOAD: &str = r#"
-SET k v
-DEBUG LOADAOF
-DBSIZE
-SET k w
-GET k
-"#;
-
 #[test]
 fn debug_loadaof() {
     const DEBUG: &[&str] = &["--enable-debug-command", "yes"];
     run_table(&[("loaded again", LOADED_AGAIN)], &[], &[ON, DEBUG].concat());
-    run_table(&[("nothing to load", NOTHING_TO_LOAD)], &[], DEBUG);
+    // redis-server 7.0 ends when there is nothing to load; later ones answer.
+    let server = Server::subject(DEBUG);
+    let mut client = server.connect();
+    client.run("SET k v");
+    let reply = format!("{:?}", client.run("DEBUG LOADAOF"));
+    assert!(reply.contains("ERR Error trying to load the AOF files, check server logs."), "{reply}");
+    assert_eq!(client.run("DBSIZE").int(), 0);
+    assert_eq!(client.run("SET k w").string(), "OK");
 }
 
 /// While it loads everybody else is told to wait; then everything is as it was, and goes on into the same file.

@@ -536,6 +536,7 @@ pub fn run(started: Started) -> Result<(), ExitReason> {
         }
     };
     started.stopping();
+    server.engine.keyspace.leave_behind();
     outcome
 }
 
