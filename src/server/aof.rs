@@ -325,6 +325,7 @@ impl Engine {
         }
         let started_ns = self.clock.monotonic_ns();
         let is_always = self.config.appendfsync == AppendFsync::Always;
+        let mut has_failed = false;
         let has_waited = if is_always {
             if let Err((doing, error)) = appender.commit(&bytes) {
                 log::warning(format_args!("Error {doing} the append-only file: {}", reason(&error)));
@@ -334,13 +335,19 @@ impl Engine {
             }
             true
         } else {
-            appender.append(&bytes)
+            let appended = appender.append(&bytes);
+            has_failed = appended.has_failed;
+            appended.has_waited
         };
         if has_waited {
             let elapsed_ns = self.clock.monotonic_ns() - started_ns;
             self.recorder.note_job("the append-only file", elapsed_ns);
             // Redis's names: with `always` it is the sync that takes long, else a thread that is still syncing.
             self.note_latency(if is_always { "aof-fsync-always" } else { "aof-write-pending-fsync" }, elapsed_ns);
+        }
+        if has_failed && !self.aof.is_write_bad {
+            // At once: what is accepted meanwhile has to wait in memory.
+            self.watch_appender();
         }
         bytes.clear();
         if bytes.capacity() <= SPARE_MAX {

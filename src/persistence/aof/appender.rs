@@ -137,6 +137,15 @@ pub struct Appender {
     thread: Option<JoinHandle<()>>,
 }
 
+/// What came of handing bytes over.
+#[derive(Clone, Copy, Debug)]
+pub struct Appended {
+    /// There was no room, so the caller has waited.
+    pub has_waited: bool,
+    /// The disk has refused what was handed over before.
+    pub has_failed: bool,
+}
+
 /// Something failed: while doing what, and why.
 pub type DiskError = (&'static str, io::Error);
 
@@ -212,8 +221,8 @@ impl Appender {
         self.shared.work.notify_one();
     }
 
-    /// Hands bytes over. Whether it had to wait for room.
-    pub fn append(&self, bytes: &[u8]) -> bool {
+    /// Hands bytes over.
+    pub fn append(&self, bytes: &[u8]) -> Appended {
         let mut queue = self.shared.lock();
         let mut has_waited = false;
         // A disk that refuses to write is another matter: then nothing more is accepted from clients.
@@ -229,11 +238,12 @@ impl Appender {
             Some(Task::Bytes(last)) => last.extend_from_slice(bytes),
             _ => queue.tasks.push_back(Task::Bytes(bytes.to_vec())),
         }
+        let has_failed = queue.status.error.is_some();
         if std::mem::take(&mut queue.is_idle) {
             drop(queue);
             self.shared.work.notify_one();
         }
-        has_waited
+        Appended { has_waited, has_failed }
     }
 
     /// Writes and syncs, before it returns. What the thread has in hand comes first.
