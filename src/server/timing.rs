@@ -5,6 +5,8 @@
 //! and a run that took long names itself as what it is: so many calls, timed together. Where that is not enough (a slow log with a
 //! threshold that such a run could reach, MONITOR, HOTKEYS) [`gate::ONE_BY_ONE`](crate::server::gate::ONE_BY_ONE) leaves the hot loop.
 //!
+//! The same clock readings say when a turn has executed for long enough; see [`Engine::execute`](crate::server::Engine).
+//!
 //! Cost: one clock reading, one counter and one histogram bucket per run.
 
 use crate::base::clock::Clock;
@@ -27,11 +29,24 @@ pub(super) struct RunTimer {
     limit: u32,
     /// Number of its first request, in the batch or in the transaction.
     first: u32,
+    /// When what has not been begun is to be left to the next turn.
+    until_ns: u64,
 }
 
 impl RunTimer {
     pub(super) fn start(now_ns: u64) -> RunTimer {
-        RunTimer { started_ns: now_ns, run: u32::from(UNKNOWN), calls: 0, limit: 0, first: 0 }
+        RunTimer { started_ns: now_ns, run: u32::from(UNKNOWN), calls: 0, limit: 0, first: 0, until_ns: u64::MAX }
+    }
+
+    /// Says when what has not been begun is to be left to the next turn; what was said before.
+    pub(super) fn stop_at(&mut self, until_ns: u64) -> u64 {
+        std::mem::replace(&mut self.until_ns, until_ns)
+    }
+
+    /// Whether that time has come: known when a run has been closed, so it costs no clock reading.
+    #[inline]
+    pub(super) fn is_over(&self) -> bool {
+        self.started_ns >= self.until_ns
     }
 
     /// What has happened since the last run was closed is timed elsewhere.
