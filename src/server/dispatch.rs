@@ -151,10 +151,11 @@ impl Engine {
         if self.batch.requests.is_empty() {
             return;
         }
-        // The loop has just looked at the clock.
-        let started_ns = self.recorder.turn.gathered_ns().unwrap_or_else(|| self.clock.monotonic_ns());
+        // The loop has just looked at the clock. What is executed outside of it, from a file for one, is executed to the end.
+        let gathered_ns = self.recorder.turn.gathered_ns();
+        let started_ns = gathered_ns.unwrap_or_else(|| self.clock.monotonic_ns());
         let mut timer = RunTimer::start(started_ns);
-        if self.recorder.turn.gathered_ns().is_some() {
+        if gathered_ns.is_some() {
             timer.stop_at(started_ns + EXECUTE_NS);
         }
         self.recorder.turn.clients = self.batch.clients.len() as u32;
