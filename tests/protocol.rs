@@ -6,6 +6,8 @@
 
 mod support;
 
+use std::io::Write;
+
 use support::client::{Client, encode};
 use support::pair::Pair;
 use support::random::Random;
@@ -381,6 +383,25 @@ fn a_long_pipeline_lets_others_in_between() {
     assert!(answered >= sleeps / 4, "{answered} answers while {sleeps} commands of another were executed");
     for _ in 0..=sleeps {
         assert_eq!(busy.read().text(), b"OK");
+    }
+
+    // Rings that are always full, and runs of quick commands that end where the next client's begin.
+    let senders: Vec<_> = (0..16)
+        .map(|number| {
+            let mut client = server.connect();
+            let request = match number % 2 {
+                0 => encode(&["SET", &format!("key:{number}"), "value"]),
+                _ => encode(&["GETDEL", "none"]),
+            };
+            let copy = client.stream().try_clone().expect("a socket");
+            let sender = std::thread::spawn(move || (&copy).write_all(&request.repeat(8000)).expect("a server"));
+            (client, sender)
+        })
+        .collect();
+    for (number, (mut client, sender)) in senders.into_iter().enumerate() {
+        let expected: &[u8] = if number % 2 == 0 { b"+OK\r\n" } else { b"$-1\r\n" };
+        assert_eq!(client.read_bytes(5 * 8000), expected.repeat(8000));
+        sender.join().expect("it sends");
     }
 
     // More than a ring holds from each of many, so that some wait with a full one; large values are not to be gathered twice.

@@ -188,6 +188,10 @@ impl Engine {
             if index < end {
                 if timer.is_over() {
                     self.batch.put_off_requests += end - index;
+                    let client = &mut self.clients[key];
+                    client.put_off = true;
+                    client.unread |= client.ready;
+                    // Behind those of whom nothing was executed.
                     self.mark_ready(key);
                     break;
                 }
