@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::Engine;
 use crate::base::clock::Clock;
 use crate::base::random::Random;
-use crate::config::Guard;
+use crate::config::Config;
 use crate::reactor::{RING_CAPACITY, Stream};
 use crate::server::stall::Phase;
 
@@ -234,8 +234,9 @@ fn receive(engine: &mut Engine, key: usize, bytes: &[u8]) {
 #[test]
 fn what_a_turn_has_no_time_for_stays_in_the_ring() {
     let clock = Clock::virtual_at(1_700_000_000_000_000);
-    let mut engine = Engine::new(clock.clone(), 42);
-    engine.config.enable_debug_command = Guard::Yes;
+    let mut config = Config::default();
+    config.override_value("enable-debug-command", b"yes").expect("a directive and a value for it");
+    let mut engine = Engine::with_config(config, clock.clone(), 42);
     let [quick, full, waits, cut] = [0; 4].map(|_| engine.connect(Stream::Detached));
     let set = frame(&[b"SET", b"key", b"value"]);
     let sets = RING_CAPACITY / set.len();
