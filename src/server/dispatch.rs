@@ -158,6 +158,9 @@ impl Engine {
         if gathered_ns.is_some() {
             timer.stop_at(started_ns + EXECUTE_NS);
         }
+        if self.batch.limit < BATCH_MAX {
+            timer.expect_long_runs();
+        }
         self.recorder.turn.clients = self.batch.clients.len() as u32;
         for index in 0..self.batch.clients.len() {
             let (key, first) = self.batch.clients[index];
