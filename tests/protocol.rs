@@ -388,7 +388,7 @@ fn a_long_pipeline_lets_others_in_between() {
     // Rings that are always full, and runs of quick commands that end where the next client's begin.
     let senders: Vec<_> = (0..16)
         .map(|number| {
-            let mut client = server.connect();
+            let client = server.connect();
             let request = match number % 2 {
                 0 => encode(&["SET", &format!("key:{number}"), "value"]),
                 _ => encode(&["GETDEL", "none"]),
