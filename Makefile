@@ -35,8 +35,9 @@ crash: needs-build needs-redis
 	ZEDIS_CRASHES=$(CRASHES) cargo test --test crash -- --nocapture
 
 # Unsafe code under the address sanitizer: its unit tests, those of what stands on it, the parser's fuzzer and the payloads. The
-# system's allocator stands in for jemalloc, whose memory the sanitizer does not see. RUSTC_BOOTSTRAP admits the one unstable flag.
-SANITIZE = RUSTC_BOOTSTRAP=1 RUSTFLAGS="-Zsanitizer=address --cfg system_allocator -Cforce-frame-pointers=yes" \
+# system's allocator stands in for jemalloc, whose memory the sanitizer does not see. RUSTC_BOOTSTRAP admits the one unstable flag. What is
+# freed is kept from reuse for a while, by default so much of it that tests of the server's memory see it grow.
+SANITIZE = ASAN_OPTIONS=quarantine_size_mb=8 RUSTC_BOOTSTRAP=1 RUSTFLAGS="-Zsanitizer=address --cfg system_allocator -Cforce-frame-pointers=yes" \
 	cargo test --target x86_64-unknown-linux-gnu --target-dir target/sanitize
 sanitize: needs-build needs-redis
 	$(SANITIZE) --lib -- base collections keyspace persistence reactor resp server
