@@ -36,8 +36,10 @@ crash: needs-build needs-redis
 	ZEDIS_CRASHES=$(CRASHES) cargo test --no-fail-fast --test crash --test faults --test persistence -- --nocapture
 
 # Unsafe code under the address sanitizer: its unit tests, those of what stands on it, the fuzzers of the parser and of what loads files, and the
-# payloads. FUZZ is how many damaged files of each kind. The system's allocator stands in for jemalloc, whose memory the sanitizer does not see. RUSTC_BOOTSTRAP admits the one unstable flag.
-SANITIZE = RUSTC_BOOTSTRAP=1 RUSTFLAGS="-Zsanitizer=address --cfg system_allocator -Cforce-frame-pointers=yes" \
+# payloads. FUZZ is how many damaged files of each kind. The system's allocator stands in for jemalloc, whose memory the sanitizer does not see.
+# RUSTC_BOOTSTRAP admits the one unstable flag. What is freed is kept from reuse for a while, by default so much of it that tests of the server's
+# memory see it grow.
+SANITIZE = ASAN_OPTIONS=quarantine_size_mb=8 RUSTC_BOOTSTRAP=1 RUSTFLAGS="-Zsanitizer=address --cfg system_allocator -Cforce-frame-pointers=yes" \
 	cargo test --target x86_64-unknown-linux-gnu --target-dir target/sanitize
 FUZZ ?= 20000
 sanitize: needs-build needs-redis

@@ -21,9 +21,9 @@
 //! ```
 //!
 //! [`server::Server`] has these phases in one function; everything between bytes in and bytes out is [`server::Engine`], which runs
-//! without a socket and on a virtual clock, so that a test feeds bytes and reads bytes. Nothing may stall a turn: growth moves at most
-//! a thousand entries at a time, deadlines are kept in a timing wheel, large values and whole databases are freed by another
-//! thread. A turn that takes too long all the same is recorded with its cause (`INFO stats`: `longest_turn_us`) and with what ran in it
+//! without a socket and on a virtual clock, so that a test feeds bytes and reads bytes. Nothing may stall a turn: it executes
+//! for a third of a millisecond and leaves the rest of what was gathered to the next one, growth moves at most a thousand entries
+//! at a time, deadlines are kept in a timing wheel, large values and whole databases are freed by another thread. A turn that takes too long all the same is recorded with its cause (`INFO stats`: `longest_turn_us`) and with what ran in it
 //! (`LATENCY WHY`); `PROFILE START` has the server sample itself.
 //!
 //! # Saving without a fork

@@ -6,9 +6,12 @@
 
 mod support;
 
+use std::io::Write;
+
 use support::client::{Client, encode};
 use support::pair::Pair;
 use support::random::Random;
+use support::reply::Reply;
 use support::server::{Server, subject_is_redis};
 
 /// The last request of a script that does not end the connection.
@@ -361,4 +364,82 @@ fn resp3_forms() {
          COMMAND INFO bogus\nCOMMAND DOCS bogus\nOBJECT ENCODING missing\nCLIENT GETNAME\n~ SCAN 0\nkind OBJECT HELP\nECHO x\n\
          kind CLIENT LIST\nkind INFO\nkind COMMAND DOCS get\nRESET\nGET missing\nCONFIG GET maxmemory\nCOMMAND INFO bogus",
     );
+}
+
+/// A turn executes for a while only: who comes meanwhile does not wait for all that somebody has pipelined, and nothing is lost or out of order
+/// when the rest is left to later turns, whether or not its sender has already hung up.
+#[test]
+fn a_long_pipeline_lets_others_in_between() {
+    let server = Server::subject(&["--enable-debug-command yes"]);
+    let mut busy = server.connect();
+    let mut other = server.connect();
+    let sleeps = 200;
+    let pipeline: Vec<u8> = (0..sleeps).flat_map(|_| encode(&["DEBUG", "SLEEP", "0.002"])).collect();
+    busy.send(&[pipeline, encode(&["SET", "done", "1"])].concat());
+    let mut answered = 0;
+    while other.run("GET done").is_null() {
+        answered += 1;
+    }
+    assert!(answered >= sleeps / 4, "{answered} answers while {sleeps} commands of another were executed");
+    for _ in 0..=sleeps {
+        assert_eq!(busy.read().text(), b"OK");
+    }
+
+    // Rings that are always full, and runs of quick commands that end where the next client's begin.
+    let senders: Vec<_> = (0..16)
+        .map(|number| {
+            let client = server.connect();
+            let request = match number % 2 {
+                0 => encode(&["SET", &format!("key:{number}"), "value"]),
+                _ => encode(&["GETDEL", "none"]),
+            };
+            let copy = client.stream().try_clone().expect("a socket");
+            let sender = std::thread::spawn(move || (&copy).write_all(&request.repeat(8000)).expect("a server"));
+            (client, sender)
+        })
+        .collect();
+    for (number, (mut client, sender)) in senders.into_iter().enumerate() {
+        let expected: &[u8] = if number % 2 == 0 { b"+OK\r\n" } else { b"$-1\r\n" };
+        assert_eq!(client.read_bytes(5 * 8000), expected.repeat(8000));
+        sender.join().expect("it sends");
+    }
+
+    // More than a ring holds from each of many, so that some wait with a full one; large values are not to be gathered twice.
+    let large = "x".repeat(40_000);
+    let senders: Vec<_> = (0..12)
+        .map(|number| {
+            let key = format!("list:{number}");
+            let mut client = server.connect();
+            let mut pipeline = Vec::new();
+            for count in 0..400 {
+                pipeline.extend(encode(&["RPUSH", &key, &count.to_string()]));
+                match count % 20 {
+                    7 => pipeline.extend(encode(&["DEBUG", "SLEEP", "0.0004"])),
+                    13 if number % 3 == 0 => pipeline.extend(encode(&["ECHO", &large])),
+                    _ => pipeline.extend(b"PING\r\n"),
+                }
+            }
+            client.send(&pipeline);
+            if number % 3 == 1 {
+                client.stream().shutdown(std::net::Shutdown::Write).expect("a connection");
+            }
+            client
+        })
+        .collect();
+    for (number, mut client) in senders.into_iter().enumerate() {
+        for count in 0..400 {
+            assert_eq!(client.read(), Reply::Int(count + 1), "client {number}");
+            let expected: &[u8] = match count % 20 {
+                7 => b"OK",
+                13 if number % 3 == 0 => large.as_bytes(),
+                _ => b"PONG",
+            };
+            assert_eq!(client.read().text(), expected, "client {number} after {count}");
+        }
+        if number % 3 == 1 {
+            assert_eq!(client.read_to_end(), b"", "client {number}");
+        }
+        let list = other.run(&format!("LRANGE list:{number} 0 -1"));
+        assert_eq!(list.items().len(), 400);
+    }
 }

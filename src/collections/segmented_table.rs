@@ -92,8 +92,29 @@ impl<T, F: Fn(&T) -> u64 + Copy> Rehash<T> for F {
     }
 }
 
-/// Entries whose memory is fetched ahead while a segment is rehashed.
-const PREFETCHED: usize = 16;
+/// Entries whose memory is fetched ahead while a segment is rehashed: two lines each, and more than a core has on their way at a time.
+const PREFETCHED: usize = 32;
+
+/// The hash of each entry, in the table's order. They lie all over the memory: read one after the other they would cost a cache miss each.
+fn hashes_of<T>(entries: &HashTable<T>, rehash: impl Rehash<T>) -> Vec<u64> {
+    let mut ahead = entries.iter();
+    ahead.by_ref().take(PREFETCHED).for_each(|entry| rehash.prefetch(entry));
+    let hash_of = |entry: &T| {
+        if let Some(next) = ahead.next() {
+            rehash.prefetch(next);
+        }
+        rehash.hash(entry)
+    };
+    entries.iter().map(hash_of).collect()
+}
+
+/// Moves all entries to a table that has room for them.
+fn move_all<T>(from: HashTable<T>, to: &mut HashTable<T>, rehash: impl Rehash<T>) {
+    let hashes = hashes_of(&from, rehash);
+    for (entry, hash) in from.into_iter().zip(hashes) {
+        to.insert_unique(inner(hash), entry, |entry| inner(rehash.hash(entry)));
+    }
+}
 
 /// A hash table of `T` that grows a segment at a time.
 pub struct SegmentedTable<T> {
@@ -456,9 +477,7 @@ impl<T> SegmentedTable<T> {
             return self.split(slot, rehash);
         } else {
             let marked = std::mem::replace(&mut segment.entries, HashTable::with_capacity(SEGMENT_MAX));
-            for entry in marked {
-                segment.entries.insert_unique(inner(rehash.hash(&entry)), entry, |entry| inner(rehash.hash(entry)));
-            }
+            move_all(marked, &mut segment.entries, rehash);
         }
         self.versions = self.versions.wrapping_add(1);
         let version = self.versions;
@@ -478,16 +497,7 @@ impl<T> SegmentedTable<T> {
         }
         let full = std::mem::take(&mut self.at_mut(index).entries);
         let in_upper = |hash: u64| hash >> (63 - depth) & 1 == 1;
-        // Entries lie all over the memory; read one after the other they would cost a cache miss each.
-        let mut ahead = full.iter();
-        ahead.by_ref().take(PREFETCHED).for_each(|entry| rehash.prefetch(entry));
-        let hash_of = |entry: &T| {
-            if let Some(next) = ahead.next() {
-                rehash.prefetch(next);
-            }
-            rehash.hash(entry)
-        };
-        let hashes: Vec<u64> = full.iter().map(hash_of).collect();
+        let hashes = hashes_of(&full, rehash);
         // As many buckets as the whole had: half full is what they would grow to at once.
         let mut lower = HashTable::with_capacity(SEGMENT_MAX);
         let mut upper = HashTable::with_capacity(SEGMENT_MAX);
@@ -581,9 +591,8 @@ impl<T> SegmentedTable<T> {
         let moved = std::mem::take(&mut vacated.entries);
         let kept = std::mem::take(&mut self.at_mut(lower).entries);
         let mut both = HashTable::with_capacity(kept.len() + moved.len());
-        for entry in kept.into_iter().chain(moved) {
-            both.insert_unique(inner(rehash.hash(&entry)), entry, |entry| inner(rehash.hash(entry)));
-        }
+        move_all(kept, &mut both, rehash);
+        move_all(moved, &mut both, rehash);
         self.versions = self.versions.wrapping_add(1);
         let version = self.versions;
         let segment = self.at_mut(lower);

@@ -32,8 +32,8 @@ const TICK_MAX: u64 = (1 << (DIGIT_BITS * LEVELS as u32)) - 1;
 /// Records in a full chunk; a slot's first chunk grows up to it.
 const CHUNK: usize = 512;
 
-/// How far ahead [`TimingWheel::advance_ahead`] looks.
-const AHEAD: usize = 8;
+/// Records that [`TimingWheel::advance_ahead`] tells of at once: what is done for one of them does not wait for what is done for another.
+const AHEAD: usize = 32;
 type Chunks = Vec<Vec<u64>>;
 
 /// Records by the tick at which they are due.
@@ -213,13 +213,11 @@ impl TimingWheel {
         loop {
             while let Some(chunk) = self.due.last_mut() {
                 while let Some(record) = chunk.pop() {
-                    if let Some(&later) = chunk.len().checked_sub(AHEAD).and_then(|at| chunk.get(at)) {
-                        ahead(later);
-                    }
                     if budget == 0 {
                         chunk.push(record);
                         return 0;
                     }
+                    tell_ahead(chunk, &mut ahead);
                     budget -= 1;
                     self.len -= 1;
                     if let Some(again) = due(record) {
@@ -278,9 +276,7 @@ impl TimingWheel {
                         self.early.push(chunk);
                         return 0;
                     }
-                    if let Some(&later) = chunk.len().checked_sub(AHEAD).and_then(|at| chunk.get(at)) {
-                        ahead(later);
-                    }
+                    tell_ahead(&chunk, &mut ahead);
                     budget -= 1;
                     self.len -= 1;
                     if let Some(again) = due(record) {
@@ -480,6 +476,14 @@ impl TimingWheel {
             }
         }
         self.unswept = Levels::default();
+    }
+}
+
+/// A record has been taken from the end of `chunk`: tells of those that come next, if they are the first of a group.
+#[inline]
+fn tell_ahead(chunk: &[u64], ahead: impl FnMut(u64)) {
+    if chunk.len().is_multiple_of(AHEAD) {
+        chunk[chunk.len().saturating_sub(AHEAD)..].iter().rev().copied().for_each(ahead);
     }
 }
 

@@ -8,7 +8,7 @@ use crate::commands::{Args, CommandError, CommandId, CommandResult, Outcome, Reg
 use crate::keyspace::Keyspace;
 use crate::resp::request::ArgRef;
 use crate::server::access::permitted_run;
-use crate::server::engine::{DetachedInput, Engine, Request, UNKNOWN};
+use crate::server::engine::{BATCH_MAX, DetachedInput, Engine, Request, UNKNOWN};
 use crate::server::gates::{self, Until, Verdict};
 use crate::server::maxmemory::Room;
 use crate::server::observation::Timed;
@@ -16,6 +16,11 @@ use crate::server::session::gate;
 use crate::server::stall::Phase;
 use crate::server::stats::Stats;
 use crate::server::timing::RunTimer;
+
+/// Time of a turn for executing, nanoseconds. It is looked at between two runs of the timer, so it may be exceeded by one of them.
+const EXECUTE_NS: u64 = 300_000;
+/// Requests gathered by a turn after one that had no time for a few.
+const BATCH_MIN: usize = 16;
 
 /// Where the bytes of requests are.
 pub(super) struct Frames<'a> {
@@ -53,8 +58,8 @@ pub(super) struct DataLoop<'a> {
 }
 
 impl DataLoop<'_> {
-    /// Executes the first of `requests` that are commands on data; how many. The loop that everything is about. A `LIMITED` one ends where
-    /// there is no room for a command.
+    /// Executes the first of `requests` that are commands on data; how many. The loop that everything is about. It ends early when the
+    /// turn's time is up, and a `LIMITED` one where there is no room for a command.
     #[inline(always)]
     pub(super) fn run<const LIMITED: bool>(
         &mut self,
@@ -77,6 +82,9 @@ impl DataLoop<'_> {
             }
             if !timer.admits(request) {
                 timer.close(clock, registry, stats);
+                if timer.is_over() {
+                    break;
+                }
                 timer.open(request, *base + done);
             }
             timer.count();
@@ -137,14 +145,22 @@ fn write_and_journal(
 }
 
 impl Engine {
-    /// Executes the batch, in order per client.
+    /// Executes the batch, in order per client, for as long as a turn has time for it. What is left stays in the clients' rings and is
+    /// gathered again in the next turn, before anybody else's.
     pub(super) fn execute(&mut self) {
         if self.batch.requests.is_empty() {
             return;
         }
-        // The loop has just looked at the clock.
-        let started_ns = self.recorder.turn.gathered_ns().unwrap_or_else(|| self.clock.monotonic_ns());
+        // The loop has just looked at the clock. What is executed outside of it, from a file for one, is executed to the end.
+        let gathered_ns = self.recorder.turn.gathered_ns();
+        let started_ns = gathered_ns.unwrap_or_else(|| self.clock.monotonic_ns());
         let mut timer = RunTimer::start(started_ns);
+        if gathered_ns.is_some() {
+            timer.stop_at(started_ns + EXECUTE_NS);
+        }
+        if self.batch.limit < BATCH_MAX {
+            timer.expect_long_runs();
+        }
         self.recorder.turn.clients = self.batch.clients.len() as u32;
         for index in 0..self.batch.clients.len() {
             let (key, first) = self.batch.clients[index];
@@ -152,12 +168,18 @@ impl Engine {
             self.execute_client(key as usize, first as usize, end, &mut timer);
         }
         self.recorder.end_phase(Phase::Execute, timer.started_ns);
+        self.adapt_batch();
         self.batch.clients.clear();
         self.batch.requests.clear();
         self.batch.args.clear();
     }
 
     fn execute_client(&mut self, key: usize, first: usize, end: usize, timer: &mut RunTimer) {
+        let may_put_off = self.may_put_off(key, first);
+        if may_put_off && timer.is_over() {
+            return self.put_off(key, end - first);
+        }
+        let until_ns = (!may_put_off).then(|| timer.stop_at(u64::MAX));
         self.clients[key].output.attach(&mut self.pool);
         let mut index = first;
         while index < end {
@@ -167,6 +189,15 @@ impl Engine {
                 continue;
             }
             if index < end {
+                if timer.is_over() {
+                    self.batch.put_off_requests += end - index;
+                    let client = &mut self.clients[key];
+                    client.put_off = true;
+                    client.unread |= client.ready;
+                    // Behind those of whom nothing was executed.
+                    self.mark_ready(key);
+                    break;
+                }
                 let request = self.batch.requests[index];
                 if request.argc > 0 && !self.execute_other(key, request, timer) {
                     break;
@@ -180,6 +211,9 @@ impl Engine {
                     timer.restart(&self.clock);
                 }
             }
+        }
+        if let Some(until_ns) = until_ns {
+            timer.stop_at(until_ns);
         }
         // While the requests are still there to be looked at.
         if timer.is_alone() || end == self.batch.requests.len() {
@@ -215,6 +249,46 @@ impl Engine {
         }
         client.input.settle(&mut self.pool);
         self.after_replies(key);
+    }
+
+    /// Whether what the client has in the batch, from request `first` on, may be gathered again: not what has been taken out of its ring,
+    /// and not of a client that is about to be closed.
+    fn may_put_off(&self, key: usize, first: usize) -> bool {
+        let client = &self.clients[key];
+        !client.session.close_after_reply && !self.batch.requests[first].spilled && client.input.owned.is_empty()
+    }
+
+    /// Leaves all of the client's `count` requests to the next turn.
+    #[cold]
+    fn put_off(&mut self, key: usize, count: usize) {
+        self.batch.put_off_requests += count;
+        self.batch.put_off.push(key);
+        let client = &mut self.clients[key];
+        client.gathered = false;
+        client.parser.reset();
+        client.partial.clear();
+        // Whoever receives into the ring counts on room behind what is in it.
+        client.input.settle(&mut self.pool);
+        client.put_off = true;
+        client.ready = true;
+    }
+
+    /// After the batch: those who were left out come first in the next turn, and it gathers fewer requests if this one had no time for all.
+    #[inline]
+    fn adapt_batch(&mut self) {
+        if self.batch.put_off_requests > 0 {
+            self.shrink_batch();
+        } else if self.batch.limit < BATCH_MAX && self.batch.requests.len() >= self.batch.limit {
+            self.batch.limit = (2 * self.batch.limit).min(BATCH_MAX);
+        }
+    }
+
+    #[cold]
+    fn shrink_batch(&mut self) {
+        let executed = self.batch.requests.len() - std::mem::take(&mut self.batch.put_off_requests);
+        self.batch.limit = (2 * executed).clamp(BATCH_MIN, BATCH_MAX);
+        // Some are on the list once more, further behind, for what is in their sockets.
+        self.ready.splice(..0, self.batch.put_off.drain(..));
     }
 
     /// A client with replies is flushed at the end of the turn; one without needs no ring.
@@ -294,6 +368,7 @@ impl Engine {
             let is_short =
                 index < end && self.batch.requests[index].on_data && self.keyspace.observers.pending().is_empty();
             if !is_short
+                || timer.is_over()
                 || self.make_room_between(timer) != Room::Enough
                 || !self.keyspace.observers.pending().is_empty()
             {

@@ -44,7 +44,7 @@ use crate::server::stall::Recorder;
 use crate::server::stats::Stats;
 use crate::server::tracking::Tracking;
 
-/// Requests gathered before they are run; the rest wait for the next turn, so that no turn is long.
+/// Most requests gathered before they are run; the rest wait for the next turn, so that no turn is long.
 pub const BATCH_MAX: usize = 512;
 /// Room for arguments that a client keeps between requests that come in pieces.
 const PARTIAL_KEPT_MAX: usize = 1024;
@@ -138,12 +138,29 @@ fn text<'a>(arg: ArgRef, frame: &'a [u8], owned: &'a [Vec<u8>]) -> &'a [u8] {
 }
 
 /// What has been gathered in this turn.
-#[derive(Default)]
 pub(super) struct Batch {
     pub args: Vec<ArgRef>,
     pub requests: Vec<Request>,
     /// Clients with requests, each with the number of its first.
     pub clients: Vec<(u32, u32)>,
+    /// Requests that are gathered now: [`BATCH_MAX`], or about as many as a turn has had time for.
+    pub limit: usize,
+    /// Requests for which this turn has no time, and the clients of which it executes none.
+    pub put_off_requests: usize,
+    pub put_off: Vec<usize>,
+}
+
+impl Default for Batch {
+    fn default() -> Batch {
+        Batch {
+            args: Vec::new(),
+            requests: Vec::new(),
+            clients: Vec::new(),
+            limit: BATCH_MAX,
+            put_off_requests: 0,
+            put_off: Vec::new(),
+        }
+    }
 }
 
 /// The input that is taken out of a client while its command sees the whole engine, bytes.
@@ -365,7 +382,7 @@ impl Engine {
         let mut limits = self.limits;
         limits.authenticated = client.session.gates & gate::UNAUTHENTICATED == 0;
         // Who is not authenticated may be by the first request.
-        let end = first + if limits.authenticated { BATCH_MAX } else { 1 };
+        let end = first + if limits.authenticated { self.batch.limit } else { 1 };
         let mut at = 0;
         let mut more = false;
         let (bytes, owned) = client.input.parts();

@@ -58,6 +58,10 @@ impl Engine {
         }
         let started_ns = self.clock.monotonic_ns();
         let mut elapsed_ns = 0;
+        // An engine without a loop has no turns that have begun.
+        let turn_ns =
+            if self.recorder.turn.gathered_ns().is_some() { started_ns - self.recorder.turn.started_ns } else { 0 };
+        let left_ns = TURN_NS.saturating_sub(turn_ns).max(EXPIRE_LEAST_NS);
         for _ in 1..EXPIRE_STEPS_MAX {
             if is_behind {
                 is_behind = self.keyspace.expire_slice(EXPIRE_STEP) == 0;
@@ -71,7 +75,7 @@ impl Engine {
                 true => EXPIRE_NS,
                 false => FILE_AHEAD_NS,
             };
-            if !has_to_file || elapsed_ns >= most_ns {
+            if !has_to_file || elapsed_ns >= most_ns.min(left_ns) {
                 break;
             }
         }
@@ -137,6 +141,9 @@ const FILE_AHEAD_NS: u64 = 150_000;
 /// The same when what goes is this late, milliseconds: half of what a turn may take.
 const LATE_MS: u64 = 5;
 const EXPIRE_LATE_NS: u64 = 500_000;
+/// After what the turn has done before, it takes no more than is left of this, or so little that it does not matter.
+const TURN_NS: u64 = 800_000;
+const EXPIRE_LEAST_NS: u64 = 150_000;
 const EXPIRE_STEP: usize = 64;
 const EXPIRE_STEPS_MAX: usize = 64;
 

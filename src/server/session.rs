@@ -51,6 +51,8 @@ pub struct Client {
     pub ready: bool,
     /// Its socket may hold bytes for which no other event will come.
     pub unread: bool,
+    /// Has whole requests in its ring for which a turn had no time; they come before anything else is received.
+    pub put_off: bool,
     /// The peer sends no more: no other event will come, so the socket is read until it says so too.
     pub read_closed: bool,
     /// Is to be closed when what is being done with it is done.
@@ -196,6 +198,7 @@ impl Client {
             gathered: false,
             ready: false,
             unread: false,
+            put_off: false,
             read_closed: false,
             closing: false,
             over_soft_since_ms: None,

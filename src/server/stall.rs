@@ -51,9 +51,9 @@ pub struct Turn {
 }
 
 impl Turn {
-    /// When its requests had been gathered; None: it has not come to that, or is no turn of a loop.
+    /// When its requests had been gathered; None: it has not come to that, or is over, or is no turn of a loop.
     pub fn gathered_ns(&self) -> Option<u64> {
-        Some(self.ends_ns[Phase::Gather as usize]).filter(|&ns| ns != 0)
+        Some(self.ends_ns[Phase::Gather as usize]).filter(|&ns| ns != 0 && self.ended_ns() == 0)
     }
 
     /// When its last phase ended.

@@ -5,6 +5,8 @@
 //! and a run that took long names itself as what it is: so many calls, timed together. Where that is not enough (a slow log with a
 //! threshold that such a run could reach, MONITOR, HOTKEYS) [`gate::ONE_BY_ONE`](crate::server::gate::ONE_BY_ONE) leaves the hot loop.
 //!
+//! The same clock readings say when a turn has executed for long enough; see [`Engine::execute`](crate::server::Engine).
+//!
 //! Cost: one clock reading, one counter and one histogram bucket per run.
 
 use crate::base::clock::Clock;
@@ -12,8 +14,11 @@ use crate::commands::{CommandId, Registry};
 use crate::server::engine::{Request, TIMED_ALONE, UNKNOWN};
 use crate::server::stats::Stats;
 
-/// Quick commands timed together.
+/// Quick commands timed together, and after such a run that took long, since they grow large tables or miss the cache: so that the end of
+/// a turn's time is not found too late.
 pub(super) const TIMED_RUN_MAX: u32 = 64;
+const SHORT_RUN: u32 = 16;
+const LONG_RUN_NS: u64 = 60_000;
 /// Long runs remembered until somebody looks at them, which is after each client's requests.
 const PENDING_MAX: usize = 16;
 
@@ -27,11 +32,39 @@ pub(super) struct RunTimer {
     limit: u32,
     /// Number of its first request, in the batch or in the transaction.
     first: u32,
+    /// When what has not been begun is to be left to the next turn.
+    until_ns: u64,
+    /// Quick calls that end the next run.
+    run_max: u32,
 }
 
 impl RunTimer {
     pub(super) fn start(now_ns: u64) -> RunTimer {
-        RunTimer { started_ns: now_ns, run: u32::from(UNKNOWN), calls: 0, limit: 0, first: 0 }
+        RunTimer {
+            started_ns: now_ns,
+            run: u32::from(UNKNOWN),
+            calls: 0,
+            limit: 0,
+            first: 0,
+            until_ns: u64::MAX,
+            run_max: TIMED_RUN_MAX,
+        }
+    }
+
+    /// The last turn had no time for all of its requests: begins with a short run.
+    pub(super) fn expect_long_runs(&mut self) {
+        self.run_max = SHORT_RUN;
+    }
+
+    /// Says when what has not been begun is to be left to the next turn; what was said before.
+    pub(super) fn stop_at(&mut self, until_ns: u64) -> u64 {
+        std::mem::replace(&mut self.until_ns, until_ns)
+    }
+
+    /// Whether that time has come: known when a run has been closed, so it costs no clock reading.
+    #[inline]
+    pub(super) fn is_over(&self) -> bool {
+        self.started_ns >= self.until_ns
     }
 
     /// What has happened since the last run was closed is timed elsewhere.
@@ -54,7 +87,7 @@ impl RunTimer {
     #[inline]
     pub(super) fn open(&mut self, request: &Request, first: usize) {
         self.run = request.run;
-        self.limit = if request.run & TIMED_ALONE != 0 { 1 } else { TIMED_RUN_MAX };
+        self.limit = if request.run & TIMED_ALONE != 0 { 1 } else { self.run_max };
         self.first = first as u32;
     }
 
@@ -70,6 +103,8 @@ impl RunTimer {
             return;
         }
         let now_ns = clock.monotonic_ns();
+        let took_long = (now_ns - self.started_ns) * u64::from(TIMED_RUN_MAX) > LONG_RUN_NS * u64::from(self.calls);
+        self.run_max = if took_long { SHORT_RUN } else { TIMED_RUN_MAX };
         let command = self.run as CommandId;
         if command != UNKNOWN {
             let elapsed_ns = now_ns - self.started_ns;

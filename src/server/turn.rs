@@ -12,7 +12,7 @@ use mio::{Events, Interest, Poll, Token};
 use crate::base::log;
 use crate::config::ShutdownFlags;
 use crate::reactor::{self, Flushed, Listener, Received, Stream, Ticker, Waker};
-use crate::server::engine::{BATCH_MAX, Engine};
+use crate::server::engine::Engine;
 use crate::server::exporter;
 use crate::server::network::{FIRST_LISTENER, Network, SIGNALS, TICK, WAKE};
 use crate::server::pubsub::FAN_OUT_SENDS;
@@ -57,6 +57,8 @@ pub struct Server {
     expiry_behind: bool,
     /// Bytes received before this turn.
     received_from_bytes: u64,
+    /// Clients that are not looked at in this turn, because it has gathered enough.
+    left_out: Vec<usize>,
 }
 
 impl Server {
@@ -89,6 +91,7 @@ impl Server {
             persistence_behind: false,
             expiry_behind: false,
             received_from_bytes: 0,
+            left_out: Vec::new(),
         })
     }
 
@@ -218,6 +221,9 @@ impl Server {
             }
         }
         self.events = events;
+        if !self.left_out.is_empty() {
+            self.engine.ready.splice(..0, self.left_out.drain(..));
+        }
     }
 
     #[inline]
@@ -239,17 +245,30 @@ impl Server {
         let client = &mut self.engine.clients[key];
         if client.ready || client.closing {
             // On the list for the next turn already, or about to go.
+            client.unread |= client.put_off;
             return;
         }
         if client.read_closed && client.is_blocked() {
             // Nobody is left to wait; what it may have sent besides is not read for the end of it.
             return self.engine.close(key);
         }
-        let is_enough = self.engine.batch.requests.len() >= BATCH_MAX
+        let is_enough = self.engine.batch.requests.len() >= self.engine.batch.limit
             || self.engine.stats.net_input_bytes - self.received_from_bytes >= TURN_BYTES;
-        if client.gathered || is_enough || client.session.is_held() {
+        if client.gathered || client.session.is_held() {
             // Nothing more is parsed now; what has arrived is read when its turn comes.
             return self.engine.mark_unread(key);
+        }
+        if is_enough {
+            // Before those who had something executed in this turn.
+            client.ready = true;
+            return self.left_out.push(key);
+        }
+        if std::mem::take(&mut client.put_off) {
+            let is_unread = std::mem::take(&mut client.unread);
+            if self.engine.gather(key) || is_unread {
+                self.engine.mark_ready(key);
+            }
+            return;
         }
         if client.input.is_full() {
             client.input.spill();
@@ -266,7 +285,8 @@ impl Server {
         }
         match received {
             Received::Drained if !more && !self.engine.clients[key].read_closed => {}
-            Received::Closed => self.engine.peer_closed(key),
+            // Requests that did not fit into this turn are still executed.
+            Received::Closed if !more => self.engine.peer_closed(key),
             _ => self.engine.mark_ready(key),
         }
     }

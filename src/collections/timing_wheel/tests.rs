@@ -423,3 +423,23 @@ fn every_record_is_as_likely_to_be_drawn() {
     let mean = total / 2000;
     assert!(total > 300_000 && drawn.iter().all(|&count| count > mean / 2 && count < mean * 2), "{total}");
 }
+
+/// So that what a record leads to is in the cache when it is asked for, in whatever slices.
+#[test]
+fn records_are_told_of_before_they_are_asked_for() {
+    for budget in [1, 7, 64, 1000] {
+        let mut wheel = TimingWheel::new(START);
+        (0..5000).for_each(|record| wheel.file(START + 10, record));
+        let told = std::cell::RefCell::new(BTreeSet::new());
+        let (mut asked, mut untold) = (0, 0);
+        let mut due = |record| {
+            asked += 1;
+            untold += u64::from(!told.borrow().contains(&record));
+            None
+        };
+        while wheel.advance_ahead(START + 10, budget, |record| _ = told.borrow_mut().insert(record), &mut due) == 0 {}
+        assert_eq!(asked, 5000, "slices of {budget}");
+        // Of each chunk at most the first ones that do not make a group.
+        assert!(untold <= 5000 / 16, "slices of {budget}: {untold} were not told of");
+    }
+}

@@ -9,6 +9,8 @@ use crate::keyspace::{Context, Entry, Ttl, Typed};
 
 /// What a listpack has behind the value of a field without a deadline.
 pub(super) const NO_DEADLINE: i64 = 0;
+/// Fields fetched into the cache together, ahead of their removal.
+const AHEAD: usize = 32;
 
 #[inline]
 pub(super) fn is_past(deadline_ms: i64, now_ms: i64) -> bool {
@@ -204,6 +206,10 @@ impl Hash {
                     && let Some(&(deadline_ms, hash)) = deadlines.first()
                     && deadline_ms < now_ms
                 {
+                    if expired.is_multiple_of(AHEAD) {
+                        let next = deadlines.iter().take(AHEAD);
+                        next.filter_map(|&(_, hash)| table.guess(hash)).for_each(Entry::prefetch);
+                    }
                     deadlines.pop_first();
                     let is_due =
                         |entry: &Entry| entry.deadline_ms() == Some(deadline_ms) && hasher.hash(entry.key()) == hash;

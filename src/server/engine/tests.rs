@@ -1,9 +1,13 @@
 //! The engine gives the same answers however its input is cut.
 
+use std::time::Duration;
+
 use super::Engine;
 use crate::base::clock::Clock;
 use crate::base::random::Random;
-use crate::reactor::Stream;
+use crate::config::Config;
+use crate::reactor::{RING_CAPACITY, Stream};
+use crate::server::stall::Phase;
 
 fn engine() -> (Engine, usize) {
     let mut engine = Engine::new(Clock::virtual_at(1_700_000_000_000_000), 42);
@@ -215,4 +219,67 @@ fn clients_do_not_mix() {
         let alone = replies([input.as_slice()].into_iter());
         assert_eq!(&alone, output);
     }
+}
+
+/// Puts `bytes` into the client's ring, as a `recv` does, and gathers them.
+fn receive(engine: &mut Engine, key: usize, bytes: &[u8]) {
+    let space = engine.clients[key].input.space(&mut engine.pool);
+    space[..bytes.len()].copy_from_slice(bytes);
+    engine.clients[key].input.received(bytes.len());
+    engine.gather(key);
+}
+
+/// When the time is up, nothing of the next client is executed, or only a part; either way the ring is left for the next turn before anything
+/// else is received into it, and those with nothing executed come first.
+#[test]
+fn what_a_turn_has_no_time_for_stays_in_the_ring() {
+    let clock = Clock::virtual_at(1_700_000_000_000_000);
+    let mut config = Config::default();
+    config.override_value("enable-debug-command", b"yes").expect("a directive and a value for it");
+    let mut engine = Engine::with_config(config, clock.clone(), 42);
+    let [quick, full, waits, cut] = [0; 4].map(|_| engine.connect(Stream::Detached));
+    let set = frame(&[b"SET", b"key", b"value"]);
+    let sets = RING_CAPACITY / set.len();
+    let rest = RING_CAPACITY - sets * set.len();
+    let ring = [set.repeat(sets), vec![b' '; rest]].concat();
+    let sleep = frame(&[b"DEBUG", b"SLEEP", b"0.001"]);
+
+    engine.begin_turn();
+    engine.batch.limit = 1000;
+    receive(&mut engine, quick, b"PING\r\n");
+    receive(&mut engine, full, &ring);
+    receive(&mut engine, waits, &set.repeat(3));
+    engine.recorder.end_phase(Phase::Gather, clock.monotonic_ns());
+    // Found when the run of the first client ends, which is where that of the next begins.
+    clock.advance(Duration::from_millis(1));
+    engine.run();
+    assert_eq!(engine.take_output(quick), b"+PONG\r\n");
+    assert!(engine.clients[full].input.is_full() && engine.clients[full].put_off);
+    assert!(engine.clients[waits].put_off);
+    assert_eq!(engine.ready, [waits, full], "the one that was begun with comes last");
+    assert_eq!(engine.batch.limit, 16);
+    engine.recorder.end_phase(Phase::Housekeep, clock.monotonic_ns());
+    engine.finish_turn();
+
+    // Without a turn that has begun, it is executed to the end.
+    engine.batch.limit = 1000;
+    for key in [waits, full] {
+        engine.gather(key);
+    }
+    engine.run();
+    assert_eq!(engine.take_output(waits), b"+OK\r\n".repeat(3));
+    assert_eq!(engine.take_output(full), b"+OK\r\n".repeat(sets));
+
+    engine.begin_turn();
+    receive(&mut engine, cut, &[sleep.as_slice(), &set, &set].concat());
+    engine.recorder.end_phase(Phase::Gather, clock.monotonic_ns());
+    engine.run();
+    assert_eq!(engine.take_output(cut), b"+OK\r\n");
+    assert!(engine.clients[cut].put_off && engine.clients[cut].input.bytes().len() == 2 * set.len());
+    engine.gather(cut);
+    // A client that is about to be closed is answered first.
+    engine.clients[cut].session.close_after_reply = true;
+    clock.advance(Duration::from_millis(1));
+    engine.run();
+    assert_eq!(engine.take_output(cut), b"+OK\r\n+OK\r\n");
 }
