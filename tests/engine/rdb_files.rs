@@ -218,6 +218,9 @@ fn listpack(elements: &[&str]) -> Vec<u8> {
     [&total.to_le_bytes()[..], &(elements.len() as u16).to_le_bytes(), &entries, b"\xff"].concat()
 }
 
+/// Type, elements, and lines with what they answer or what is wrong.
+type Listed<'a> = (u8, &'a [&'a str], Result<&'a [(&'a str, &'a str)], &'a str>);
+
 /// A listpack is taken as it is if it is what this server would have made of it.
 #[test]
 fn listpacks_are_looked_through() {
@@ -229,7 +232,7 @@ fn listpacks_are_looked_through() {
     let many: Vec<&str> = many.iter().map(String::as_str).collect();
     let with_twin = [&many[..], &["v", "m4", "v"]].concat()[1..].to_vec();
     let twice = "key 'k': an element is there twice";
-    let cases: &[(u8, &[&str], Result<&[(&str, &str)], &str>)] = &[
+    let cases: &[Listed<'_>] = &[
         (SORTED_SET, &["a", "1", "b", "1.5", "c", "inf"], Ok(&[("ZSCORE k b", "\"1.5\""), ("ZRANK k c", "2")])),
         (SORTED_SET, &["b", "2", "a", "1"], Ok(&[("ZRANGE k 0 -1", "[\"a\" \"b\"]")])),
         (SORTED_SET, &["b", "1", "a", "1"], Ok(&[("ZRANGE k 0 -1", "[\"a\" \"b\"]")])),
