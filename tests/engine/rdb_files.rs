@@ -96,8 +96,9 @@ fn ziplist(entries: &[&[u8]]) -> Vec<u8> {
 }
 
 fn as_string(bytes: &[u8]) -> Vec<u8> {
-    assert!(bytes.len() < 64);
-    [&[bytes.len() as u8], bytes].concat()
+    let len = bytes.len() as u16;
+    let head = if len < 64 { vec![len as u8] } else { (len | 0x4000).to_be_bytes().to_vec() };
+    [head, bytes.to_vec()].concat()
 }
 
 /// Version, contents, and lines with what they answer.
@@ -210,6 +211,71 @@ fn refusals_say_what_and_where() {
     assert_eq!(load(&mut harness, &dir.file(), b"REDIS0009\xfe\0\0\x01k\x01v\xff\0\0\0\0\0\0\0\0"), Ok(()));
     assert_eq!(load(&mut harness, &dir.file(), &file(9, &key_with(1, b"\0")).replace_key(b'e')), Ok(()));
     harness.check(&[("DBSIZE", "1"), ("EXISTS e", "0")]);
+}
+
+/// A listpack of short texts, of which those that are small numbers are kept as such.
+fn listpack(elements: &[&str]) -> Vec<u8> {
+    let mut entries = Vec::new();
+    for element in elements {
+        match element.parse::<u8>() {
+            Ok(number) if number < 128 => entries.extend([number, 1]),
+            _ => {
+                entries.push(0x80 | element.len() as u8);
+                entries.extend_from_slice(element.as_bytes());
+                entries.push(element.len() as u8 + 1);
+            }
+        }
+    }
+    let total = (entries.len() + 7) as u32;
+    [&total.to_le_bytes()[..], &(elements.len() as u16).to_le_bytes(), &entries, b"\xff"].concat()
+}
+
+/// Type, elements, and lines with what they answer or what is wrong.
+type Listed<'a> = (u8, &'a [&'a str], Result<&'a [(&'a str, &'a str)], &'a str>);
+
+/// A listpack is taken as it is if it is what this server would have made of it.
+#[test]
+fn listpacks_are_looked_through() {
+    const HASH: u8 = 16;
+    const SORTED_SET: u8 = 17;
+    const SET: u8 = 20;
+    let dir = Dir::new("listpacks");
+    let many: Vec<String> = (0..40).map(|n| format!("m{n}")).collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
+    let with_twin = [&many[..], &["v", "m4", "v"]].concat()[1..].to_vec();
+    let twice = "key 'k': an element is there twice";
+    let cases: &[Listed<'_>] = &[
+        (SORTED_SET, &["a", "1", "b", "1.5", "c", "inf"], Ok(&[("ZSCORE k b", "\"1.5\""), ("ZRANK k c", "2")])),
+        (SORTED_SET, &["b", "2", "a", "1"], Ok(&[("ZRANGE k 0 -1", "[\"a\" \"b\"]")])),
+        (SORTED_SET, &["b", "1", "a", "1"], Ok(&[("ZRANGE k 0 -1", "[\"a\" \"b\"]")])),
+        (SORTED_SET, &["9", "1", "10", "1"], Ok(&[("ZRANGE k 0 -1", "[\"10\" \"9\"]")])),
+        (SORTED_SET, &["a", "1", "b", "2.50"], Ok(&[("ZRANGE k 0 -1 WITHSCORES", "[\"a\" \"1\" \"b\" \"2.5\"]")])),
+        (SORTED_SET, &["a", "1", "a", "2"], Err(twice)),
+        (SORTED_SET, &["a", "1", "b", "nan"], Err("key 'k': a score that is no number")),
+        (SORTED_SET, &["a", "1", "b"], Err("key 'k': a member without a score")),
+        (HASH, &["f", "v", "g", "v"], Ok(&[("HGET k g", "\"v\""), ("OBJECT ENCODING k", "\"listpack\"")])),
+        (HASH, &["f", "v", "f", "w"], Err(twice)),
+        (HASH, &many, Ok(&[("HLEN k", "20"), ("HGET k m38", "\"m39\"")])),
+        (SET, &many, Ok(&[("SCARD k", "40"), ("SISMEMBER k m39", "1"), ("OBJECT ENCODING k", "\"listpack\"")])),
+        (SET, &["5", "a"], Ok(&[("SISMEMBER k 5", "1")])),
+        (SET, &["a", "5", "5"], Err(twice)),
+        (SET, &with_twin, Err(twice)),
+    ];
+    for (kind, elements, wanted) in cases {
+        let mut harness = dir.harness(&[]);
+        let contents = key_with(*kind, &as_string(&listpack(elements)));
+        let loaded = load(&mut harness, &dir.file(), &file(11, &contents));
+        match wanted {
+            Ok(calls) => {
+                assert_eq!(loaded, Ok(()), "{kind}: {elements:?}");
+                harness.check(calls);
+            }
+            Err(wanted) => {
+                let error = loaded.expect_err(wanted);
+                assert!(error.contains(wanted), "{error}\ninstead of: {wanted}");
+            }
+        }
+    }
 }
 
 trait ReplaceKey {
