@@ -7,6 +7,7 @@ mod harness;
 mod hashes;
 mod increx;
 mod keys;
+mod loader_fuzz;
 mod payloads;
 mod rdb_files;
 mod snapshots;

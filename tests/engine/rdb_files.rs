@@ -15,16 +15,16 @@ use zedis::server::loading::Duplicates;
 use super::harness::Harness;
 
 /// A directory that goes with it.
-struct Dir(PathBuf);
+pub struct Dir(PathBuf);
 
 impl Dir {
-    fn new(name: &str) -> Dir {
+    pub fn new(name: &str) -> Dir {
         let path = std::env::temp_dir().join(format!("zedis-rdb-{}-{name}", std::process::id()));
         fs::create_dir_all(&path).expect("a directory");
         Dir(path)
     }
 
-    fn harness(&self, directives: &[(&str, &str)]) -> Harness {
+    pub fn harness(&self, directives: &[(&str, &str)]) -> Harness {
         let dir = self.0.to_string_lossy().into_owned();
         let mut all = vec![
             ("dir", dir.as_str()),
@@ -36,7 +36,11 @@ impl Dir {
         Harness::with_config(&all)
     }
 
-    fn file(&self) -> PathBuf {
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    pub fn file(&self) -> PathBuf {
         self.0.join("dump.rdb")
     }
 }
@@ -99,15 +103,12 @@ fn as_string(bytes: &[u8]) -> Vec<u8> {
 /// Version, contents, and lines with what they answer.
 type Case = (u16, Vec<u8>, &'static [(&'static str, &'static str)]);
 
-/// What servers since 2.4 have written, in forms that no server writes any more.
-#[test]
-fn old_versions() {
-    let dir = Dir::new("old");
+fn old_cases() -> Vec<Case> {
     let list = ziplist(&[b"\x01a", b"\x02bc", b"\xc0\x39\x30", b"\xfe\x80", b"\xf5"]);
     let pairs = ziplist(&[b"\x01a", b"\x011", b"\x01b", b"\x03inf"]);
     let intset = [&2_u32.to_le_bytes()[..], &3_u32.to_le_bytes(), b"\xff\xff\x01\x00\x02\x01"].concat();
     let zipmap = b"\x02\x01f\x01\x00v\x02gg\x02\x01ww\0\xff";
-    let cases: &[Case] = &[
+    vec![
         (1, key_with(0, b"\x01v"), &[("GET k", "\"v\"")]),
         (
             2,
@@ -150,8 +151,19 @@ fn old_versions() {
             .concat(),
             &[("GET k", "\"v\""), ("GET l", "\"w\"")],
         ),
-    ];
-    for (version, contents, wanted) in cases {
+    ]
+}
+
+/// Files of old versions, in forms that no server writes any more.
+pub fn old_files() -> Vec<Vec<u8>> {
+    old_cases().iter().map(|(version, contents, _)| file(*version, contents)).collect()
+}
+
+/// What servers since 2.4 have written.
+#[test]
+fn old_versions() {
+    let dir = Dir::new("old");
+    for (version, contents, wanted) in &old_cases() {
         let mut harness = dir.harness(&[]);
         let loaded = load(&mut harness, &dir.file(), &file(*version, contents));
         assert_eq!(loaded, Ok(()), "version {version}: {}", contents.escape_ascii());
@@ -216,7 +228,7 @@ impl ReplaceKey for Vec<u8> {
 }
 
 /// Some keys of every type, small and large.
-fn fill(harness: &mut Harness, large: bool) {
+pub fn fill(harness: &mut Harness, large: bool) {
     let many = if large { 600 } else { 3 };
     let long = "abcabcabcabcabcabcabcabcabcabcabcabc".repeat(if large { 300 } else { 1 });
     for line in

@@ -282,14 +282,15 @@ impl Appender {
     /// Waits until everything handed over is on the disk.
     ///
     /// # Errors
-    /// What the disk says, if it does not take it.
+    /// What the disk says, if it does not take it. What it said before does not count: it is asked again.
     pub fn wait_synced(&self) -> Result<(), DiskError> {
         let mut queue = self.shared.lock();
         let target = queue.status.appended;
+        let failures = queue.status.failures;
         queue.wanted = target;
         self.shared.work.notify_one();
         while queue.status.synced < target {
-            if let Some((doing, error)) = &queue.status.error {
+            if let Some((doing, error)) = queue.status.error.as_ref().filter(|_| queue.status.failures > failures) {
                 return Err((doing, copy(error)));
             }
             queue = self.shared.progress.wait(queue).unwrap_or_else(PoisonError::into_inner);
@@ -393,7 +394,9 @@ impl Worker {
                 return;
             }
             if has_failed {
-                std::thread::sleep(RETRY);
+                // Whoever waits for the disk does not wait for this.
+                let queue = self.shared.lock();
+                drop(self.shared.work.wait_timeout(queue, RETRY));
             } else {
                 self.nap();
             }
