@@ -29,18 +29,21 @@ SOAK_COMMANDS ?= 1000000
 soak: needs-build needs-redis
 	ZEDIS_TEST_COMMANDS=$(SOAK_COMMANDS) cargo test --test 'differential_*' -- --nocapture
 
-# Kills at random moments, at least two hundred of them, and what has to be there after each.
+# Kills at random moments, at least two hundred of them, and what has to be there after each; a disk that fails at each call of all that is
+# done with files; a hundred snapshots under full load. Says how far it is. What is wrong with the first is no reason not to run the others.
 CRASHES ?= 80
 crash: needs-build needs-redis
-	ZEDIS_CRASHES=$(CRASHES) cargo test --test crash -- --nocapture
+	ZEDIS_CRASHES=$(CRASHES) cargo test --no-fail-fast --test crash --test faults --test persistence -- --nocapture
 
-# Unsafe code under the address sanitizer: its unit tests, those of what stands on it, the parser's fuzzer and the payloads. The
-# system's allocator stands in for jemalloc, whose memory the sanitizer does not see. RUSTC_BOOTSTRAP admits the one unstable flag.
+# Unsafe code under the address sanitizer: its unit tests, those of what stands on it, the fuzzers of the parser and of what loads files, and the
+# payloads. FUZZ is how many damaged files of each kind. The system's allocator stands in for jemalloc, whose memory the sanitizer does not see. RUSTC_BOOTSTRAP admits the one unstable flag.
 SANITIZE = RUSTC_BOOTSTRAP=1 RUSTFLAGS="-Zsanitizer=address --cfg system_allocator -Cforce-frame-pointers=yes" \
 	cargo test --target x86_64-unknown-linux-gnu --target-dir target/sanitize
+FUZZ ?= 20000
 sanitize: needs-build needs-redis
 	$(SANITIZE) --lib -- base collections keyspace persistence reactor resp server
 	$(SANITIZE) --test parser_fuzz --test hostile --test differential_dump
+	ZEDIS_FUZZ=$(FUZZ) $(SANITIZE) --test engine -- loader_fuzz rdb_files snapshots payloads
 
 .PHONY: needs-build needs-redis needs-python needs-perf
 needs-build:

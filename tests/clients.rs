@@ -1,5 +1,5 @@
 //! redis-py and redis-cli, taken from where their users take them, against the server; and against redis-server as a control, so
-//! that a script that is wrong does not pass for a server that is. The clients in Rust are a package of their own, `tests/clients-rust`.
+//! that a script that is wrong does not pass for a server that is. Files, too: rdb-py reads what the server saved. The clients in Rust are a package of their own, `tests/clients-rust`.
 
 mod support;
 
@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
 
+use support::client::Client;
 use support::pair::Pair;
 use support::server::Server;
 
@@ -19,20 +20,20 @@ fn source(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients").join(name)
 }
 
-/// The interpreter that has redis-py; None on a machine without a network.
+/// The interpreter that has redis-py and rdb-py; None on a machine without a network.
 fn python() -> Option<PathBuf> {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/clients/python");
     std::fs::create_dir_all(directory.parent().expect("it has one")).expect("a directory under target");
-    let output = Command::new(source("install-redis-py.sh")).arg(&directory).output().expect("a shell");
+    let output = Command::new(source("install-python.sh")).arg(&directory).output().expect("a shell");
     let said = String::from_utf8_lossy(&output.stderr);
     match output.status.code() {
         Some(0) => Some(directory.join("bin/python")),
         // A machine that builds for others has a network, or the tests would be silently gone.
         Some(UNREACHABLE) if std::env::var_os("CI").is_none() => {
-            eprintln!("redis-py is NOT tested: its registry cannot be reached\n{said}");
+            eprintln!("redis-py and rdb-py are NOT tested: their registry cannot be reached\n{said}");
             None
         }
-        _ => panic!("redis-py cannot be installed: {said}"),
+        _ => panic!("redis-py and rdb-py cannot be installed: {said}"),
     }
 }
 
@@ -70,6 +71,81 @@ fn redis_py_with_both_protocols() {
     let control = thread::spawn(|| redis_py(Server::oracle(&[])));
     redis_py(Server::subject(&[]));
     control.join().expect("the scripts are right: redis-server passes");
+}
+
+/// Keys of each type in each of its encodings, in several databases, with deadlines.
+fn fill(client: &mut Client, with_fields: bool) {
+    let long = "some text that a compressor likes: ".repeat(20);
+    let mut lines = vec![
+        "SET text v".to_owned(),
+        "SET number 12345".to_owned(),
+        "SET negative -1".to_owned(),
+        "SET big 123456789012".to_owned(),
+        "SET deadline v PXAT 33177117420123".to_owned(),
+        format!("SET long \"{long}\""),
+        "SET binary \"\\x00\\xff\\r\\n\"".to_owned(),
+        "PFADD hll a b c".to_owned(),
+        "SETBIT bits 1000 1".to_owned(),
+        "ZADD infinite -inf a 1e300 b +inf c 0.1 d".to_owned(),
+        "SADD mixed 1 2 x".to_owned(),
+        "RPUSH quick a".to_owned(),
+        format!("RPUSH quick \"{long}\""),
+    ];
+    for (name, many) in [("small", 5), ("large", 700)] {
+        for n in 0..many {
+            lines.push(format!("RPUSH list:{name} {n} x{n}"));
+            lines.push(format!("SADD ints:{name} {n} -{n}000000000"));
+            lines.push(format!("SADD set:{name} m{n}"));
+            lines.push(format!("ZADD zset:{name} {n}.25 m{n}"));
+            lines.push(format!("HSET hash:{name} f{n} {n}"));
+            if with_fields && n % 3 == 0 {
+                lines.push(format!("HPEXPIREAT hash:{name} 33177117420123 FIELDS 1 f{n}"));
+            }
+        }
+    }
+    lines.extend(["PEXPIREAT hash:large 33177117420999", "SELECT 7", "SET other 1 PXAT 33177117420001", "RPUSH l a b", "SELECT 0"].map(str::to_owned));
+    for line in lines {
+        let reply = client.run(&line);
+        assert!(!reply.is_error(), "{line}: {reply:?}");
+    }
+}
+
+/// What a server saved is what a parser finds that has nothing to do with it.
+fn rdb_py(writer: &Server, reader: &Server, with_fields: bool) {
+    let Some(python) = python() else { return };
+    let mut client = writer.connect();
+    fill(&mut client, with_fields);
+    assert_eq!(client.run("SAVE").string(), "OK");
+    if with_fields {
+        // The parser has no word for deadlines of fields; that they do not keep it from the rest is what is asked for.
+        for name in ["small", "large"] {
+            let fields: Vec<String> = (0..700).map(|n| format!("f{n}")).collect();
+            client.run(&format!("HPERSIST hash:{name} FIELDS 700 {}", fields.join(" ")));
+        }
+    }
+    let wanted = client.run("DEBUG DIGEST");
+    let port = reader.open_port();
+    let output = Command::new("timeout")
+        .arg("60")
+        .arg(python)
+        .arg(source("rdb_py.py"))
+        .arg(writer.dir().join("dump.rdb"))
+        .arg(port.to_string())
+        .stdin(Stdio::null())
+        .output()
+        .expect("timeout runs python");
+    let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    assert_eq!(reader.connect().run("DEBUG DIGEST"), wanted, "{said}");
+}
+
+#[test]
+fn rdb_py_reads_what_was_saved() {
+    rdb_py(&Server::oracle(&[]), &Server::oracle(&[]), false);
+    rdb_py(&Server::subject(&[]), &Server::subject(&[]), false);
+    rdb_py(&Server::subject(&["--rdbcompression", "no"]), &Server::oracle(&[]), false);
+    // In the format of 7.4.
+    rdb_py(&Server::subject(&[]), &Server::subject(&[]), true);
 }
 
 fn redis_cli(server: &Server, args: &[&str], input: &str) -> String {

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs redis-py, at the version in requirements.txt, into a virtual environment of its own: install-redis-py.sh DIRECTORY. Quick
+# Installs what requirements.txt names into a virtual environment of its own: install-python.sh DIRECTORY. Quick
 # when it is there already. Exit status 75: the package registry cannot be reached; anything else but 0: it cannot be installed.
 set -eu
 
@@ -7,7 +7,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 directory=$1
 stamp=$directory/installed
 
-if cmp -s "$here/requirements.txt" "$stamp" && "$directory/bin/python" -c "import redis" 2>/dev/null; then
+if cmp -s "$here/requirements.txt" "$stamp" && "$directory/bin/python" -c "import rdb, redis" 2>/dev/null; then
     exit 0
 fi
 if ! python3 -c "import venv, ensurepip" 2>/dev/null; then
@@ -17,7 +17,7 @@ fi
 rm -rf "$directory"
 python3 -m venv "$directory"
 output=$directory/install.log
-if "$directory/bin/pip" install --quiet --retries 1 --timeout 20 --disable-pip-version-check -r "$here/requirements.txt" >"$output" 2>&1; then
+if "$directory/bin/pip" install --quiet --prefer-binary --retries 1 --timeout 20 --disable-pip-version-check -r "$here/requirements.txt" >"$output" 2>&1; then
     cp "$here/requirements.txt" "$stamp"
     exit 0
 fi
