@@ -68,6 +68,7 @@ pub struct Aof {
     is_write_bad: bool,
     /// Errors of the appender that the log has, and the last of them.
     failures: u64,
+    sync_failures: u64,
     write_error: Option<DiskError>,
     rewrites: u64,
 }
@@ -269,7 +270,7 @@ impl Engine {
         let on_synced = move || waker.iter().for_each(Waker::wake);
         self.aof.appender = Some(Appender::start(path, sync_of(self.config.appendfsync), account, on_synced)?);
         self.aof.settled_appended = 0;
-        self.aof.failures = 0;
+        (self.aof.failures, self.aof.sync_failures) = (0, 0);
         self.keyspace.journal.set_on(true);
         Ok(())
     }
@@ -668,6 +669,12 @@ impl Engine {
         }
         if is_known && !failures.is_bad {
             log::warning("AOF write error looks solved, Redis can write again.");
+            if failures.syncs > self.aof.sync_failures {
+                // A sync that succeeds says nothing about what the one before it could not write; new files will have it.
+                log::notice("What the disk has failed to sync is written anew");
+                self.aof.sync_failures = failures.syncs;
+                self.aof.is_scheduled = true;
+            }
         }
         if failures.is_bad != was_bad {
             self.aof.is_write_bad = failures.is_bad;

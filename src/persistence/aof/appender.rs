@@ -44,6 +44,9 @@ const RETRY: Duration = Duration::from_millis(100);
 /// So often it is tried before the thread ends without success: half a second, in which nobody is served.
 const LAST_TRIES: u32 = 5;
 
+/// What was being done.
+const SYNCING: &str = "syncing";
+
 /// `appendfsync`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Sync {
@@ -92,6 +95,7 @@ struct Status {
     error: Option<DiskError>,
     /// How often something has failed, and the last of these errors.
     failures: u64,
+    sync_failures: u64,
     last_error: Option<DiskError>,
 }
 
@@ -139,6 +143,8 @@ pub type DiskError = (&'static str, io::Error);
 /// What the disk has refused so far.
 pub struct Failures {
     pub count: u64,
+    /// Those of them after which nobody knows what is on the disk: the kernel reports once what it could not write, and forgets it then.
+    pub syncs: u64,
     pub last: Option<DiskError>,
     /// It has not taken what it refused then.
     pub is_bad: bool,
@@ -245,7 +251,7 @@ impl Appender {
         // The thread writes only what this side hands over, so until then the file is this side's alone.
         let (written, result) = write_some(&mut self.file, bytes);
         let result = result.map_err(|error| ("writing", error));
-        let result = result.and_then(|()| self.file.sync_data().map_err(|error| ("syncing", error)));
+        let result = result.and_then(|()| self.file.sync_data().map_err(|error| (SYNCING, error)));
         let mut queue = self.shared.lock();
         let status = &mut queue.status;
         status.appended += written as u64;
@@ -302,7 +308,7 @@ impl Appender {
     pub fn failures(&self) -> Failures {
         let status = &self.shared.lock().status;
         let last = status.last_error.as_ref().map(|(doing, error)| (*doing, copy(error)));
-        Failures { count: status.failures, last, is_bad: status.error.is_some() }
+        Failures { count: status.failures, syncs: status.sync_failures, last, is_bad: status.error.is_some() }
     }
 
     /// Writes and syncs what was handed over, and ends the thread.
@@ -458,7 +464,7 @@ impl Worker {
                 Task::Switch(path) => {
                     // The old one has to be complete before the new one says anything that builds on it.
                     let synced = self.file.as_ref().map_or(Ok(()), File::sync_data);
-                    let opened = synced.map_err(|error| ("syncing", error));
+                    let opened = synced.map_err(|error| (SYNCING, error));
                     let opened = opened.and_then(|()| open(&path).map_err(|error| ("opening", error)));
                     match opened {
                         Ok(file) => self.file = Some(file),
@@ -508,7 +514,7 @@ impl Worker {
         }
         self.tell(queue);
         self.shared.progress.notify_all();
-        result.map_err(|error| ("syncing", error))
+        result.map_err(|error| (SYNCING, error))
     }
 
     /// Tells whoever asked for it that everything wanted is synced, if it is.
@@ -525,6 +531,7 @@ impl Worker {
         let mut queue = self.shared.lock();
         if let Err((doing, error)) = &step {
             queue.status.failures += 1;
+            queue.status.sync_failures += u64::from(*doing == SYNCING);
             queue.status.last_error = Some((doing, copy(error)));
         }
         queue.status.error = step.err();
