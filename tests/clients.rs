@@ -103,7 +103,16 @@ fn fill(client: &mut Client, with_fields: bool) {
             }
         }
     }
-    lines.extend(["PEXPIREAT hash:large 33177117420999", "SELECT 7", "SET other 1 PXAT 33177117420001", "RPUSH l a b", "SELECT 0"].map(str::to_owned));
+    lines.extend(
+        [
+            "PEXPIREAT hash:large 33177117420999",
+            "SELECT 7",
+            "SET other 1 PXAT 33177117420001",
+            "RPUSH l a b",
+            "SELECT 0",
+        ]
+        .map(str::to_owned),
+    );
     for line in lines {
         let reply = client.run(&line);
         assert!(!reply.is_error(), "{line}: {reply:?}");

@@ -174,7 +174,11 @@ fn kill_again_and_again(name: &'static str, directives: &[&str], rounds: usize, 
         let until = if is_all_safe { Instant::now() } else { killed - OLD };
         check(&server, &mut known, until, round);
         if round % 20 == 19 {
-            println!("{name}: {} of {rounds}, {} steps are there", round + 1, known.iter().map(|w| w.asked).sum::<i64>());
+            println!(
+                "{name}: {} of {rounds}, {} steps are there",
+                round + 1,
+                known.iter().map(|w| w.asked).sum::<i64>()
+            );
         }
     }
     assert!(!server.log().contains("FATAL"), "{}", server.log());

@@ -769,7 +769,9 @@ fn a_small_file_system() {
         let mut server = Server::not_started();
         let path = server.dir().join("disk");
         let Some(_disk) = SmallDisk::mount(&path) else {
-            return println!("a_small_file_system: skipped, since it takes the right to mount; a_disk_with_little_room stands in");
+            return println!(
+                "a_small_file_system: skipped, since it takes the right to mount; a_disk_with_little_room stands in"
+            );
         };
         let dir = path.to_string_lossy().into_owned();
         let directives =
@@ -781,4 +783,40 @@ fn a_small_file_system() {
         let write = || fs::write(path.join("more"), vec![0; 70_000]);
         fill_up(&mut server, &directives, || write().is_err(), || fs::remove_file(&ballast).expect("it is there"));
     }
+}
+
+/// A server that is killed when it has announced the next incremental file, and not yet written all of the last command to the one before, has
+/// a torn file that is not the last. Nothing stands behind it, so it is cut as the last one is; if something does, it is damage.
+#[test]
+fn a_torn_file_before_an_empty_one() {
+    let mut server = Server::subject(EVERY_SECOND);
+    let mut client = server.connect();
+    let mut writer = Writer::default();
+    writer.steps(&mut client, 2);
+    assert!(is_synced(&mut client, 0));
+    server.kill();
+    let torn = files(server.dir(), "i").remove(0);
+    let manifest = server.dir().join(DIR).join("appendonly.aof.manifest");
+    let mut text = fs::read_to_string(&manifest).expect("a manifest");
+    for n in [2, 3] {
+        text += &format!("file appendonly.aof.{n}.incr.aof seq {n} type i\n");
+        fs::write(server.dir().join(DIR).join(format!("appendonly.aof.{n}.incr.aof")), "").expect("a file");
+    }
+    fs::write(&manifest, text).expect("a manifest");
+    let whole = fs::read(&torn).expect("a file");
+    fs::write(&torn, [&whole[..], b"*1\r\n$5\r\nMULTI\r\n*2\r\n$4\r\nINCR\r\n$5\r\ncou"].concat()).expect("a file");
+    server.restart(EVERY_SECOND);
+    writer.check(&server, 2);
+    assert!(server.log().contains("Truncating the AOF"), "{}", server.log());
+    writer.steps(&mut server.connect(), 1);
+    assert!(is_synced(&mut server.connect(), 0));
+    server.kill();
+    assert_eq!(fs::read(&torn).expect("a file"), whole);
+    server.restart(EVERY_SECOND);
+    writer.check(&server, 3);
+    server.kill();
+    fs::write(&torn, [&whole[..], b"*2\r\n$4\r\nINCR\r\n"].concat()).expect("a file");
+    let (status, log) = server.restart_that_fails(EVERY_SECOND);
+    assert_eq!(status.code(), Some(1));
+    assert!(log.contains("Unexpected end of file reading the append only file"), "{log}");
 }

@@ -524,7 +524,8 @@ fn snapshots_under_load_add_up() {
                 client.run(["FLUSHALL", "FLUSHALL SYNC"][random.below(2)]);
             }
             eventually("it is saved", || !is_going_on(&mut client));
-            during += positions.iter().zip(&at_most).map(|(p, n)| p.acknowledged.load(Ordering::SeqCst) - n).sum::<i64>();
+            during +=
+                positions.iter().zip(&at_most).map(|(p, n)| p.acknowledged.load(Ordering::SeqCst) - n).sum::<i64>();
             furnish_again(&mut client);
             assert_eq!(info(&mut client, "rdb_last_bgsave_status"), "ok");
             assert_eq!(info(&mut client, "aof_last_bgrewrite_status"), "ok");
@@ -545,7 +546,10 @@ fn snapshots_under_load_add_up() {
             let bounds: Vec<(i64, i64)> = at_least.into_iter().zip(at_most).collect();
             add_up(&mut other.connect(), &bounds, &format!("snapshot {round}"));
             if rounds > 10 && round % 10 == 9 {
-                println!("snapshots_under_load_add_up: {} of {rounds}, {during} transactions during their walks", round + 1);
+                println!(
+                    "snapshots_under_load_add_up: {} of {rounds}, {during} transactions during their walks",
+                    round + 1
+                );
             }
         }
         assert!(during > rounds * 20, "{during} transactions went on during the walks");

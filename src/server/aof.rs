@@ -403,7 +403,9 @@ impl Engine {
         self.aof.appender = None;
         if let Err(Lost { bytes, error: (_, error) }) = closed {
             let text = reason(&error);
-            log::warning(format_args!("Fail to fsync the AOF file: {text}. It lacks the last {bytes} bytes, or may do so"));
+            log::warning(format_args!(
+                "Fail to fsync the AOF file: {text}. It lacks the last {bytes} bytes, or may do so"
+            ));
         }
         self.aof.is_starting = false;
         self.aof.is_scheduled = false;

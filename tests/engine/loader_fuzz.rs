@@ -36,7 +36,10 @@ fn peak_memory() -> u64 {
 }
 
 /// What may stand in a file where something else stood.
-const BYTES: &[u8] = &[0, 1, 0x3f, 0x40, 0x7f, 0x80, 0x81, 0xc0, 0xc3, 0xfe, 0xff, 0xfa, 0xfb, 0xfc, 0xf4, b'\r', b'\n', b'*', b'$', b'-', b'9'];
+const BYTES: &[u8] = &[
+    0, 1, 0x3f, 0x40, 0x7f, 0x80, 0x81, 0xc0, 0xc3, 0xfe, 0xff, 0xfa, 0xfb, 0xfc, 0xf4, b'\r', b'\n', b'*', b'$', b'-',
+    b'9',
+];
 const LENGTHS: &[&[u8]] = &[
     b"\x80\x7f\xff\xff\xff",
     b"\x80\xff\xff\xff\xff",
@@ -125,7 +128,7 @@ fn attempt(dir: &Dir, directives: &[(&str, &str)], tally: &mut Tally, title: &st
             tally.loaded += 1;
             // Each value is walked, and each is written and read again.
             let wanted = harness.run("DEBUG DIGEST");
-            if tally.loaded % 8 == 0 {
+            if tally.loaded.is_multiple_of(8) {
                 assert_eq!(harness.run("DEBUG RELOAD"), "OK", "{title}");
                 assert_eq!(harness.run("DEBUG DIGEST"), wanted, "{title}");
             }
@@ -257,12 +260,14 @@ fn damaged_append_only_files() {
     for round in 0..rounds(500) {
         let mut random = Random::new(seed ^ round << 20 ^ 1);
         let dir = Dir::new("fuzz-aof");
-        let base = if random.below(2) == 0 { rdb[random.below(rdb.len() as u64) as usize].clone() } else { text.clone() };
+        let base =
+            if random.below(2) == 0 { rdb[random.below(rdb.len() as u64) as usize].clone() } else { text.clone() };
         let whole = text.clone();
         let mut files: Vec<(PathBuf, Vec<u8>)> = if random.below(3) == 0 {
             vec![("appendonly.aof".into(), [base, whole].concat())]
         } else {
-            let manifest = "file base seq 1 type b\nfile old seq 1 type h\nfile one seq 1 type i\nfile two seq 2 type i\n";
+            let manifest =
+                "file base seq 1 type b\nfile old seq 1 type h\nfile one seq 1 type i\nfile two seq 2 type i\n";
             let place = |name: &str| Path::new("appendonlydir").join(name);
             vec![
                 (place("appendonly.aof.manifest"), manifest.into()),
@@ -280,8 +285,11 @@ fn damaged_append_only_files() {
             fs::write(path, bytes).expect("a file");
         }
         let truncated = if random.below(2) == 0 { "yes" } else { "no" };
-        let directives =
-            [("appendonly", "yes"), ("aof-load-truncated", truncated), ("rdbchecksum", if round % 2 == 0 { "no" } else { "yes" })];
+        let directives = [
+            ("appendonly", "yes"),
+            ("aof-load-truncated", truncated),
+            ("rdbchecksum", if round % 2 == 0 { "no" } else { "yes" }),
+        ];
         attempt(&dir, &directives, &mut tally, &format!("seed {seed}, round {round}"));
     }
     conclude("damaged_append_only_files", &tally, before);

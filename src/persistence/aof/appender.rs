@@ -319,9 +319,7 @@ impl Appender {
         self.end();
         let status = &self.shared.lock().status;
         match &status.error {
-            Some((doing, error)) => {
-                Err(Lost { bytes: status.appended - status.synced, error: (doing, copy(error)) })
-            }
+            Some((doing, error)) => Err(Lost { bytes: status.appended - status.synced, error: (doing, copy(error)) }),
             None => Ok(()),
         }
     }
@@ -395,7 +393,8 @@ impl Worker {
             self.note(step);
             self.book.enter();
             last_tries += u32::from(is_stopping && has_failed);
-            let is_over = if has_failed { last_tries == LAST_TRIES || self.is_clean() } else { self.pending.is_empty() };
+            let is_over =
+                if has_failed { last_tries == LAST_TRIES || self.is_clean() } else { self.pending.is_empty() };
             if is_stopping && is_over {
                 return;
             }
