@@ -20,9 +20,11 @@ use support::random::Random;
 use support::reply::Reply;
 use support::server::{Server, eventually};
 
-/// Calls of a walk that are tried when not all of them are.
-const SAMPLE: usize = 8;
-/// Of those, so many are going on at once.
+/// Calls of a walk that fail when not all of them do; they are spread over it, so that of a short walk it is each.
+const ERRORS: u64 = 10;
+/// Besides, so many are interrupted or cut short.
+const HARMLESS: u64 = 3;
+/// So many tries are going on at once.
 const THREADS: usize = 4;
 /// A walk that is still not over with this call never will be.
 const CALLS_MAX: u64 = 2000;
@@ -97,6 +99,7 @@ fn walk(name: &'static str, act: impl Fn(&Trial) + Sync) {
     // How many calls there are, when all goes well.
     let calls = at(Fault::Io, 0, 0, false).1;
     assert!(calls > 0, "{name}: nothing was called");
+    println!("{name}: {calls} calls");
     let ways: Vec<(Fault, u64)> = FAULTS
         .into_iter()
         .flat_map(|fault| if fault.is_error() { vec![(fault, 1), (fault, FOR_EVER)] } else { vec![(fault, 1)] })
@@ -116,10 +119,19 @@ fn walk(name: &'static str, act: impl Fn(&Trial) + Sync) {
         let lasts = if count == FOR_EVER { " from then on" } else { "" };
         println!("{name}: {fault:?}{lasts} at each of {hits} calls");
     };
-    let some = |mut random: Random| {
-        for _ in 0..SAMPLE / THREADS {
-            let (fault, count) = *random.pick(&ways);
-            at(fault, 1 + random.below(calls as usize) as u64, count, random.one_in(2));
+    let sample: Vec<(Fault, u64, u64, bool)> = (0..ERRORS + HARMLESS)
+        .map(|number| {
+            let is_error = number < ERRORS;
+            let among: Vec<&(Fault, u64)> = ways.iter().filter(|(fault, _)| fault.is_error() == is_error).collect();
+            let &&(fault, count) = random.pick(&among);
+            let from = if is_error { number * calls / ERRORS } else { random.below(calls as usize) as u64 };
+            let stride = if is_error { (calls / ERRORS).max(1) } else { 1 };
+            (fault, 1 + from + random.below(stride as usize) as u64, count, random.one_in(2))
+        })
+        .collect();
+    let some = |part: &[(Fault, u64, u64, bool)]| {
+        for &(fault, first, count, coin) in part {
+            at(fault, first, count, coin);
         }
     };
     thread::scope(|scope| {
@@ -130,9 +142,8 @@ fn walk(name: &'static str, act: impl Fn(&Trial) + Sync) {
                 scope.spawn(move || all(fault, count, random));
             }
         } else {
-            for _ in 0..THREADS {
-                let random = random.fork();
-                scope.spawn(move || some(random));
+            for part in sample.chunks(sample.len().div_ceil(THREADS)) {
+                scope.spawn(move || some(part));
             }
         }
     });
