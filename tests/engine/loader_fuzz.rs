@@ -108,11 +108,47 @@ fn load(dir: &Dir, directives: &[(&str, &str)]) -> Result<Harness, String> {
     Ok(harness)
 }
 
+/// What may be done to a value, from both of its ends. Of another type it is refused, which is nothing that matters here.
+const USES: &[&str] = &[
+    "OBJECT ENCODING {}",
+    "GETRANGE {} 1 -1",
+    "APPEND {} x",
+    "LRANGE {} -3 -1",
+    "LPOS {} nothing RANK -1",
+    "LINSERT {} AFTER x3 y",
+    "RPOP {} 2",
+    "LPOP {}",
+    "LSET {} -1 z",
+    "RPUSH {} z",
+    "SISMEMBER {} 1",
+    "SADD {} 77 other",
+    "SREM {} 1 m1",
+    "SPOP {}",
+    "ZREVRANGE {} 0 -1 WITHSCORES",
+    "ZREVRANGEBYSCORE {} +inf -inf LIMIT 1 2",
+    "ZREVRANK {} m1",
+    "ZADD {} 1.5 m1 7 new",
+    "ZPOPMAX {}",
+    "ZREM {} m0",
+    "HGETALL {}",
+    "HPTTL {} FIELDS 1 f1",
+    "HSET {} f1 changed new v",
+    "HDEL {} f0",
+    "COPY {} copy REPLACE",
+    "DEL {}",
+];
+
+/// Does it to all the keys that the files have.
+fn use_all(harness: &mut Harness) {
+    for key in ["k", "l", "s", "i", "t", "z", "big", "ints", "set", "zset", "hash", "timed", "h", "n", "bits", "geo"] {
+        USES.iter().for_each(|line| drop(harness.run(&line.replace("{}", key))));
+    }
+}
+
 #[derive(Default)]
 struct Tally {
     loaded: u64,
     refused: u64,
-    /// The files that were found wanting, so that a failure can be looked into.
     slowest: Duration,
 }
 
@@ -132,6 +168,7 @@ fn attempt(dir: &Dir, directives: &[(&str, &str)], tally: &mut Tally, title: &st
                 assert_eq!(harness.run("DEBUG RELOAD"), "OK", "{title}");
                 assert_eq!(harness.run("DEBUG DIGEST"), wanted, "{title}");
             }
+            use_all(&mut harness);
         }
     }
     let elapsed = begun.elapsed();
