@@ -10,7 +10,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::thread;
 
 use support::append_only::{DIR, files, info, until_rewritten};
@@ -815,7 +815,19 @@ fn a_torn_file_before_an_empty_one() {
     }
     fs::write(&manifest, text).expect("a manifest");
     let whole = fs::read(&torn).expect("a file");
-    fs::write(&torn, [&whole[..], b"*1\r\n$5\r\nMULTI\r\n*2\r\n$4\r\nINCR\r\n$5\r\ncou"].concat()).expect("a file");
+    let tear = || {
+        let end = b"*1\r\n$5\r\nMULTI\r\n*2\r\n$4\r\nINCR\r\n$5\r\ncou";
+        fs::write(&torn, [&whole[..], end].concat()).expect("a file");
+    };
+    tear();
+    let mut tool = Command::new(env!("CARGO_BIN_EXE_zedis"));
+    let tool = tool.args(["check-aof", "--fix"]).arg(&manifest).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut tool = tool.spawn().expect("it runs");
+    std::io::Write::write_all(&mut tool.stdin.take().expect("a pipe"), b"y\n").expect("it reads");
+    let output = tool.wait_with_output().expect("it ends");
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(fs::read(&torn).expect("a file"), whole);
+    tear();
     server.restart(EVERY_SECOND);
     writer.check(&server, 2);
     assert!(server.log().contains("Truncating the AOF"), "{}", server.log());

@@ -671,7 +671,7 @@ impl Engine {
         }
         if is_known && !failures.is_bad {
             log::warning("AOF write error looks solved, Redis can write again.");
-            if failures.syncs > self.aof.sync_failures {
+            if failures.syncs > self.aof.sync_failures && self.keyspace.journal.is_on() {
                 // A sync that succeeds says nothing about what the one before it could not write; new files will have it.
                 log::notice("What the disk has failed to sync is written anew");
                 self.aof.sync_failures = failures.syncs;

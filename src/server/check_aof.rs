@@ -7,7 +7,7 @@ use std::io::{self, BufRead, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use crate::base::number;
-use crate::persistence::aof::{Manifest, Scanned, Scanner};
+use crate::persistence::aof::{AofFile, Manifest, Scanned, Scanner};
 use crate::persistence::rdb::{FileReader, Item};
 use crate::server::start::{ExitReason, reason};
 
@@ -83,7 +83,9 @@ fn check(asked: &Asked, input: &mut dyn BufRead, out: &mut dyn Write) -> io::Res
         } else if number <= 1 {
             writeln!(out, "Start to check INCR files.")?;
         }
-        if let Err(reason) = check_file(asked, &path, number + 1 == files.len(), input, out)? {
+        let is_empty = |file: &&AofFile| fs::metadata(dir.join(&file.name)).is_ok_and(|about| about.len() == 0);
+        let is_last = files[number + 1..].iter().all(is_empty);
+        if let Err(reason) = check_file(asked, &path, is_last, input, out)? {
             return Ok(Err(reason));
         }
         let what = if is_base { "BASE AOF" } else { "INCR AOF" };
@@ -93,7 +95,7 @@ fn check(asked: &Asked, input: &mut dyn BufRead, out: &mut dyn Write) -> io::Res
     Ok(Ok(()))
 }
 
-/// Only the last file may be cut: what stands in later ones builds on all of an earlier one.
+/// Only the last file in which something stands may be cut: what stands in later ones builds on all of an earlier one.
 fn check_file(
     asked: &Asked,
     path: &Path,
