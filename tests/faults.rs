@@ -600,18 +600,18 @@ fn a_start(name: &'static str, directives: &[&str], prepare: impl Fn(&mut Server
                 assert!(trial.has_failed());
                 assert_eq!(status.code(), Some(1), "{}", server.log());
                 assert!(server.log().contains("Exiting"), "{}", server.log());
+                trial.assert_told(&server);
             }
             Ok(()) => {
                 // Only what nothing depends on: to be rid of files that nobody needs.
                 let what = trial.faults.what();
                 let may_fail = what.starts_with("unlink") || what.contains("/temp-");
                 assert!(!trial.has_failed() || may_fail, "{what}");
+                if !what.starts_with("unlink") {
+                    trial.assert_told(&server);
+                }
                 server.kill();
-                trial.faults.disarm();
             }
-        }
-        if !trial.faults.what().starts_with("unlink") {
-            trial.assert_told(&server);
         }
         trial.faults.disarm();
         // Twice, so that what the first one does to the files is seen.
