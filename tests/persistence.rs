@@ -293,7 +293,7 @@ const WINDOW: i64 = 300;
 /// Accounts between which they all transfer.
 const ACCOUNTS: usize = 400;
 /// Transactions sent at once.
-const PIPELINE: i64 = 16;
+const PIPELINE: i64 = 8;
 
 /// How far a writer is.
 #[derive(Default)]
@@ -390,7 +390,7 @@ impl Queued for Reply {
 
 /// What is not written by the transactions, after everything has gone: many keys, and two databases to swap.
 fn furnish(client: &mut Client) {
-    let mut bytes = encode(&["DEBUG", "POPULATE", "15000", "filler", "60"]);
+    let mut bytes = encode(&["DEBUG", "POPULATE", "6000", "filler", "60"]);
     let mut count = 1;
     for (db, owner) in ["2", "3"].iter().zip(["even", "odd"]) {
         bytes.extend(encode(&["SELECT", db]));
@@ -475,7 +475,7 @@ fn add_up(client: &mut Client, bounds: &[(i64, i64)], title: &str) {
     assert_eq!(swaps[0].0, swaps[1].0, "{title}: swaps");
     assert!(swaps[0].1.len() == 1 && swaps[1].1.len() == 1 && swaps[0].1 != swaps[1].1, "{title}: {swaps:?}");
     client.run("SELECT 0");
-    assert_eq!(client.run("EXISTS filler:0 filler:7777 filler:14999").int(), 3, "{title}");
+    assert_eq!(client.run("EXISTS filler:0 filler:3333 filler:5999").int(), 3, "{title}");
 }
 
 /// Whatever happens while a snapshot is taken, it is of the moment of its BGSAVE (or BGREWRITEAOF): everything in it adds up, and each writer
