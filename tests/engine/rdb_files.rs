@@ -313,7 +313,7 @@ fn nonsense_ends() {
         }));
         let begun = Instant::now();
         let _ = read_through(&harness, &bytes, false);
-        assert!(begun.elapsed() < Duration::from_secs(1), "seed {seed}");
+        assert!(begun.elapsed() < Duration::from_secs(10), "seed {seed}");
     }
 }
 
