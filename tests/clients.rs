@@ -7,6 +7,7 @@ use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::OnceLock;
 use std::thread;
 
 use support::client::Client;
@@ -20,8 +21,13 @@ fn source(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients").join(name)
 }
 
-/// The interpreter that has redis-py and rdb-py; None on a machine without a network.
+/// The interpreter that has redis-py and rdb-py; None on a machine without a network. Installed once, whichever test comes first.
 fn python() -> Option<PathBuf> {
+    static PYTHON: OnceLock<Option<PathBuf>> = OnceLock::new();
+    PYTHON.get_or_init(install_python).clone()
+}
+
+fn install_python() -> Option<PathBuf> {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/clients/python");
     std::fs::create_dir_all(directory.parent().expect("it has one")).expect("a directory under target");
     let output = Command::new(source("install-python.sh")).arg(&directory).output().expect("a shell");
