@@ -215,7 +215,9 @@ fn all_keys(client: &mut Client, keys: usize) -> Vec<String> {
 fn files_are_exchanged() {
     let mut random = Random::new("files_are_exchanged");
     let seed = random.seed();
-    let lfu = [&TINY[..], &["--maxmemory-policy", "allkeys-lfu", "--rdbchecksum", "no"]].concat();
+    // Without decay, which would count minutes between two looks.
+    let lfu = ["--maxmemory-policy", "allkeys-lfu", "--lfu-decay-time", "0", "--rdbchecksum", "no"];
+    let lfu = [&TINY[..], &lfu].concat();
     let lru = ["--enable-debug-command", "yes", "--maxmemory-policy", "volatile-lru"];
     for (round, directives) in [&lfu[..], &lru[..]].into_iter().enumerate() {
         let pair = Pair::start(directives);
