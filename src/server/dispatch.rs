@@ -202,6 +202,10 @@ impl Engine {
                 if request.argc > 0 && !self.execute_other(key, request, timer) {
                     break;
                 }
+                if self.has_fan_out() {
+                    // What several PUBLISHes of a turn have for a subscriber goes out at once; how many they are has a limit of its own.
+                    timer.stop_at(u64::MAX);
+                }
                 index += 1;
                 if !self.keyspace.observers.pending().is_empty() {
                     self.tell_observers_between(key, timer);
