@@ -600,6 +600,26 @@ fn it_is_switched_on_and_off_at_run_time() {
     State::of(&mut server.connect()).assert_same(&wanted, &server, "off and on");
 }
 
+/// A rewrite without a file that grows knows nothing of what changes while it goes on, so it is no base for a file that begins later.
+#[test]
+fn it_is_switched_on_in_the_middle_of_a_rewrite() {
+    for round in 0..5 {
+        let mut server = Server::subject(&["--save", ""]);
+        let mut client = server.connect();
+        client.run("DEBUG POPULATE 100000 key 50");
+        client.run("BGREWRITEAOF");
+        client.run("SET late 1");
+        client.run("CONFIG SET appendonly yes");
+        let manifest = server.dir().join("appendonlydir/appendonly.aof.manifest");
+        eventually("there is a base", || manifest.is_file());
+        server.kill();
+        server.restart(ON);
+        let mut client = server.connect();
+        assert_eq!(client.run("DBSIZE").int(), 100_001, "round {round}");
+        assert_eq!(client.run("GET late").string(), "1", "round {round}");
+    }
+}
+
 #[test]
 fn timestamps_are_for_going_back() {
     let mut server = Server::subject(&["--appendonly", "yes", "--aof-timestamp-enabled", "yes"]);

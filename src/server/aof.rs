@@ -382,6 +382,8 @@ impl Engine {
             self.close_aof();
             return Ok(());
         }
+        // One that is going on began before there was a journal, and lacks what has changed since.
+        self.cancel_rewrite();
         let dir = self.aof_dir();
         let opened = make_dir(&dir).and_then(|()| {
             if self.aof.manifest.is_empty() {
