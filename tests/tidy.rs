@@ -324,10 +324,15 @@ fn records() -> (Vec<Record>, BTreeSet<(String, String)>) {
     let (mut records, mut subcommands) = (Vec::new(), BTreeSet::new());
     for source in sources("src/commands") {
         // Blanking out keeps every byte's place, so a name is read where the code says that there is one.
-        for (at, _) in source.code.match_indices(": Command = Command {") {
+        for (at, _) in source.code.match_indices(": Command =") {
+            let Some(length) = source.code[at..].find("};") else { continue };
             let declared = source.code[..at].rsplit("static ").next().unwrap_or_default().trim().to_string();
-            let Some((_, name)) = source.text[at..].split_once("name: \"") else { continue };
-            let name = name.split('"').next().unwrap_or_default().to_string();
+            let record = &source.text[at..at + length];
+            let name = match record.split_once("name: \"") {
+                Some((_, name)) => name.split('"').next().unwrap_or_default().to_string(),
+                None if record.contains("..Command::HELP") => "help".to_string(),
+                None => continue,
+            };
             records.push(Record { path: source.path.clone(), declared, name });
         }
         for (at, start) in source.code.match_indices("subcommands: &[") {

@@ -55,6 +55,16 @@ impl Command {
         subcommands: &[],
     };
 
+    /// What the subcommands that print help have in common: `static HELP: Command = Command { run, group, since, ..Command::HELP };`
+    pub const HELP: Command = Command {
+        name: "help",
+        arity: 2,
+        flags: Flags::LOADING.union(Flags::STALE),
+        acl: Acl::SLOW,
+        summary: "Says what the subcommands do.",
+        ..Command::BASE
+    };
+
     /// Whether `argc` arguments (with the name) satisfy the arity.
     #[inline]
     pub fn accepts(&self, argc: usize) -> bool {

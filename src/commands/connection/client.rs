@@ -3,7 +3,7 @@
 use super::{
     OWN_ACL, client_kill, client_list, client_name, client_pause, client_reply, client_tracking, client_unblock,
 };
-use crate::commands::{Acl, Args, Command, CommandResult, Flags, Group, Reply, Run};
+use crate::commands::{Acl, Args, Command, CommandResult, Group, Reply, Run};
 
 pub(super) static CLIENT: Command = Command {
     name: "client",
@@ -37,17 +37,8 @@ pub(super) static CLIENT: Command = Command {
     ..Command::BASE
 };
 
-static HELP: Command = Command {
-    name: "help",
-    arity: 2,
-    run: Run::Pure(help),
-    flags: Flags::LOADING.union(Flags::STALE),
-    acl: OWN_ACL,
-    group: Group::Connection,
-    summary: "Says what the subcommands do.",
-    since: "5.0.0",
-    ..Command::BASE
-};
+static HELP: Command =
+    Command { run: Run::Pure(help), acl: OWN_ACL, group: Group::Connection, since: "5.0.0", ..Command::HELP };
 
 const HELP_LINES: &[&str] = &[
     "CLIENT <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",

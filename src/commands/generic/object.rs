@@ -135,15 +135,12 @@ fn refcount(args: &mut Args<'_>, view: &View<'_>, reply: &mut Reply<'_>) -> Comm
 }
 
 static HELP: Command = Command {
-    name: "help",
-    arity: 2,
     run: Run::Pure(help),
-    flags: Flags::LOADING.union(Flags::STALE),
     acl: Acl::KEYSPACE.union(Acl::SLOW),
     group: Group::Generic,
     summary: "Prints what the subcommands do.",
     since: "6.2.0",
-    ..Command::BASE
+    ..Command::HELP
 };
 
 fn help(_args: &mut Args<'_>, reply: &mut Reply<'_>) -> CommandResult {

@@ -1,7 +1,7 @@
 //! PUBSUB: what is subscribed to.
 
 use super::{ACL, FLAGS};
-use crate::commands::{Acl, Arg, ArgKind, Args, Command, CommandError, CommandResult, Flags, Group, Reply, Run};
+use crate::commands::{Acl, Arg, ArgKind, Args, Command, CommandError, CommandResult, Group, Reply, Run};
 use crate::server::Engine;
 use crate::server::pubsub::Topics;
 
@@ -131,17 +131,7 @@ fn numpat(_args: &mut Args<'_>, engine: &mut Engine, key: usize) -> CommandResul
     Ok(())
 }
 
-static HELP: Command = Command {
-    name: "help",
-    arity: 2,
-    run: Run::Pure(help),
-    flags: Flags::LOADING.union(Flags::STALE),
-    acl: Acl::SLOW,
-    group: Group::PubSub,
-    summary: "Says what the subcommands do.",
-    since: "6.2.0",
-    ..Command::BASE
-};
+static HELP: Command = Command { run: Run::Pure(help), group: Group::PubSub, since: "6.2.0", ..Command::HELP };
 
 fn help(_args: &mut Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
     reply.simples(&[

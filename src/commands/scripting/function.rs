@@ -133,17 +133,8 @@ fn stats(_args: &mut Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
     Ok(())
 }
 
-static HELP: Command = Command {
-    name: "help",
-    arity: 2,
-    run: Run::Pure(help),
-    flags: Flags::LOADING.union(Flags::STALE),
-    acl: ACL,
-    group: Group::Scripting,
-    summary: "Says what the subcommands do.",
-    since: "7.0.0",
-    ..Command::BASE
-};
+static HELP: Command =
+    Command { run: Run::Pure(help), acl: ACL, group: Group::Scripting, since: "7.0.0", ..Command::HELP };
 
 fn help(_args: &mut Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
     reply.simples(&[

@@ -85,17 +85,8 @@ static KILL: Command = Command {
     ..Command::BASE
 };
 
-static HELP: Command = Command {
-    name: "help",
-    arity: 2,
-    run: Run::Pure(help),
-    flags: Flags::LOADING.union(Flags::STALE),
-    acl: ACL,
-    group: Group::Scripting,
-    summary: "Says what the subcommands do.",
-    since: "5.0.0",
-    ..Command::BASE
-};
+static HELP: Command =
+    Command { run: Run::Pure(help), acl: ACL, group: Group::Scripting, since: "5.0.0", ..Command::HELP };
 
 fn help(_args: &mut Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
     reply.simples(&[

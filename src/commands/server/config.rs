@@ -3,7 +3,7 @@
 
 use super::{ADMIN, ADMIN_ACL};
 use crate::base::log;
-use crate::commands::{Acl, Arg, Args, Command, CommandError, CommandResult, Flags, Group, Reply, Run};
+use crate::commands::{Acl, Arg, Args, Command, CommandError, CommandResult, Group, Reply, Run};
 use crate::server::Engine;
 
 pub(super) static CONFIG: Command = Command {
@@ -129,17 +129,7 @@ fn resetstat(_args: &mut Args<'_>, engine: &mut Engine, key: usize) -> CommandRe
     Ok(())
 }
 
-static HELP: Command = Command {
-    name: "help",
-    arity: 2,
-    run: Run::Pure(help),
-    flags: Flags::LOADING.union(Flags::STALE),
-    acl: Acl::SLOW,
-    group: Group::Server,
-    summary: "Says what the subcommands do.",
-    since: "5.0.0",
-    ..Command::BASE
-};
+static HELP: Command = Command { run: Run::Pure(help), group: Group::Server, since: "5.0.0", ..Command::HELP };
 
 fn help(_args: &mut Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
     reply.simples(&[

@@ -1,7 +1,7 @@
 //! HOTKEYS of Redis 8.6 (<https://redis.io/docs/latest/commands/hotkeys/>). What is counted is in [`crate::server`]'s `hot_keys.rs`.
 
 use super::{ADMIN, ADMIN_ACL};
-use crate::commands::{Acl, Arg, Args, Command, CommandError, CommandResult, Flags, Group, Reply, Run};
+use crate::commands::{Acl, Arg, Args, Command, CommandError, CommandResult, Group, Reply, Run};
 use crate::server::Engine;
 use crate::server::hot_keys::{HotKeysOptions, HotKeysReport};
 
@@ -211,17 +211,7 @@ fn show(report: HotKeysReport, reply: &mut Reply<'_>) {
     }
 }
 
-static HELP: Command = Command {
-    name: "help",
-    arity: 2,
-    run: Run::Pure(help),
-    flags: Flags::LOADING.union(Flags::STALE),
-    acl: Acl::SLOW,
-    group: Group::Server,
-    summary: "Says what the subcommands do.",
-    since: "8.6.1",
-    ..Command::BASE
-};
+static HELP: Command = Command { run: Run::Pure(help), group: Group::Server, since: "8.6.1", ..Command::HELP };
 
 fn help(_args: &mut Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
     reply.simples(&[

@@ -1,7 +1,7 @@
 //! LATENCY: the latency monitor's events, the commands' histograms, and why turns of the loop took long.
 
 use super::{ADMIN, ADMIN_ACL};
-use crate::commands::{Acl, Arg, Args, Command, CommandError, CommandId, CommandResult, Flags, Group, Reply, Run};
+use crate::commands::{Acl, Arg, Args, Command, CommandError, CommandId, CommandResult, Group, Reply, Run};
 use crate::server::Engine;
 use crate::server::histograms::cumulative_us;
 use crate::server::latency;
@@ -303,17 +303,7 @@ fn show_run(run: &RunNote, reply: &mut Reply<'_>) {
     reply.bulk(&run.name);
 }
 
-static HELP: Command = Command {
-    name: "help",
-    arity: 2,
-    run: Run::Pure(help),
-    flags: Flags::LOADING.union(Flags::STALE),
-    acl: Acl::SLOW,
-    group: Group::Server,
-    summary: "Says what the subcommands do.",
-    since: "2.8.13",
-    ..Command::BASE
-};
+static HELP: Command = Command { run: Run::Pure(help), group: Group::Server, since: "2.8.13", ..Command::HELP };
 
 fn help(_args: &mut Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
     reply.simples(&[

@@ -205,15 +205,11 @@ fn malloc_stats(_args: &mut Args<'_>, engine: &mut Engine, key: usize) -> Comman
 }
 
 static HELP: Command = Command {
-    name: "help",
-    arity: 2,
     run: Run::Pure(help),
-    flags: Flags::LOADING.union(Flags::STALE),
-    acl: Acl::SLOW,
     group: Group::Server,
     summary: "Prints what the subcommands do.",
     since: "4.0.0",
-    ..Command::BASE
+    ..Command::HELP
 };
 
 fn help(_args: &mut Args<'_>, reply: &mut Reply<'_>) -> CommandResult {

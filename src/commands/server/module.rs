@@ -107,17 +107,7 @@ fn check_allowed(engine: &Engine, key: usize) -> CommandResult {
     ))
 }
 
-static HELP: Command = Command {
-    name: "help",
-    arity: 2,
-    run: Run::Pure(help),
-    flags: Flags::LOADING.union(Flags::STALE),
-    acl: Acl::SLOW,
-    group: Group::Server,
-    summary: "Says what the subcommands do.",
-    since: "5.0.0",
-    ..Command::BASE
-};
+static HELP: Command = Command { run: Run::Pure(help), group: Group::Server, since: "5.0.0", ..Command::HELP };
 
 fn help(_args: &mut Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
     reply.simples(&[

@@ -102,17 +102,7 @@ fn status(_args: &mut Args<'_>, engine: &mut Engine, key: usize) -> CommandResul
     Ok(())
 }
 
-static HELP: Command = Command {
-    name: "help",
-    arity: 2,
-    run: Run::Pure(help),
-    flags: Flags::LOADING.union(Flags::STALE),
-    acl: Acl::SLOW,
-    group: Group::Server,
-    summary: "Says what the subcommands do.",
-    since: "7.4.0",
-    ..Command::BASE
-};
+static HELP: Command = Command { run: Run::Pure(help), group: Group::Server, since: "7.4.0", ..Command::HELP };
 
 fn help(_args: &mut Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
     reply.simples(&[

@@ -7,7 +7,6 @@ use crate::server::Engine;
 use crate::server::command_log::{LogEntry, LogKind};
 
 const ADMIN: Flags = Flags::ADMIN.union(Flags::LOADING).union(Flags::STALE);
-const HELP_FLAGS: Flags = Flags::LOADING.union(Flags::STALE);
 const COUNT: CommandError = CommandError::new("ERR count should be greater than or equal to -1");
 /// Entries shown unless the caller says otherwise.
 const SHOWN: usize = 10;
@@ -119,17 +118,7 @@ fn reset(_args: &mut Args<'_>, engine: &mut Engine, key: usize) -> CommandResult
     Ok(())
 }
 
-static HELP: Command = Command {
-    name: "help",
-    arity: 2,
-    run: Run::Pure(help),
-    flags: HELP_FLAGS,
-    acl: Acl::SLOW,
-    group: Group::Server,
-    summary: "Says what the subcommands do.",
-    since: "6.2.0",
-    ..Command::BASE
-};
+static HELP: Command = Command { run: Run::Pure(help), group: Group::Server, since: "6.2.0", ..Command::HELP };
 
 fn help(_args: &mut Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
     reply.simples(&[
@@ -235,17 +224,7 @@ fn log_reset(args: &mut Args<'_>, engine: &mut Engine, key: usize) -> CommandRes
     Ok(())
 }
 
-static LOG_HELP: Command = Command {
-    name: "help",
-    arity: 2,
-    run: Run::Pure(log_help),
-    flags: HELP_FLAGS,
-    acl: Acl::SLOW,
-    group: Group::Server,
-    summary: "Says what the subcommands do.",
-    since: "8.1.0",
-    ..Command::BASE
-};
+static LOG_HELP: Command = Command { run: Run::Pure(log_help), group: Group::Server, since: "8.1.0", ..Command::HELP };
 
 fn log_help(_args: &mut Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
     reply.simples(&[
