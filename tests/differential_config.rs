@@ -325,6 +325,33 @@ fn what_config_get_shows_can_be_set() {
     }
 }
 
+/// Sockets that can't be opened are refused in Redis's words, and those there were stay.
+#[test]
+fn sockets_that_cannot_be_opened() {
+    let busy = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = busy.local_addr().expect("it is bound").port();
+    for server in [Server::subject(&["--bind", "127.0.0.1"]), Server::oracle(&["--bind", "127.0.0.1"])] {
+        let mut client = server.connect();
+        let prefix = "ERR CONFIG SET failed (possibly related to argument";
+        assert_eq!(
+            client.run(&format!("CONFIG SET port {port}")).string(),
+            format!("{prefix} 'port') - Unable to listen on this port. Check server logs.")
+        );
+        let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("it was").port();
+        assert_eq!(client.run(&format!("CONFIG SET port {free}")).string(), "OK");
+        // An address of nobody (RFC 5737).
+        assert_eq!(
+            client.run("CONFIG SET bind 192.0.2.1").string(),
+            format!("{prefix} 'bind') - Failed to bind to specified addresses.")
+        );
+        let mut over_tcp = std::net::TcpStream::connect(("127.0.0.1", free)).expect("it still listens");
+        std::io::Write::write_all(&mut over_tcp, b"PING\r\n").expect("it is sent");
+        let mut reply = [0; 7];
+        std::io::Read::read_exact(&mut over_tcp, &mut reply).expect("it is answered");
+        assert_eq!(&reply, b"+PONG\r\n");
+    }
+}
+
 /// However few connections a turn may accept, those that wait are not left to the clock.
 #[test]
 fn a_burst_of_connections_is_accepted_without_delay() {

@@ -183,6 +183,32 @@ fn a_reader_that_never_reads_is_closed() {
     }
 }
 
+/// Nothing of a reply beyond the limit is sent, even to somebody who reads, and a transaction with such a reply is executed to its end.
+#[test]
+fn a_reply_beyond_the_limit_is_not_sent() {
+    let limit = ["--client-output-buffer-limit", "normal 100000 0 0"];
+    for server in [Server::subject(&limit), Server::oracle(&limit)] {
+        let mut other = server.connect();
+        let element = "x".repeat(1000);
+        let elements: Vec<&str> = std::iter::repeat_n(element.as_str(), 150).collect();
+        other.run(&format!("RPUSH list {}", elements.join(" ")));
+        other.run(&format!("SET string {}", element.repeat(150)));
+        for request in ["LRANGE list 0 -1", "GET string"] {
+            let mut client = server.connect();
+            client.send(&encode(&request.split(' ').collect::<Vec<_>>()));
+            assert_eq!(client.read_to_end(), b"", "{request}");
+        }
+        let mut client = server.connect();
+        for line in ["MULTI", "SET a 1", "LRANGE list 0 -1", "SET b 2"] {
+            client.run(line);
+        }
+        client.send(&encode(&["EXEC"]));
+        assert_eq!(client.read_to_end(), b"");
+        assert_eq!(other.run("MGET a b").items().iter().map(|item| item.string()).collect::<Vec<_>>(), ["1", "2"]);
+        assert_eq!(other.run("CLIENT LIST").string().lines().count(), 1);
+    }
+}
+
 #[test]
 fn a_soft_limit_gives_time() {
     let server = Server::subject(&["--client-output-buffer-limit", "normal 0 1mb 1"]);

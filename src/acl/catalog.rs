@@ -13,6 +13,9 @@ pub trait Catalog {
     /// The command `get` or the subcommand `config|get`, in any case.
     fn find(&self, name: &[u8]) -> Option<CommandId>;
 
+    /// Whether there is a command or subcommand of this name elsewhere, and may be here some day: rules about it are kept.
+    fn is_absent(&self, name: &[u8]) -> bool;
+
     /// `config|get`, in lower case.
     fn full_name(&self, id: CommandId) -> &str;
 

@@ -161,6 +161,7 @@ impl Permissions {
                 [sign @ (b'+' | b'-'), b'@', category @ ..] => {
                     return self.set_category(category, *sign == b'+', commands);
                 }
+                [sign @ (b'+' | b'-'), name @ ..] if commands.is_absent(name) => self.note_rule(*sign == b'+', name),
                 [b'+', name @ ..] => return self.allow(name, commands),
                 [b'-', name @ ..] => {
                     let id = commands.find(name).ok_or(RuleError::Unknown)?;

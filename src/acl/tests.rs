@@ -39,6 +39,10 @@ impl Catalog for Few {
         Some(at as CommandId)
     }
 
+    fn is_absent(&self, name: &[u8]) -> bool {
+        name.eq_ignore_ascii_case(b"eval") || name.eq_ignore_ascii_case(b"xinfo|stream")
+    }
+
     fn full_name(&self, id: CommandId) -> &str {
         COMMANDS[usize::from(id)].0
     }
@@ -325,6 +329,13 @@ fn passwords() {
     assert!(accepts("on #2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881", "x"));
     assert!(!accepts("on >x !2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881", "x"));
     assert_eq!(user(">a >a #ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb").passwords().len(), 1);
+}
+
+#[test]
+fn rules_about_commands_that_are_absent_are_kept() {
+    assert_eq!(commands("+get +EVAL +xinfo|stream -eval"), "-@all +get +xinfo|stream -eval");
+    assert_eq!(commands("+@all -xinfo|stream"), "+@all -xinfo|stream");
+    assert!(user("+@all ~* &* -eval").permits_all(), "nothing that is here was taken away");
 }
 
 #[test]

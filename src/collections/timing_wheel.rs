@@ -69,15 +69,16 @@ const DRAWS: usize = 1024;
 enum List {
     Due,
     Early,
-    Filed(usize),
-    Unswept(usize),
+    /// With level and slot.
+    Filed((usize, usize)),
+    Unswept((usize, usize)),
 }
 
 /// The slots of all levels.
 #[derive(Default)]
 struct Levels {
-    /// `LEVELS * SLOTS` lists; empty until the first record is filed.
-    slots: Vec<Chunks>,
+    /// Of each level `SLOTS` lists, none until its first record is filed.
+    slots: [Vec<Chunks>; LEVELS],
     occupied: [[u64; SLOTS / 64]; LEVELS],
 }
 
@@ -85,16 +86,17 @@ impl Levels {
     /// `tick` is in `now + 1 ..= TICK_MAX`.
     #[inline]
     fn file(&mut self, now: u64, tick: u64, record: u64) {
-        if self.slots.is_empty() {
-            self.slots.resize_with(LEVELS * SLOTS, Vec::new);
-        }
         let mut level = 0;
         while (tick >> (DIGIT_BITS * level)) - (now >> (DIGIT_BITS * level)) >= SLOTS as u64 {
             level += 1;
         }
         let slot = (tick >> (DIGIT_BITS * level)) as usize % SLOTS;
         let level = level as usize;
-        push(&mut self.slots[level * SLOTS + slot], record);
+        let slots = &mut self.slots[level];
+        if slots.is_empty() {
+            slots.resize_with(SLOTS, Vec::new);
+        }
+        push(&mut slots[slot], record);
         self.occupied[level][slot / 64] |= 1 << (slot % 64);
     }
 
@@ -132,7 +134,19 @@ impl Levels {
     /// Empties a slot.
     fn take(&mut self, level: usize, slot: usize) -> Chunks {
         self.occupied[level][slot / 64] &= !(1 << (slot % 64));
-        self.slots.get_mut(level * SLOTS + slot).map(std::mem::take).unwrap_or_default()
+        self.slots[level].get_mut(slot).map(std::mem::take).unwrap_or_default()
+    }
+
+    fn slot(&self, at: (usize, usize)) -> Option<&Chunks> {
+        self.slots[at.0].get(at.1)
+    }
+
+    fn is_unused(&self) -> bool {
+        self.slots.iter().all(Vec::is_empty)
+    }
+
+    fn memory_bytes(&self) -> usize {
+        self.slots.iter().map(|slots| slots.capacity() * size_of::<Chunks>()).sum()
     }
 }
 
@@ -158,8 +172,7 @@ impl TimingWheel {
 
     /// Memory held, bytes.
     pub fn memory_bytes(&self) -> usize {
-        let slots = self.filed.slots.capacity() + self.unswept.slots.capacity();
-        slots * size_of::<Chunks>() + self.len * size_of::<u64>()
+        self.filed.memory_bytes() + self.unswept.memory_bytes() + self.len * size_of::<u64>()
     }
 
     /// Files `record` to be asked for at `tick`, at the next [`TimingWheel::advance`] if that has passed.
@@ -390,7 +403,7 @@ impl TimingWheel {
         }
         let (first, set, level, slot) = best?;
         visited[set][level] = first;
-        let at = level * SLOTS + slot;
+        let at = (level, slot);
         Some(if set == 0 { List::Filed(at) } else { List::Unswept(at) })
     }
 
@@ -398,8 +411,8 @@ impl TimingWheel {
         let mut ends = std::mem::take(&mut self.lottery.ends);
         ends.clear();
         let mut end = 0;
-        let filed = self.filed.all_occupied().map(|(level, slot)| List::Filed(level * SLOTS + slot));
-        let unswept = self.unswept.all_occupied().map(|(level, slot)| List::Unswept(level * SLOTS + slot));
+        let filed = self.filed.all_occupied().map(List::Filed);
+        let unswept = self.unswept.all_occupied().map(List::Unswept);
         for list in [List::Due, List::Early].into_iter().chain(filed).chain(unswept) {
             end += match self.list(list).as_slice() {
                 [] => 0,
@@ -417,8 +430,8 @@ impl TimingWheel {
         match list {
             List::Due => &self.due,
             List::Early => &self.early,
-            List::Filed(slot) => self.filed.slots.get(slot).unwrap_or(NONE),
-            List::Unswept(slot) => self.unswept.slots.get(slot).unwrap_or(NONE),
+            List::Filed(at) => self.filed.slot(at).unwrap_or(NONE),
+            List::Unswept(at) => self.unswept.slot(at).unwrap_or(NONE),
         }
     }
 
@@ -426,8 +439,12 @@ impl TimingWheel {
         let (chunks, levels) = match list {
             List::Due => (&mut self.due, None),
             List::Early => (&mut self.early, None),
-            List::Filed(slot) => (&mut self.filed.slots[slot], Some((&mut self.filed.occupied, slot))),
-            List::Unswept(slot) => (&mut self.unswept.slots[slot], Some((&mut self.unswept.occupied, slot))),
+            List::Filed((level, slot)) => {
+                (&mut self.filed.slots[level][slot], Some((&mut self.filed.occupied[level], slot)))
+            }
+            List::Unswept((level, slot)) => {
+                (&mut self.unswept.slots[level][slot], Some((&mut self.unswept.occupied[level], slot)))
+            }
         };
         chunks[chunk].swap_remove(at);
         self.len -= 1;
@@ -438,7 +455,7 @@ impl TimingWheel {
             && let Some((occupied, slot)) = levels
         {
             *chunks = Vec::new();
-            occupied[slot / SLOTS][slot % SLOTS / 64] &= !(1 << (slot % 64));
+            occupied[slot / 64] &= !(1 << (slot % 64));
         }
     }
 
@@ -451,7 +468,7 @@ impl TimingWheel {
 
     #[inline]
     pub fn is_sweeping(&self) -> bool {
-        !self.unswept.slots.is_empty()
+        !self.unswept.is_unused()
     }
 
     /// Asks for up to `budget` records of the sweep: the tick at which to file it again, or None to drop it.
@@ -463,7 +480,7 @@ impl TimingWheel {
                     if budget == 0 {
                         chunk.push(record);
                         chunks.push(chunk);
-                        self.unswept.slots[level * SLOTS + slot] = chunks;
+                        self.unswept.slots[level][slot] = chunks;
                         self.unswept.occupied[level][slot / 64] |= 1 << (slot % 64);
                         return;
                     }

@@ -19,6 +19,7 @@ pub mod sorted_set;
 pub mod string;
 pub mod transactions;
 
+mod absent;
 mod args;
 mod command;
 mod error;

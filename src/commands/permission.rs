@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use smallvec::SmallVec;
 
+use super::absent::is_absent;
 use super::{Acl, Args, Command, CommandId, CommandResult, KeyFlags, Registry, find_keys, generic};
 use crate::acl::{Access, Call, Catalog, ChannelUse, Denied, KeyUse, User};
 
@@ -39,6 +40,10 @@ impl Catalog for Registry {
 
     fn categories(&self, id: CommandId) -> u32 {
         self.command(id).acl.bits()
+    }
+
+    fn is_absent(&self, name: &[u8]) -> bool {
+        is_absent(name)
     }
 
     fn category(&self, name: &[u8]) -> Option<u32> {

@@ -113,8 +113,9 @@ pub enum Effect {
 /// What the server must do after a change at run time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Action {
-    /// Bind the listeners anew (`bind`, `port`).
-    Listen,
+    /// Bind the listeners anew: at other addresses, at another port.
+    Bind,
+    Port,
     /// Bind the listeners of the Prometheus endpoint anew.
     ListenForMetrics,
     /// Check the new `maxclients` against the limit of open files.

@@ -310,6 +310,17 @@ impl MaxmemoryPolicy {
         matches!(self, MaxmemoryPolicy::VolatileLrm | MaxmemoryPolicy::AllkeysLrm)
     }
 
+    /// Whether the keys that go are those that were used (or changed) least or longest ago.
+    pub fn is_by_use(self) -> bool {
+        !matches!(
+            self,
+            MaxmemoryPolicy::NoEviction
+                | MaxmemoryPolicy::AllkeysRandom
+                | MaxmemoryPolicy::VolatileRandom
+                | MaxmemoryPolicy::VolatileTtl
+        )
+    }
+
     /// Whether only keys with a deadline may go.
     pub fn is_volatile(self) -> bool {
         matches!(

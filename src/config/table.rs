@@ -65,14 +65,14 @@ fn shutdown_flags(value: &Value) -> ShutdownFlags {
 /// Every directive, for CONFIG GET in this order.
 pub static DIRECTIVES: &[Directive] = &[
     // Network.
-    int("port", 0, 65535, "6379").live(|s, v| s.port = v.u32() as u16).action(Action::Listen),
+    int("port", 0, 65535, "6379").live(|s, v| s.port = v.u32() as u16).action(Action::Port),
     special("bind", Kind::Bind, "* -::*")
         .live(|s, v| {
             if let Value::Words(words) = v {
                 s.bind = words.iter().map(|word| String::from_utf8_lossy(word).into_owned()).collect();
             }
         })
-        .action(Action::Listen),
+        .action(Action::Bind),
     text("bind-source-addr", "").no_effect(NO_CONNECTIONS_OUT),
     boolean("protected-mode", "yes").live(|s, v| s.protected_mode = v.bool()),
     one_of("enable-protected-configs", GUARD, "no").immutable().live(|s, v| s.enable_protected_configs = guard(v)),

@@ -241,8 +241,8 @@ fn what_cannot_be_carried_out_is_undone() {
     let mut config = Config::default();
     let pairs: [(&[u8], &[u8]); 3] = [(b"hz", b"50"), (b"port", b"7000"), (b"maxclients", b"5")];
     let applied = config.set(&pairs, true).unwrap();
-    assert_eq!(applied.actions, [Action::Hz, Action::Listen, Action::MaxClients]);
-    let error = config.undo(applied, Action::Listen, "Unable to listen on this port. Check server logs.");
+    assert_eq!(applied.actions, [Action::Hz, Action::Port, Action::MaxClients]);
+    let error = config.undo(applied, Action::Port, "Unable to listen on this port. Check server logs.");
     let text = b"ERR CONFIG SET failed (possibly related to argument 'port') - Unable to listen on this port. Check server logs.";
     assert_eq!(error.text(), text);
     assert_eq!((config.hz, config.port, config.maxclients), (10, 6379, 10_000));

@@ -81,6 +81,8 @@ pub struct Settings {
     pub bulk_max: usize,
     /// `maxmemory-policy`: whether the 24 bits are a clock or a counter.
     pub policy: MaxmemoryPolicy,
+    /// Whether Redis has one object for all values that are the same small number: not if each has to say when it was used.
+    pub shared_integers: bool,
     /// `maxmemory-samples`: keys that are looked at for each one that goes.
     pub eviction_samples: usize,
     /// `lfu-log-factor`, `lfu-decay-time` (minutes).
@@ -114,6 +116,7 @@ impl Default for Settings {
         Settings {
             bulk_max: 512 * 1024 * 1024,
             policy: MaxmemoryPolicy::NoEviction,
+            shared_integers: true,
             eviction_samples: 5,
             lfu_log_factor: 10,
             lfu_decay_time: 1,

@@ -74,6 +74,9 @@ pub struct Observers {
     /// Readers, who see keys that are missing or past their deadline, add to it too.
     notifications: RefCell<Vec<Notification>>,
     invalidations: Vec<Invalidation>,
+    /// What those two take, bytes.
+    notifications_bytes: Cell<usize>,
+    invalidations_bytes: usize,
 }
 
 impl Default for Observers {
@@ -85,6 +88,8 @@ impl Default for Observers {
             watched: Watched::default(),
             notifications: RefCell::default(),
             invalidations: Vec::new(),
+            notifications_bytes: Cell::new(0),
+            invalidations_bytes: 0,
         }
     }
 }
@@ -98,6 +103,11 @@ impl Observers {
 
     fn add_pending(&self, pending: Pending) {
         self.pending.set(self.pending.get() | pending);
+    }
+
+    /// Bytes of what is to be told: only until the command or job that caused it is done.
+    pub fn untold_bytes(&self) -> usize {
+        self.notifications_bytes.get() + self.invalidations_bytes
     }
 
     fn take_pending(&self, pending: Pending) {
@@ -128,6 +138,7 @@ impl Observers {
         }
         if self.interest.contains(Interest::CACHED) {
             self.invalidations.push(Invalidation::Key { db, hash: key.hash, bytes: key.bytes.into() });
+            self.invalidations_bytes += size_of::<Invalidation>() + key.bytes.len();
             self.add_pending(Pending::INVALIDATIONS);
         }
     }
@@ -154,6 +165,8 @@ impl Observers {
     #[cold]
     pub(super) fn notify(&self, event: Event, db: usize, key: &[u8]) {
         self.notifications.borrow_mut().push(Notification { event, db, key: key.into() });
+        let bytes = size_of::<Notification>() + key.len();
+        self.notifications_bytes.set(self.notifications_bytes.get() + bytes);
         self.add_pending(Pending::NOTIFICATIONS);
     }
 
@@ -170,12 +183,14 @@ impl Observers {
     /// The events since the last call, in their order.
     pub fn take_notifications(&mut self) -> Vec<Notification> {
         self.take_pending(Pending::NOTIFICATIONS);
+        self.notifications_bytes.set(0);
         std::mem::take(self.notifications.get_mut())
     }
 
     /// The changes since the last call, in their order, one key as often as it was changed.
     pub fn take_invalidations(&mut self) -> Vec<Invalidation> {
         self.take_pending(Pending::INVALIDATIONS);
+        self.invalidations_bytes = 0;
         std::mem::take(&mut self.invalidations)
     }
 

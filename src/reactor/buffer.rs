@@ -35,6 +35,11 @@ impl BufferPool {
         self.free.len() * RING_CAPACITY
     }
 
+    /// Returns all of the reserve to the allocator.
+    pub fn clear(&mut self) {
+        self.free.clear();
+    }
+
     /// Returns half of the reserve to the allocator: called now and then, so that a peak does not hold memory for ever.
     pub fn shrink(&mut self) {
         self.free.truncate(self.free.len() / 2);

@@ -20,8 +20,9 @@ impl Engine {
         for (done, &action) in actions.iter().enumerate() {
             if let Err(reason) = self.act(action) {
                 outcome = Err(self.config.undo(applied, action, &reason));
-                // What came before it is done once more, with the old values, which worked once.
-                for &action in &actions[..done] {
+                // It, of which a part may be done (sockets are closed before their addresses are bound anew), and what came before it are
+                // done once more, with the old values, which worked once.
+                for &action in &actions[..=done] {
                     drop(self.act(action));
                 }
                 break;
@@ -52,7 +53,14 @@ impl Engine {
     fn act(&mut self, action: Action) -> Result<(), String> {
         match action {
             Action::Dir => std::env::set_current_dir(&self.config.dir).map_err(|error| error.to_string()),
-            Action::Listen => self.network.listen_again(&self.config),
+            // Which address could not be had, and why, is in the log.
+            Action::Bind => {
+                self.network.listen_again(&self.config).map_err(|_| "Failed to bind to specified addresses.".to_owned())
+            }
+            Action::Port => self
+                .network
+                .listen_again(&self.config)
+                .map_err(|_| "Unable to listen on this port. Check server logs.".to_owned()),
             Action::ListenForMetrics => self.network.listen_for_metrics(&self.config),
             Action::LogLevel => {
                 log::set_level(self.config.loglevel);

@@ -49,6 +49,9 @@ pub const BATCH_MAX: usize = 512;
 /// Room for arguments that a client keeps between requests that come in pieces.
 const PARTIAL_KEPT_MAX: usize = 1024;
 
+/// Arguments that a batch has room for without another allocation.
+const ARGS_KEPT: usize = 16 * 1024;
+
 /// A request parsed and not yet executed. Half a cache line.
 #[derive(Clone, Copy)]
 pub(super) struct Request {
@@ -160,6 +163,13 @@ impl Default for Batch {
             put_off_requests: 0,
             put_off: Vec::new(),
         }
+    }
+}
+
+impl Batch {
+    /// Lets go of memory that a request with very many arguments needed.
+    pub fn shrink(&mut self) {
+        self.args.shrink_to(ARGS_KEPT);
     }
 }
 
@@ -308,6 +318,7 @@ impl Engine {
         self.keyspace.settings = Settings {
             bulk_max: usize::try_from(self.config.proto_max_bulk_len).unwrap_or(usize::MAX),
             policy: self.config.maxmemory_policy,
+            shared_integers: self.config.maxmemory == 0 || !self.config.maxmemory_policy.is_by_use(),
             eviction_samples: self.config.maxmemory_samples as usize,
             lfu_log_factor: self.config.lfu_log_factor,
             lfu_decay_time: self.config.lfu_decay_time_min,

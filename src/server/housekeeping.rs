@@ -44,6 +44,7 @@ impl Engine {
         self.attend_profile();
         self.attend_exporter();
         self.pool.shrink();
+        self.batch.shrink();
         let elapsed_ns = self.clock.monotonic_ns() - started_ns;
         self.recorder.note_job("periodic jobs", elapsed_ns);
     }

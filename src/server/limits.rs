@@ -43,6 +43,8 @@ impl Engine {
                 client.session.addr
             ));
             self.close(key);
+            // It is not sent what it may not have, though the socket might take it.
+            self.clients[key].output.close(&mut self.pool);
         }
     }
 

@@ -28,6 +28,8 @@ const UNLIMITED: usize = usize::MAX;
 /// Eviction goes so far below the limit that it need not begin anew for each command: bytes, or a part of the limit if that is less.
 const SLACK_BYTES: usize = 32 * 1024;
 const SLACK_PART: usize = 64;
+/// Buffers in reserve that are more than this part of the limit go before any key.
+const RESERVE_PART: usize = 64;
 /// Evictions between two looks at the clock.
 const STEP: usize = 16;
 /// Evictions in one slice, however quick they are.
@@ -134,9 +136,11 @@ impl Engine {
         self.keyspace.used_bytes()
     }
 
-    /// Memory that the limit does not count, bytes: what replication and the append-only file keep, which eviction would only make more of.
+    /// Memory that the limit does not count, bytes: what replication and the append-only file keep, and what is still to be told of changed
+    /// keys, which eviction would only make more of.
     pub fn uncounted_bytes(&self) -> usize {
-        self.keyspace.journal.waiting_bytes() + self.aof.appender().map_or(0, |appender| appender.queued_bytes())
+        let appender_bytes = self.aof.appender().map_or(0, |appender| appender.queued_bytes());
+        self.keyspace.journal.waiting_bytes() + appender_bytes + self.keyspace.observers.untold_bytes()
     }
 
     /// Memory that the limit counts, bytes.
@@ -225,6 +229,10 @@ impl Engine {
         let started_ns = self.clock.monotonic_ns();
         let mut elapsed_ns = 0;
         let mut is_exhausted = false;
+        // Telling caches of keys that go fills buffers of all of them. If those then cost further keys, a small data set would go as a whole.
+        if self.pool.reserve_bytes() > limit_bytes / RESERVE_PART {
+            self.pool.clear();
+        }
         for step in 1..=SLICE_MAX {
             if self.counted_bytes() <= target_bytes {
                 break;

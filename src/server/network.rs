@@ -55,7 +55,7 @@ impl Network {
     /// Opens the TCP sockets anew after `bind` or `port` changed. Unix sockets stay, and so do connected clients.
     ///
     /// # Errors
-    /// Why an address could not be had; the old sockets are then open as before, unless they had the same port.
+    /// Why an address could not be had; the old sockets are then open as before, unless they had the same port: those are closed.
     pub fn listen_again(&mut self, settings: &Settings) -> Result<(), String> {
         if self.registry.is_none() {
             return Ok(());

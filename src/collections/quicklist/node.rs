@@ -100,6 +100,14 @@ impl Node {
         self.len() == 0
     }
 
+    /// What the node takes without what surrounds it.
+    pub fn payload_bytes(&self) -> usize {
+        match self {
+            Node::Packed(pack) => pack.total_bytes(),
+            Node::Plain(bytes) => bytes.len(),
+        }
+    }
+
     pub(super) fn memory_bytes(&self) -> usize {
         match self {
             Node::Packed(pack) => pack.memory_bytes(),

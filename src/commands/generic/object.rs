@@ -128,7 +128,7 @@ const SHARED_INTEGERS: i64 = 10_000;
 fn refcount(args: &mut Args<'_>, view: &View<'_>, reply: &mut Reply<'_>) -> CommandResult {
     let Some(entry) = find(args, view, reply) else { return Ok(()) };
     reply.int(match entry.value() {
-        ValueRef::Int(0..SHARED_INTEGERS) => i64::from(i32::MAX),
+        ValueRef::Int(0..SHARED_INTEGERS) if view.context().settings.shared_integers => i64::from(i32::MAX),
         _ => 1,
     });
     Ok(())

@@ -96,8 +96,17 @@ fn debug_object_tells_how_a_value_is_kept() {
     assert!(line.starts_with("+Value at:0x"), "{line}");
     assert!(line.contains(" refcount:1 encoding:int serializedlength:3 lru:"), "{line}");
     assert!(line.ends_with(" lru_seconds_idle:0\r\n"), "{line}");
+    harness.line("sadd ints 1 2 3");
+    let line = harness.line("debug object ints");
+    assert!(line.contains(" encoding:intset serializedlength:15 "), "{line}");
+    harness.line("config set list-max-listpack-size 2");
+    harness.line("rpush list a b c 4 5 6 7");
+    let line = harness.line("debug object list");
+    assert!(line.contains(" encoding:quicklist serializedlength:54 "), "{line}");
+    let nodes = " ql_nodes:4 ql_avg_node:1.75 ql_listpack_max:2 ql_compressed:0 ql_uncompressed_size:45\r\n";
+    assert!(line.ends_with(nodes), "{line}");
     assert_eq!(harness.line("debug object nothing"), "-ERR no such key\r\n");
-    assert!(harness.line("debug htstats 0").contains("number of elements: 1\n"));
+    assert!(harness.line("debug htstats 0").contains("number of elements: 3\n"));
     assert_eq!(harness.line("debug htstats 16"), "-ERR Out of range database\r\n");
     assert_eq!(
         harness.line("debug object"),

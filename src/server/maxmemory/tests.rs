@@ -313,8 +313,7 @@ fn an_eviction_is_told_of() {
     assert_eq!(harness.line("set a 1"), "+OK\r\n");
     assert_eq!(harness.line_as(other, "watch a"), "+OK\r\n");
     harness.engine.keyspace.settings.notify = EventClass::EVICTED;
-    let bytes = harness.engine.counted_bytes() - 1;
-    harness.engine.memory.set(bytes as u64);
+    harness.engine.memory.set(1);
     harness.engine.evict_in_background();
     assert_eq!(harness.engine.keyspace.keys(), 0);
     let told = harness.engine.keyspace.observers.take_notifications();
@@ -324,6 +323,71 @@ fn an_eviction_is_told_of() {
     assert_eq!(harness.line_as(other, "multi"), "+OK\r\n");
     assert_eq!(harness.line_as(other, "ping"), "+QUEUED\r\n");
     assert_eq!(harness.line_as(other, "exec"), "*-1\r\n", "the watched key is gone");
+}
+
+/// Telling caches of the keys that go takes memory itself, which must not make further keys go.
+#[test]
+fn caches_that_are_told_of_evictions_do_not_cause_more_of_them() {
+    let mut harness = EngineHarness::with_config(&[("maxmemory-policy", "allkeys-lru")]);
+    let caches: Vec<usize> = (0..10).map(|_| harness.connect()).collect();
+    for &cache in &caches {
+        harness.line_as(cache, "hello 3");
+        assert_eq!(harness.line_as(cache, "client tracking on"), "+OK\r\n");
+    }
+    let long = "x".repeat(1000);
+    for number in 0..300 {
+        harness.line(&format!("set {number}{long} x"));
+        for &cache in &caches {
+            harness.line_as(cache, &format!("get {number}{long}"));
+        }
+    }
+    limit(&mut harness, -40_000);
+    for _ in 0..50 {
+        // As at the end of a turn: all is sent, then memory is looked at.
+        for &cache in &caches {
+            harness.take(cache);
+        }
+        harness.engine.evict_in_background();
+        harness.turn();
+    }
+    let (left, gone) = (harness.engine.keyspace.keys(), evicted(&harness));
+    assert!(harness.engine.counted_bytes() <= harness.engine.config.maxmemory as usize);
+    assert!((200..300).contains(&left), "{left} keys are left, {gone} were evicted");
+}
+
+/// What a first deadline and a request with very many arguments cost besides the data: little, and not for ever.
+#[test]
+fn structures_are_small_at_first_and_after_peaks() {
+    let mut harness = EngineHarness::new();
+    // Each command's first call has its histogram made.
+    harness.line("expire key 10000");
+    harness.line("set key 1");
+    let before = harness.engine.used_bytes();
+    harness.line("expire key 10000");
+    let grown = harness.engine.used_bytes() - before;
+    assert!(grown < 20_000, "a first deadline takes {grown} bytes");
+    let members: Vec<String> = (0..100_000).map(|n| n.to_string()).collect();
+    let before = harness.engine.used_bytes();
+    harness.line(&format!("sadd set {}", members.join(" ")));
+    harness.line("del set");
+    for _ in 0..10 {
+        harness.engine.cron();
+        harness.turn();
+    }
+    let left = harness.engine.counted_bytes().saturating_sub(before);
+    assert!(left < 400_000, "a request with 100,000 arguments left {left} bytes");
+}
+
+#[test]
+fn integers_are_not_shared_where_each_says_when_it_was_used() {
+    let mut harness = EngineHarness::new();
+    harness.line("set n 1");
+    let shared = format!(":{}\r\n", i32::MAX);
+    assert_eq!(harness.line("object refcount n"), shared);
+    for (policy, answer) in [("allkeys-lru", ":1\r\n"), ("volatile-lfu", ":1\r\n"), ("allkeys-random", &*shared)] {
+        harness.line(&format!("config set maxmemory-policy {policy} maxmemory 1gb"));
+        assert_eq!(harness.line("object refcount n"), answer, "{policy}");
+    }
 }
 
 #[test]
