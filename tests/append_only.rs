@@ -323,11 +323,12 @@ fn tool(program: &str, words: &[&str], path: &Path) -> Output {
     child.wait_with_output().expect("it ends")
 }
 
-/// A tool's verdict: whether all is well, and up to where.
+/// A tool's verdict: whether all is well, and up to which byte and line.
 fn verdict(program: &str, words: &[&str], path: &Path) -> (bool, String) {
     let output = tool(program, words, path);
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    let up_to = text.split("ok_up_to=").nth(1).map(|rest| rest.split(',').next().unwrap_or("").to_owned());
+    // Up to which byte, and the line after it.
+    let up_to = text.split("ok_up_to=").nth(1).and_then(|rest| rest.split(", diff").next()).map(str::to_owned);
     (output.status.success(), up_to.unwrap_or_default())
 }
 

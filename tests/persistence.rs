@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use support::client::{Client, encode};
 use support::pair::run_table;
@@ -585,4 +585,36 @@ fn furnish_again(client: &mut Client) {
     if client.run("EXISTS filler:0").int() == 0 {
         furnish(client);
     }
+}
+
+/// `rdb-key-save-delay` and `key-load-delay`, with which tests of Redis make a save or a load last: others are served meanwhile.
+#[test]
+fn saves_and_loads_that_are_slowed_down() {
+    let mut server = Server::subject(&["--rdb-key-save-delay", "10000"]);
+    let mut client = server.connect();
+    client.run("DEBUG POPULATE 300 key");
+    client.run("BGSAVE");
+    // It lasts three seconds.
+    assert_eq!(client.run("SET other 1").string(), "OK");
+    assert_eq!(info(&mut client, "rdb_bgsave_in_progress"), "1");
+    client.run("CONFIG SET rdb-key-save-delay 0");
+    eventually("it is saved", || info(&mut client, "rdb_bgsave_in_progress") == "0");
+    assert_eq!(info(&mut client, "rdb_last_bgsave_status"), "ok");
+    let restart = |server: &mut Server, directives: &[&str]| {
+        server.shut_down();
+        let started = Instant::now();
+        server.restart(directives);
+        (started.elapsed(), server.connect())
+    };
+    let (elapsed, mut client) = restart(&mut server, &["--key-load-delay", "1000"]);
+    assert!(elapsed > Duration::from_millis(200), "{elapsed:?}");
+    assert_eq!(client.run("DBSIZE").int(), 300);
+    let (_, mut client) = restart(&mut server, &["--appendonly", "yes"]);
+    assert_eq!(client.run("DBSIZE").int(), 0);
+    let sets = (0..300).flat_map(|n| encode(&["SET", &format!("key:{n}"), "v"])).collect::<Vec<u8>>();
+    client.send(&sets);
+    (0..300).for_each(|_| assert_eq!(client.read().string(), "OK"));
+    let (elapsed, mut client) = restart(&mut server, &["--appendonly", "yes", "--key-load-delay", "1000"]);
+    assert!(elapsed > Duration::from_millis(200), "{elapsed:?}");
+    assert_eq!(client.run("DBSIZE").int(), 300);
 }

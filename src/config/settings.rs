@@ -97,6 +97,9 @@ pub struct Settings {
     pub rdbcompression: bool,
     pub rdbchecksum: bool,
     pub rdb_save_incremental_fsync: bool,
+    /// How slow tests want saving and loading to be, microseconds for each key.
+    pub rdb_key_save_delay_us: u64,
+    pub key_load_delay_us: u64,
     pub stop_writes_on_bgsave_error: bool,
     pub appendonly: bool,
     /// Without a slash, as the next.

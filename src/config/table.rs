@@ -62,6 +62,11 @@ fn shutdown_flags(value: &Value) -> ShutdownFlags {
     ShutdownFlags::from_bits_truncate(value.flags())
 }
 
+/// A negative one means so many keys for each microsecond, which is nothing.
+fn delay_us(value: &Value) -> u64 {
+    value.int().max(0) as u64
+}
+
 /// Every directive, for CONFIG GET in this order.
 pub static DIRECTIVES: &[Directive] = &[
     // Network.
@@ -161,8 +166,10 @@ pub static DIRECTIVES: &[Directive] = &[
     boolean("rdb-del-sync-files", "no").no_effect(NO_REPLICATION),
     text("dir", "").protected().live(|s, v| s.dir = v.string()).action(Action::Dir),
     boolean("rdb-save-incremental-fsync", "yes").live(|s, v| s.rdb_save_incremental_fsync = v.bool()),
-    int("rdb-key-save-delay", i32::MIN as i64, INT_MAX, "0").hidden().no_effect(SLICES),
-    int("key-load-delay", i32::MIN as i64, INT_MAX, "0").hidden().no_effect(SLICES),
+    int("rdb-key-save-delay", i32::MIN as i64, INT_MAX, "0")
+        .hidden()
+        .live(|s, v| s.rdb_key_save_delay_us = delay_us(v)),
+    int("key-load-delay", i32::MIN as i64, INT_MAX, "0").hidden().live(|s, v| s.key_load_delay_us = delay_us(v)),
     int("loading-process-events-interval-bytes", 1024, INT_MAX, "2097152").hidden().no_effect(SLICES),
     // Replication.
     special("replicaof", Kind::ReplicaOf, "").alias("slaveof").immutable().refused(REPLICAOF_REFUSED),

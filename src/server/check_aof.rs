@@ -29,7 +29,8 @@ struct Analysis {
     size: u64,
     /// Everything before is whole.
     ok_up_to: u64,
-    ok_lines: u64,
+    /// The line at which reading ended, from 1 on.
+    line: u64,
     /// What is wrong there.
     problem: Option<String>,
     /// Where the first annotation of a time after the wanted one is.
@@ -117,7 +118,7 @@ fn check_file(
         "AOF analyzed: filename={name}, size={}, ok_up_to={}, ok_up_to_line={}, diff={}",
         analysis.size,
         analysis.ok_up_to,
-        analysis.ok_lines,
+        analysis.line,
         analysis.size - analysis.ok_up_to
     )?;
     let target = match (asked.until_s, analysis.later_at) {
@@ -190,8 +191,9 @@ fn analyze(path: &Path, until_s: Option<i64>, out: &mut dyn Write) -> io::Result
 }
 
 fn analyze_commands(file: &mut File, from: u64, size: u64, until_s: Option<i64>) -> io::Result<Analysis> {
-    let mut analysis = Analysis { size, ok_up_to: from, ok_lines: 0, problem: None, later_at: None };
-    let (mut window, mut at, mut offset, mut lines) = (Vec::new(), 0, from, 0);
+    let mut analysis = Analysis { size, ok_up_to: from, line: 1, problem: None, later_at: None };
+    let (mut window, mut at, mut offset) = (Vec::new(), 0, from);
+    let lines = |bytes: &[u8]| memchr::memchr_iter(b'\n', bytes).count() as u64;
     let mut scanner = Scanner::default();
     let mut in_transaction = false;
     loop {
@@ -203,6 +205,7 @@ fn analyze_commands(file: &mut File, from: u64, size: u64, until_s: Option<i64>)
                 if file.take(wanted as u64).read_to_end(&mut window)? > 0 {
                     continue;
                 }
+                analysis.line += lines(&window);
                 analysis.problem = match (window.is_empty(), in_transaction) {
                     (false, _) => Some("Unexpected end of file".to_owned()),
                     (true, true) => Some("Reached EOF before reading EXEC for MULTI".to_owned()),
@@ -219,7 +222,7 @@ fn analyze_commands(file: &mut File, from: u64, size: u64, until_s: Option<i64>)
                 }
                 at += len;
                 offset += len as u64;
-                lines += 1;
+                analysis.line += 1;
             }
             Ok(Scanned::Command { len, args, name }) => {
                 let name = &window[at + name.0..at + name.1];
@@ -236,16 +239,16 @@ fn analyze_commands(file: &mut File, from: u64, size: u64, until_s: Option<i64>)
                 in_transaction = is(b"MULTI") || (in_transaction && !is(b"EXEC") && !is(b"DISCARD"));
                 at += len;
                 offset += len as u64;
-                lines += 1 + 2 * args as u64;
+                analysis.line += 1 + 2 * args as u64;
             }
             Err(error) => {
+                analysis.line += lines(&window[at..at + error.at]);
                 analysis.problem = Some(format!("{} at offset {}", error.reason, offset + error.at as u64));
                 return Ok(analysis);
             }
         }
         if !in_transaction {
             analysis.ok_up_to = offset;
-            analysis.ok_lines = lines;
         }
     }
 }

@@ -46,6 +46,8 @@ pub struct Loading {
     pub started_s: i64,
     pub total_bytes: u64,
     logged_ns: u64,
+    /// It is slowed down: it goes on then.
+    resumes_ns: u64,
 }
 
 impl Loading {
@@ -90,6 +92,7 @@ impl Engine {
             started_s: self.keyspace.now_ms() / 1000,
             total_bytes,
             logged_ns: now_ns,
+            resumes_ns: 0,
         }));
         self.gates |= gate::LOADING;
         Ok(true)
@@ -102,7 +105,11 @@ impl Engine {
     pub fn load_slice(&mut self) -> Result<bool, FileError> {
         let Some(mut loading) = self.loading.take() else { return Ok(true) };
         let begun_ns = self.clock.monotonic_ns();
-        let begun_keys = loading.keys;
+        if begun_ns < loading.resumes_ns {
+            self.loading = Some(loading);
+            return Ok(false);
+        }
+        let (begun_keys, delay_ns) = (loading.keys, self.config.key_load_delay_us * 1000);
         let now_ms = self.keyspace.now_ms();
         if loading.keeps_expired {
             self.keyspace.stop_time();
@@ -121,7 +128,9 @@ impl Engine {
             }
             looked_bytes = bytes;
             let is_over = self.clock.monotonic_ns() - begun_ns >= SLICE_NS;
-            if is_over || loading.keys - begun_keys >= SLICE_KEYS {
+            let keys = loading.keys - begun_keys;
+            if is_over || keys >= SLICE_KEYS || keys * delay_ns >= SLICE_NS {
+                loading.resumes_ns = begun_ns + keys * delay_ns;
                 break Ok(false);
             }
         };

@@ -49,6 +49,8 @@ pub struct Replay {
     started_ns: u64,
     started_s: i64,
     logged_ns: u64,
+    /// It is slowed down: it goes on then.
+    resumes_ns: u64,
 }
 
 /// A file that is to be loaded.
@@ -144,8 +146,10 @@ impl Engine {
         let told =
             |error: io::Error| format!("Fatal error: can't open {} for reading: {}", path.display(), reason(&error));
         if self.loading.is_some() {
-            let ended =
-                self.load_slice().map_err(|error| format!("Error in the RDB file {} {error}", path.display()))?;
+            let ended = self.load_slice().map_err(|error| {
+                let name = path.display();
+                format!("Error in the RDB file {name} {error}. Terminating server after rdb file reading failure.")
+            })?;
             if ended {
                 let end = self.saving.loaded_bytes;
                 let len = std::fs::metadata(&path).map_err(told)?.len();
@@ -201,6 +205,7 @@ impl Engine {
             started_ns: now_ns,
             started_s: self.keyspace.now_ms() / 1000,
             logged_ns: now_ns,
+            resumes_ns: 0,
         }));
         self.gates |= gate::LOADING;
         Ok(())
@@ -213,6 +218,10 @@ impl Engine {
     pub fn replay_slice(&mut self) -> Result<bool, String> {
         let Some(mut replay) = self.replay.take() else { return Ok(true) };
         let begun_ns = self.clock.monotonic_ns();
+        if begun_ns < replay.resumes_ns {
+            self.replay = Some(replay);
+            return Ok(false);
+        }
         let now_ms = self.keyspace.now_ms();
         let gates = std::mem::take(&mut self.gates);
         self.replay_client = Some(replay.client);
@@ -259,7 +268,8 @@ impl Engine {
 
     /// Executes what is in the file, for a slice. Whether that was all.
     fn replay_spans(&mut self, replay: &mut Replay, begun_ns: u64) -> Result<bool, String> {
-        let mut executed = 0;
+        let (mut executed, begun_commands) = (0, replay.commands);
+        let delay_ns = self.config.key_load_delay_us * 1000;
         loop {
             let start = replay.at;
             let is_complete = replay.scan_span()?;
@@ -267,6 +277,10 @@ impl Engine {
             if !span.is_empty() {
                 executed += span.len();
                 self.execute_span(replay, span)?;
+                replay.resumes_ns = begun_ns + (replay.commands - begun_commands) * delay_ns;
+                if replay.resumes_ns >= begun_ns + SLICE_NS {
+                    return Ok(false);
+                }
             }
             if let Some(len) = is_complete.annotation {
                 replay.at += len;

@@ -161,6 +161,8 @@ struct Active {
     keys_total: usize,
     /// Every key has been handed over.
     is_walked: bool,
+    /// It is slowed down: it goes on then.
+    resumes_ns: u64,
     /// Time that the loop has spent on it.
     spent_ns: u64,
     queued_peak_bytes: usize,
@@ -387,6 +389,7 @@ impl Engine {
             dirty: self.keyspace.dirty,
             keys_total: self.keyspace.keys(),
             is_walked: false,
+            resumes_ns: 0,
             spent_ns: 0,
             queued_peak_bytes: 0,
         })
@@ -480,8 +483,8 @@ impl Engine {
             Some(Outcome::Synced { .. }) | None => {}
         }
         active.queued_peak_bytes = active.queued_peak_bytes.max(disk.queued_bytes());
-        if !active.is_walked && !disk.is_full() {
-            active.is_walked = self.walk_slice(&active, started_ns);
+        if !active.is_walked && !disk.is_full() && started_ns >= active.resumes_ns {
+            active.is_walked = self.walk_slice(&mut active, started_ns);
             if active.is_walked {
                 active.sink.borrow_mut().send();
                 disk.publish(active.file, active.target.clone());
@@ -493,12 +496,16 @@ impl Engine {
     }
 
     /// Whether the walk has come to its end.
-    fn walk_slice(&mut self, active: &Active, started_ns: u64) -> bool {
+    fn walk_slice(&mut self, active: &mut Active, started_ns: u64) -> bool {
+        let delay_ns = self.config.rdb_key_save_delay_us * 1000;
         let clock = self.clock.clone();
         let (sink, begun_bytes) = (Rc::clone(&active.sink), active.sink.borrow().written_bytes());
         let mut looked_bytes = begun_bytes;
         let mut keys = 0;
-        self.keyspace.walk_snapshot(&mut || {
+        let is_walked = self.keyspace.walk_snapshot(&mut || {
+            if keys * delay_ns >= SLICE_NS {
+                return false;
+            }
             keys += 1;
             let sink = sink.borrow();
             let bytes = sink.written_bytes();
@@ -507,7 +514,9 @@ impl Engine {
             }
             looked_bytes = bytes;
             bytes - begun_bytes < SLICE_BYTES && clock.monotonic_ns() - started_ns < SLICE_NS && !sink.disk.is_full()
-        })
+        });
+        active.resumes_ns = started_ns + keys * delay_ns;
+        is_walked
     }
 
     fn saved_in_background(&mut self, active: &Active, bytes: u64) -> bool {

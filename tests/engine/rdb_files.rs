@@ -198,7 +198,7 @@ fn refusals_say_what_and_where() {
             "key 'k': RDB has duplicated key in DB 0",
         ),
         (file(9, b"\xfe\x40\x64\0\x01k\x01v"), "more than 16 databases"),
-        (b"REDIS0009\xfe\0\0\x01k\x01v\xff12345678".to_vec(), "Wrong RDB checksum"),
+        (b"REDIS0009\xfe\0\0\x01k\x01v\xff12345678".to_vec(), "RDB CRC error"),
         (b"REDIS0009\xfe\0\0\x01k\x01v\xff1234".to_vec(), "the file ends too early"),
     ];
     for (bytes, wanted) in cases {

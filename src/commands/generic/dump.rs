@@ -1,5 +1,6 @@
 //! DUMP and RESTORE: a value as bytes, and back.
 
+use crate::base::log;
 use crate::commands::{
     Acl, Arg, Args, Command, CommandError, CommandResult, Flags, Group, KeyFlags, KeySpec, Reply, Run,
 };
@@ -106,7 +107,10 @@ fn restore(args: &mut Args<'_>, db: &mut Writer<'_>, reply: &mut Reply<'_>) -> C
     if !rdb::is_intact(payload) && !(db.skips_checksums() && rdb::has_known_version(payload)) {
         return Err(CommandError::new("ERR DUMP payload version or checksum are wrong"));
     }
-    let mut loaded = rdb::restore(payload, &db.context()).map_err(|_| CommandError::new("ERR Bad data format"))?;
+    let mut loaded = rdb::restore(payload, &db.context()).map_err(|error| {
+        log::warning(format_args!("RESTORE of a payload that is corrupt: integrity check failed: {error}"));
+        CommandError::new("ERR Bad data format")
+    })?;
     let ttl = match (ttl_ms, options.absolute) {
         (0, _) => Ttl::Clear,
         (deadline_ms, true) => Ttl::At(deadline_ms),

@@ -493,7 +493,7 @@ impl<R: Read> FileReader<R> {
                 && checksum.value() != said
             {
                 return Err(
-                    self.error(format_args!("Wrong RDB checksum: expected {:x}, but it is {said:x}", checksum.value()))
+                    self.error(format_args!("RDB CRC error: expected {:x}, but it is {said:x}", checksum.value()))
                 );
             }
             self.was_checked = self.checksum.is_some() && said != 0;
