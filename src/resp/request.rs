@@ -208,7 +208,7 @@ pub struct Parser {
     /// Arguments of the multibulk frame still to come.
     missing: u32,
     /// Length of the bulk whose header has been read and whose bytes are awaited.
-    bulk_len: Option<u32>,
+    bulk_len: Option<usize>,
     /// Bytes of a header or inline request searched for their line end in vain.
     searched: usize,
 }
@@ -321,7 +321,7 @@ impl Parser {
         let mut searched = std::mem::take(&mut self.searched);
         loop {
             let len = match self.bulk_len.take() {
-                Some(len) => len as usize,
+                Some(len) => len,
                 None => {
                     let Some(&first) = frame.get(pos) else {
                         self.missing = missing;
@@ -353,7 +353,7 @@ impl Parser {
             if frame.len() - pos < len + 2 {
                 self.missing = missing;
                 self.pos = pos;
-                self.bulk_len = Some(len as u32);
+                self.bulk_len = Some(len);
                 if len >= BIG_BULK {
                     return Ok(Progress::BigBulk { len });
                 }

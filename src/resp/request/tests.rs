@@ -163,3 +163,17 @@ fn nothing_was_learned() {
     let known = frame(&[b"SEVENCH", b"value"]);
     assert!(learned(&known).matches(&known).is_some());
 }
+
+/// With a `proto-max-bulk-len` that admits them, also where the parser comes back to the bulk with more of its bytes.
+#[test]
+fn bulks_of_more_than_4_gib() {
+    const LEN: usize = 5_000_000_000;
+    let limits = Limits { bulk_max: 10_000_000_000, ..LIMITS };
+    let mut frame = format!("*2\r\n$3\r\nGET\r\n${LEN}\r\n").into_bytes();
+    let (mut parser, mut args, mut owned) = (Parser::default(), Vec::new(), Vec::new());
+    for _ in 0..3 {
+        frame.extend_from_slice(b"some of it");
+        assert_eq!(parser.parse(&frame, &mut args, &mut owned, &limits), Ok(Progress::BigBulk { len: LEN }));
+    }
+    assert_eq!(args.len(), 1);
+}
