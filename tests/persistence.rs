@@ -223,7 +223,7 @@ fn a_kill_leaves_the_old_file_or_the_new_one() {
 /// While it saves, clients are served, and what they change is not in the file.
 #[test]
 fn clients_go_on_during_a_save() {
-    let server = Server::subject(&[]);
+    let server = Server::subject(&["--rdb-key-save-delay", "20"]);
     let mut client = server.connect();
     populate(&mut client, 60_000);
     let before = client.run("DEBUG DIGEST");
@@ -233,6 +233,9 @@ fn clients_go_on_during_a_save() {
         client.run(&format!("SET key:{} changed", served % 60_000));
         client.run(&format!("DEL key:{}", 60_000 - served % 60_000));
         served += 1;
+        if served == 1000 {
+            client.run("CONFIG SET rdb-key-save-delay 0");
+        }
     }
     assert!(served > 10, "{served}");
     assert_eq!(info(&mut client, "rdb_last_bgsave_status"), "ok");
