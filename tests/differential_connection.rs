@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use support::client::Client;
 use support::pair::{Clients, Deviation, Pair, run_table};
 use support::reply::Reply;
+use support::server::eventually;
 
 const PLAIN: &str = r#"
 PING
@@ -424,5 +425,45 @@ fn client_list_says_the_state() {
         fields.retain(|field| !["watch", "lib-name", "lib-ver"].contains(&field.as_str()));
         assert_eq!(fields, wanted_fields, "{name}");
         assert_eq!(values, wanted_values, "{name}");
+    }
+}
+
+/// What CLIENT LIST says of a request of which a part has come: in the query buffer is what is not an argument yet.
+#[test]
+fn parts_of_requests_are_counted_alike() {
+    let pair = Pair::start(&[]);
+    let large = |letter: &str| letter.repeat(50_000);
+    let parts = [
+        "PIN".to_owned(),
+        "*3\r\n$3\r\nSET\r\n$1\r\nk".to_owned(),
+        "*3\r\n$3\r\nSET\r\n$1\r\nk\r\n".to_owned(),
+        "*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$100\r\nabc".to_owned(),
+        format!("*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$100000\r\n{}", large("x")),
+        format!("*3\r\n$3\r\nSET\r\n$1000\r\n{}\r\n$1000\r\n{}", "k".repeat(1000), "x".repeat(500)),
+        format!("*4\r\n$4\r\nMSET\r\n$50000\r\n{}\r\n$1000\r\n{}", large("k"), "x".repeat(500)),
+        format!("*4\r\n$4\r\nMSET\r\n$50000\r\n{}\r\n$50000\r\n{}\r\n", large("k"), large("x")),
+    ];
+    for part in parts {
+        let told = [&pair.subject, &pair.oracle].map(|server| {
+            let mut client = server.connect();
+            client.run("CLIENT SETNAME part");
+            client.send(part.as_bytes());
+            let mut other = server.connect();
+            let fields = |other: &mut support::client::Client| -> Vec<String> {
+                let list = other.run("CLIENT LIST").string();
+                let line = list.lines().find(|line| line.contains(" name=part ")).expect("it is connected").to_owned();
+                let is_wanted = |field: &&str| field.starts_with("qbuf=") || field.starts_with("argv-mem=");
+                line.split(' ').filter(is_wanted).map(str::to_owned).collect()
+            };
+            // As soon as it has all come, at the latest when it has been sent; then nothing changes.
+            let mut last = fields(&mut other);
+            eventually("nothing more arrives", || {
+                let now = fields(&mut other);
+                let is_there = now[0] != "qbuf=0" || now[1] != "argv-mem=0";
+                std::mem::replace(&mut last, now.clone()) == now && is_there
+            });
+            last
+        });
+        assert_eq!(told[0], told[1], "{}", &part[..part.len().min(60)]);
     }
 }

@@ -57,6 +57,12 @@ impl ArgRef {
         (self.at & OWNED != 0).then_some((self.at & !OWNED) as usize)
     }
 
+    /// Length of an argument that lies in the frame.
+    #[inline]
+    pub fn len_in_frame(self) -> usize {
+        self.len as usize
+    }
+
     /// The bytes of an argument that lies in the frame.
     #[inline]
     pub fn of(self, frame: &[u8]) -> &[u8] {

@@ -72,10 +72,12 @@ pub fn describe(engine: &Engine, key: usize, caller: usize, args: &Args<'_>, out
     let now_ms = engine.keyspace.now_ms() as u64;
     let is_caller = key == caller;
     let mut idle_ms = now_ms.saturating_sub(session.last_interaction_ms);
-    let mut pending_bytes = client.input.pending_bytes();
+    let (argument_bytes, parsed_bytes) = client.unfinished_bytes();
+    let mut pending_bytes = client.input.pending_bytes().saturating_sub(parsed_bytes);
     let mut free_bytes = client.input.memory_bytes().saturating_sub(pending_bytes);
     let mut memory_bytes = client.memory_bytes();
-    let mut argv_bytes = client.spilled.len();
+    // A request that waits has a frame of its own.
+    let mut argv_bytes = if client.spilled.is_empty() { argument_bytes } else { client.spilled.len() };
     let mut command = session.last_command;
     if is_caller {
         idle_ms = 0;

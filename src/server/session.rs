@@ -209,6 +209,13 @@ impl Client {
         self.closing || self.session.close_after_reply
     }
 
+    /// Of the request that is not complete: bytes of the arguments that are, and what all that was parsed of it takes of the input.
+    pub fn unfinished_bytes(&self) -> (usize, usize) {
+        let in_frame: usize = self.partial.iter().map(|arg| arg.len_in_frame()).sum();
+        let owned: usize = self.input.owned.iter().map(Vec::len).sum();
+        (in_frame + owned, self.parser.pos() + owned)
+    }
+
     /// Memory that it costs, bytes.
     pub fn memory_bytes(&self) -> usize {
         let session = &self.session;
