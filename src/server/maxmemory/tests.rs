@@ -149,7 +149,7 @@ fn what_was_used_lately_stays() {
             range.filter(|key| harness.line(&format!("exists key:{key}")) == ":0\r\n").count()
         };
         let (used, unused) = (gone(&mut harness, 0..500), gone(&mut harness, 500..1000));
-        assert!(used <= 2 && (280..350).contains(&unused), "{policy}: {used} used ones and {unused} others went");
+        assert!(used <= 2 && (280..360).contains(&unused), "{policy}: {used} used ones and {unused} others went");
     }
 }
 
