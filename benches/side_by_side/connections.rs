@@ -36,8 +36,8 @@ const WARMING: Duration = Duration::from_millis(500);
 /// A reply comes by then, or something is broken.
 const ARRIVAL_MAX: Duration = Duration::from_secs(20);
 const CONNECTIONS_AT_ONCE: usize = 100;
-/// This process's own, besides the connections.
-const OTHER_FILES: usize = 100;
+/// This process's own, besides the connections: those that ask are registered with a descriptor of their own.
+const OTHER_FILES: usize = 2 * CONNECTIONS / ACTIVE_ONE_IN;
 
 /// A round on one server.
 #[derive(Clone, Copy)]
@@ -62,21 +62,21 @@ pub fn is_selected() -> bool {
 }
 
 pub fn measure(programs: &[Program], rounds: usize, is_quick: bool, directory: &Path) -> io::Result<Vec<Crowd>> {
-    memory::raise_file_limit(programs.len() * CONNECTIONS + OTHER_FILES)?;
+    memory::raise_file_limit(CONNECTIONS + OTHER_FILES)?;
     let mut crowds: Vec<Crowd> = Vec::new();
-    let mut places = Vec::new();
+    let mut servers = Vec::new();
     for program in programs {
-        progress(&format!("{NAME}: {} accepts", program.name));
         let server = Server::start(program, directory)?;
         let value = std::str::from_utf8(&VALUE).map_err(io::Error::other)?;
         Client::connect(server.port)?.command(&["SET", "key", value])?;
-        let streams = connect(server.port)?;
-        places.push((server, streams));
+        servers.push(server);
         crowds.push(Crowd { server: program.name, samples: Vec::new(), of_redis: 1.0 });
     }
     for round in 1..=rounds {
-        for (crowd, (server, streams)) in crowds.iter_mut().zip(&mut places) {
+        for (crowd, server) in crowds.iter_mut().zip(&servers) {
             progress(&format!("{NAME}: round {round} of {rounds}, {}", crowd.server));
+            // For this round only: both servers' at once would be more files than many systems let a process have.
+            let mut streams = connect(server.port)?;
             settle(server.pid())?;
             let active = streams.iter_mut().step_by(ACTIVE_ONE_IN);
             crowd.samples.push(ask(server, active, if is_quick { QUICK } else { FULL })?);
