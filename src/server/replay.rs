@@ -146,10 +146,8 @@ impl Engine {
         let told =
             |error: io::Error| format!("Fatal error: can't open {} for reading: {}", path.display(), reason(&error));
         if self.loading.is_some() {
-            let ended = self.load_slice().map_err(|error| {
-                let name = path.display();
-                format!("Error in the RDB file {name} {error}. Terminating server after rdb file reading failure.")
-            })?;
+            let ended =
+                self.load_slice().map_err(|error| format!("Error in the RDB file {} {error}", path.display()))?;
             if ended {
                 let end = self.saving.loaded_bytes;
                 let len = std::fs::metadata(&path).map_err(told)?.len();

@@ -119,7 +119,15 @@ impl Server {
     pub fn load(&mut self) -> io::Result<bool> {
         let invalid = |text| io::Error::new(io::ErrorKind::InvalidData, text);
         self.engine.list_files_to_load().map_err(invalid)?;
-        while !self.engine.load_step().map_err(invalid)? {
+        loop {
+            let is_rdb = self.engine.loading.is_some();
+            let ended = self.engine.load_step().map_err(|reason| match is_rdb {
+                true => invalid(format!("{reason}. Terminating server after rdb file reading failure.")),
+                false => invalid(reason),
+            })?;
+            if ended {
+                break;
+            }
             if self.engine.is_loading() {
                 self.persistence_behind = true;
                 self.turn()?;

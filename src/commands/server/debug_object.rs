@@ -3,7 +3,7 @@
 use crate::base::log;
 use crate::collections::quicklist::{Node, Quicklist};
 use crate::commands::{Args, CommandError, CommandResult};
-use crate::keyspace::{Entry, List, Object, ValueRef};
+use crate::keyspace::{List, Object, ValueRef};
 use crate::persistence::rdb;
 use crate::server::Engine;
 
@@ -18,18 +18,12 @@ pub(super) fn object(args: &mut Args<'_>, engine: &mut Engine, key: usize) -> Co
     let line = format!(
         "Value at:{entry:p} refcount:1 encoding:{} serializedlength:{} lru:{} lru_seconds_idle:{}{nodes}",
         entry.value().encoding(),
-        serialized_bytes(entry),
+        rdb::serialized_bytes(&entry.value()),
         entry.lru(),
         view.idle_s(entry),
     );
     engine.reply(key).simple(&line);
     Ok(())
-}
-
-/// Length of the value in an RDB file, which DUMP's payload has between a byte for the type and its foot: version and checksum.
-fn serialized_bytes(entry: &Entry) -> usize {
-    const TYPE_AND_FOOT: usize = 1 + 2 + 8;
-    rdb::dump(&entry.value()).len() - TYPE_AND_FOOT
 }
 
 /// What else is said of a list with nodes. None of them is ever compressed.

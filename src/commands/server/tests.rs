@@ -96,6 +96,25 @@ fn debug_object_tells_how_a_value_is_kept() {
     assert!(line.starts_with("+Value at:0x"), "{line}");
     assert!(line.contains(" refcount:1 encoding:int serializedlength:3 lru:"), "{line}");
     assert!(line.ends_with(" lru_seconds_idle:0\r\n"), "{line}");
+    assert!(harness.line("debug htstats 0").contains("number of elements: 1\n"));
+    // Two that can't be compressed.
+    let long: String = (0..64).map(|n| char::from(b'0' + n)).collect();
+    for (value, expected) in [
+        ("", 1),
+        ("1", 2),
+        ("-129", 3),
+        ("32768", 5),
+        ("2147483648", 11),
+        ("value:1", 8),
+        ("01", 3),
+        (&long[..63], 64),
+        (&long, 66),
+    ] {
+        harness.feed(harness.first, &encode(&[b"set", b"s", value.as_bytes()]));
+        let line = harness.line("debug object s");
+        assert!(line.contains(&format!(" serializedlength:{expected} ")), "{value}: {line}");
+    }
+    harness.line("del s");
     harness.line("sadd ints 1 2 3");
     let line = harness.line("debug object ints");
     assert!(line.contains(" encoding:intset serializedlength:15 "), "{line}");
@@ -106,7 +125,6 @@ fn debug_object_tells_how_a_value_is_kept() {
     let nodes = " ql_nodes:4 ql_avg_node:1.75 ql_listpack_max:2 ql_compressed:0 ql_uncompressed_size:45\r\n";
     assert!(line.ends_with(nodes), "{line}");
     assert_eq!(harness.line("debug object nothing"), "-ERR no such key\r\n");
-    assert!(harness.line("debug htstats 0").contains("number of elements: 3\n"));
     assert_eq!(harness.line("debug htstats 16"), "-ERR Out of range database\r\n");
     assert_eq!(
         harness.line("debug object"),

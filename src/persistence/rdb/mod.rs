@@ -101,6 +101,11 @@ pub fn dump(value: &ValueRef<'_>) -> Vec<u8> {
     payload
 }
 
+/// Length of the value in a file, where a byte for its type stands before it. Takes as long as [`dump`].
+pub fn serialized_bytes(value: &ValueRef<'_>) -> usize {
+    dump(value).len() - 1 - FOOTER
+}
+
 /// Whether the payload's version is one that is read, whatever its checksum.
 pub fn has_known_version(payload: &[u8]) -> bool {
     let version = payload.split_last_chunk::<8>().and_then(|(rest, _)| rest.last_chunk::<2>());

@@ -149,7 +149,9 @@ fn what_was_used_lately_stays() {
             range.filter(|key| harness.line(&format!("exists key:{key}")) == ":0\r\n").count()
         };
         let (used, unused) = (gone(&mut harness, 0..500), gone(&mut harness, 500..1000));
-        assert!(used <= 2 && (280..360).contains(&unused), "{policy}: {used} used ones and {unused} others went");
+        // What the system's allocator is asked for is less than what jemalloc's sizes take.
+        let most = if cfg!(system_allocator) { 360 } else { 350 };
+        assert!(used <= 2 && (280..most).contains(&unused), "{policy}: {used} used ones and {unused} others went");
     }
 }
 
