@@ -50,6 +50,8 @@ const VACANT_MAX: usize = 8;
 const EXPECTED_MAX: f64 = (SEGMENT_MAX - 32) as f64;
 /// Most bits of prefix: a directory of 4 M slots, some 2.5 G entries.
 const DEPTH_MAX: u32 = 22;
+/// Places that hashbrown looks at at once, from the one that the hash says.
+const GROUP_LEN: usize = 16;
 /// Segments are kept in blocks of this many, so that adding one never moves the others.
 const BLOCK: usize = 1024;
 /// Bits of a cursor: prefix, bucket, version; 63 in all, so that a client may keep it in a signed integer.
@@ -236,6 +238,27 @@ impl<T> SegmentedTable<T> {
             let bucket = inner(hash) as usize & (segment.entries.num_buckets() - 1);
             std::hint::black_box(segment.entries.get_bucket(bucket).is_some());
         }
+    }
+
+    /// Where an entry with this hash would be put, as far as that can be told from another entry nearby: for a caller that prefetches it, because a
+    /// processor with too many writes under way to memory that it does not have waits with all others. To be called after
+    /// [`SegmentedTable::touch`]. Nothing is to be read or written there.
+    #[inline]
+    pub fn vacancy(&self, hash: u64) -> Option<*const T> {
+        let entries = &self.segment(hash)?.entries;
+        let home = inner(hash) as usize;
+        let (mut vacancy, mut neighbour) = (None, None);
+        for place in home..home + GROUP_LEN {
+            match entries.get_bucket(place & (entries.num_buckets() - 1)) {
+                Some(entry) => neighbour = Some((place, std::ptr::from_ref(entry))),
+                None => vacancy = vacancy.or(Some(place)),
+            }
+            if let (Some(vacancy), Some((place, entry))) = (vacancy, neighbour) {
+                // hashbrown's buckets lie in descending order.
+                return Some(entry.wrapping_add(place).wrapping_sub(vacancy));
+            }
+        }
+        None
     }
 
     /// Every entry that has this hash, and some that only nearly do.

@@ -550,8 +550,9 @@ impl Entry {
     }
 }
 
+/// Brings the memory at this address, if it is one, into the cache ahead of use.
 #[inline]
-fn prefetch(at: *const u8) {
+pub(super) fn prefetch<T>(at: *const T) {
     #[cfg(target_arch = "x86_64")]
     // SAFETY: a prefetch reads nothing and faults nowhere, wherever it points to.
     unsafe {

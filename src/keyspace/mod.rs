@@ -251,19 +251,22 @@ impl Keyspace {
         self.dbs[0].len() < CACHED_KEYS
     }
 
-    /// Brings what a lookup of this hash will touch into the cache.
+    /// Brings what a lookup of this hash, or the insertion of what is not there, will touch into the cache.
     #[inline]
     pub fn prefetch(&self, db: usize, hash: u64) {
-        if let Some(entry) = self.dbs[db].table.guess(hash) {
-            entry.prefetch();
+        let table = &self.dbs[db].table;
+        match table.guess(hash) {
+            Some(entry) => entry.prefetch(),
+            None => table.vacancy(hash).into_iter().for_each(entry::prefetch),
         }
     }
 
     /// Brings what the insertion of keys with these hashes will touch into the cache.
     #[inline]
-    pub fn expect_inserts(&self, db: usize, hashes: impl Iterator<Item = u64>) {
+    pub fn expect_inserts(&self, db: usize, hashes: impl Iterator<Item = u64> + Clone) {
         let table = &self.dbs[db].table;
-        hashes.for_each(|hash| table.touch(hash));
+        hashes.clone().for_each(|hash| table.touch(hash));
+        hashes.filter_map(|hash| table.vacancy(hash)).for_each(entry::prefetch);
     }
 
     #[inline]

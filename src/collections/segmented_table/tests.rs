@@ -431,3 +431,23 @@ fn a_table_made_for_many_works_with_few() {
     table.expect(|_, _| 1e9);
     assert_eq!(table.segments(), segments);
 }
+
+#[test]
+fn an_entry_is_put_where_it_was_foretold() {
+    let mut table = SegmentedTable::new();
+    assert_eq!(table.vacancy(hash(0)), None);
+    let (mut foretold, mut right) = (0, 0);
+    for key in 0..50_000 {
+        let segments = table.segments;
+        let vacancy = table.vacancy(hash(key));
+        let place = std::ptr::from_ref(table.insert_unique(hash(key), key, rehash));
+        // A split or a larger table puts it elsewhere.
+        if let Some(vacancy) = vacancy.filter(|_| table.segments == segments) {
+            foretold += 1;
+            right += usize::from(vacancy == place);
+        }
+    }
+    assert!(foretold > 45_000, "{foretold} foretold");
+    // At the end of a segment's buckets hashbrown goes on at their beginning, which the address does not do.
+    assert!(right * 100 > foretold * 95, "{right} of {foretold} right");
+}

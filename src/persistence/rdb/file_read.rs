@@ -203,7 +203,7 @@ impl<R: Read> FileReader<R> {
     }
 
     /// What was noted of the keys found ahead.
-    pub fn notes(&self) -> impl Iterator<Item = u64> {
+    pub fn notes(&self) -> impl Iterator<Item = u64> + Clone {
         self.ahead.iter().map(|found| found.note)
     }
 
