@@ -260,6 +260,9 @@ fn listpacks_are_looked_through() {
         (SET, &["5", "a"], Ok(&[("SISMEMBER k 5", "1")])),
         (SET, &["a", "5", "5"], Err(twice)),
         (SET, &with_twin, Err(twice)),
+        // What tells texts apart is in the middle of them.
+        (SET, &["beginning-1-the-end", "beginning-2-the-end"], Ok(&[("SISMEMBER k beginning-2-the-end", "1")])),
+        (SET, &["beginning-1-the-end", "beginning-2-the-end", "beginning-1-the-end"], Err(twice)),
     ];
     for (kind, elements, wanted) in cases {
         let mut harness = dir.harness(&[]);

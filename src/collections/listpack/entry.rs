@@ -202,18 +202,25 @@ pub(super) fn step(rest: &[u8]) -> Option<usize> {
 }
 
 /// The entry at the front of `rest`, and its size without the backlen.
-#[inline]
+#[inline(always)]
 pub(super) fn decode(rest: &[u8]) -> Option<(ListpackValue<'_>, usize)> {
     // Most entries, without asking twice what kind they are.
-    let first = *rest.first()?;
-    if (STR_6..INT_13).contains(&first) {
-        let size = 1 + usize::from(first - STR_6);
-        return Some((ListpackValue::Bytes(rest.get(1..size)?), size));
+    match *rest.first()? {
+        first @ STR_6..INT_13 => {
+            let size = 1 + usize::from(first - STR_6);
+            Some((ListpackValue::Bytes(rest.get(1..size)?), size))
+        }
+        first @ ..INT_7_END => Some((ListpackValue::Int(i64::from(first)), 1)),
+        _ => decode_long(rest),
     }
+}
+
+/// The same of one whose first byte is not all that says what it is.
+#[inline(never)]
+fn decode_long(rest: &[u8]) -> Option<(ListpackValue<'_>, usize)> {
     let size = size(rest)?;
     let (&first, rest) = rest.get(..size)?.split_first()?;
     let value = match first {
-        0..INT_7_END => ListpackValue::Int(i64::from(first)),
         INT_13..STR_12 => {
             // The 13 bits at the top of an i16, so that shifting them down again brings the sign along.
             let bits = u16::from(first) << 11 | u16::from(*rest.first()?) << 3;

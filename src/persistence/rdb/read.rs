@@ -349,7 +349,9 @@ fn int_set(ints: IntSet, context: &Context<'_>) -> Result<Set, Malformed> {
 pub(super) fn has_twins<'a>(elements: impl Iterator<Item = ListpackValue<'a>>, context: &Context<'_>) -> bool {
     let elements: SmallVec<[ListpackValue<'a>; COMPARED_MAX]> = elements.collect();
     if elements.len() <= COMPARED_MAX {
-        return (1..elements.len()).any(|nth| elements[..nth].contains(&elements[nth]));
+        let marks: SmallVec<[u64; COMPARED_MAX]> = elements.iter().map(mark).collect();
+        let may_be_twins = (1..marks.len()).any(|nth| marks[..nth].contains(&marks[nth]));
+        return may_be_twins && (1..elements.len()).any(|nth| elements[..nth].contains(&elements[nth]));
     }
     let mut digits = itoa::Buffer::new();
     let mut hashes: Vec<u64> = elements.iter().map(|element| context.hasher.hash(element.text(&mut digits))).collect();
@@ -360,6 +362,20 @@ pub(super) fn has_twins<'a>(elements: impl Iterator<Item = ListpackValue<'a>>, c
         elements.iter().filter(|element| context.hasher.hash(element.text(&mut digits)) >= twins[0]).collect();
     let distinct: HashSet<Vec<u8>> = suspects.iter().map(|element| element.text(&mut digits).to_vec()).collect();
     distinct.len() < suspects.len()
+}
+
+/// The same for the same element, and nearly always another for another: its length and its ends.
+fn mark(element: &ListpackValue<'_>) -> u64 {
+    match *element {
+        ListpackValue::Int(int) => int as u64,
+        ListpackValue::Bytes(bytes) => {
+            let ends = match (bytes.first_chunk::<8>(), bytes.last_chunk::<8>()) {
+                (Some(first), Some(last)) => u64::from_le_bytes(*first).rotate_left(17) ^ u64::from_le_bytes(*last),
+                _ => bytes.iter().fold(0, |mark, &byte| mark << 8 | u64::from(byte)),
+            };
+            ends ^ (bytes.len() as u64) << 56
+        }
+    }
 }
 
 /// Elements up to which each is compared with each.
