@@ -69,6 +69,8 @@ pub struct Aof {
     /// Errors of the appender that the log has, and the last of them.
     failures: u64,
     sync_failures: u64,
+    /// Syncs that had failed when the base was begun: it has what they may have lost.
+    sync_failures_before: u64,
     write_error: Option<DiskError>,
     rewrites: u64,
 }
@@ -141,6 +143,12 @@ impl Aof {
 
     pub fn appender(&self) -> Option<&Appender> {
         self.appender.as_ref()
+    }
+
+    /// How much of what was appended is on the disk. None: there is no file, or its first base is not there yet, without which the rest is worth nothing.
+    pub fn durable_bytes(&self) -> Option<u64> {
+        let appender = self.appender.as_ref().filter(|_| !self.is_starting)?;
+        Some(appender.status().durable)
     }
 
     /// Size of all files, bytes.
@@ -498,6 +506,7 @@ impl Engine {
         let base = self.aof.manifest.next_base(&self.config.appendfilename, self.config.aof_use_rdb_preamble);
         let target = self.aof_dir().join(&base.name);
         let appended_before = self.aof.appender.as_ref().map_or(0, |appender| appender.status().appended);
+        self.aof.sync_failures_before = self.aof.appender.as_ref().map_or(0, |appender| appender.failures().syncs);
         self.begin_background_save_to(target, Purpose::AofBase)?;
         self.aof.stage = Some(Stage::Walking { base, appended_before });
         Ok(())
@@ -551,6 +560,9 @@ impl Engine {
     fn conclude(&mut self, next: Manifest) {
         self.aof.manifest = next;
         self.aof.is_starting = false;
+        if let Some(appender) = &self.aof.appender {
+            appender.make_up_for(self.aof.sync_failures_before);
+        }
         log::notice("Background AOF rewrite finished successfully");
         self.end_rewrite(true);
         self.tidy_up();

@@ -258,21 +258,20 @@ impl Engine {
         self.clients[key].waiting = Some(waiting);
     }
 
-    fn synced_bytes(&self) -> Option<u64> {
-        self.aof.appender().map(|appender| appender.status().synced)
+    fn is_durable(&self, bytes: u64) -> bool {
+        self.aof.durable_bytes().is_some_and(|durable| durable >= bytes)
     }
 
     fn are_there(&self, acks: Acks) -> bool {
-        let is_synced = acks.local_bytes.is_none_or(|bytes| self.synced_bytes().is_some_and(|synced| synced >= bytes));
-        is_synced && !acks.replicas
+        acks.local_bytes.is_none_or(|bytes| self.is_durable(bytes)) && !acks.replicas
     }
 
     fn answer_acks(&mut self, key: usize, acks: Acks) {
-        let is_synced = self.synced_bytes().is_some_and(|synced| synced >= acks.local_bytes.unwrap_or(u64::MAX));
+        let is_durable = self.is_durable(acks.local_bytes.unwrap_or(u64::MAX));
         let mut reply = self.reply(key);
         if acks.counts_both {
             reply.array(2);
-            reply.int(i64::from(is_synced));
+            reply.int(i64::from(is_durable));
         }
         reply.int(0);
     }
@@ -280,11 +279,10 @@ impl Engine {
     /// Whoever waits for what is on the disk by now goes on.
     #[cold]
     fn end_synced_waits(&mut self) {
-        let synced = self.synced_bytes();
         let waits: Vec<usize> = self.blocking.syncs.iter().map(|&(.., key)| key).collect();
         for key in waits {
             let Some(acks) = self.clients[key].waiting.as_ref().and_then(|waiting| waiting.acks) else { continue };
-            if synced.is_none() {
+            if self.aof.appender().is_none() {
                 self.end_wait(key, WaitEnd::Failed(NO_AOF));
             } else if self.are_there(acks) {
                 self.unblock(key, EndOfWait::Timeout);

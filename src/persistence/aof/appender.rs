@@ -97,6 +97,14 @@ struct Status {
     failures: u64,
     sync_failures: u64,
     last_error: Option<DiskError>,
+    /// What had been synced before a sync failed that nothing has made up for: what came behind may be lost, whatever later syncs say.
+    doubted_from: Option<u64>,
+}
+
+impl Status {
+    fn durable(&self) -> u64 {
+        self.doubted_from.unwrap_or(self.synced)
+    }
 }
 
 /// What INFO shows.
@@ -106,6 +114,8 @@ pub struct AppenderStatus {
     pub appended: u64,
     pub written: u64,
     pub synced: u64,
+    /// Bytes that are on the disk: those synced, as long as no sync has failed.
+    pub durable: u64,
     pub syncs: u64,
     pub delays: u64,
     pub queued_bytes: usize,
@@ -321,6 +331,14 @@ impl Appender {
         Failures { count: status.failures, syncs: status.sync_failures, last, is_bad: status.error.is_some() }
     }
 
+    /// What was handed over until `sync_failures` syncs had failed is on the disk elsewhere by now, so nothing is lost if no other has failed since.
+    pub fn make_up_for(&self, sync_failures: u64) {
+        let status = &mut self.shared.lock().status;
+        if status.sync_failures == sync_failures {
+            status.doubted_from = None;
+        }
+    }
+
     /// Writes and syncs what was handed over, and ends the thread.
     ///
     /// # Errors
@@ -328,8 +346,11 @@ impl Appender {
     pub fn close(&mut self) -> Result<(), Lost> {
         self.end();
         let status = &self.shared.lock().status;
-        match &status.error {
-            Some((doing, error)) => Err(Lost { bytes: status.appended - status.synced, error: (doing, copy(error)) }),
+        let doubt = status.doubted_from.and(status.last_error.as_ref());
+        match status.error.as_ref().or(doubt) {
+            Some((doing, error)) => {
+                Err(Lost { bytes: status.appended - status.durable(), error: (doing, copy(error)) })
+            }
             None => Ok(()),
         }
     }
@@ -355,6 +376,7 @@ impl Appender {
             appended: status.appended,
             written: status.written,
             synced: status.synced,
+            durable: status.durable(),
             syncs: status.syncs,
             delays: status.delays,
             queued_bytes: queue.bytes,
@@ -540,7 +562,11 @@ impl Worker {
         let mut queue = self.shared.lock();
         if let Err((doing, error)) = &step {
             queue.status.failures += 1;
-            queue.status.sync_failures += u64::from(*doing == SYNCING);
+            if *doing == SYNCING {
+                queue.status.sync_failures += 1;
+                let synced = queue.status.synced;
+                queue.status.doubted_from.get_or_insert(synced);
+            }
             queue.status.last_error = Some((doing, copy(error)));
         }
         queue.status.error = step.err();

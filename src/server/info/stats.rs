@@ -53,7 +53,7 @@ pub(super) fn persistence(engine: &mut Engine, text: &mut Text) {
         text.field("aof_pending_bio_fsync", u8::from(aof.appender.is_syncing));
         text.field("aof_delayed_fsync", aof.appender.delays);
         // What a crash of the machine would lose now, bytes.
-        text.field("aof_unsynced_bytes", aof.appender.appended - aof.appender.synced);
+        text.field("aof_unsynced_bytes", aof.appender.appended - aof.appender.durable);
         text.field("aof_syncs", aof.appender.syncs);
     }
     if let Some(loading) = engine.load_progress(now_ns) {
