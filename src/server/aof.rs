@@ -69,6 +69,8 @@ pub struct Aof {
     /// Errors of the appender that the log has, and the last of them.
     failures: u64,
     sync_failures: u64,
+    /// A rewrite is to make up for a sync that failed: it waits for no delay after another one's failure, as the disk is well again.
+    is_repair_due: bool,
     /// Syncs that had failed when the base was begun: it has what they may have lost.
     sync_failures_before: u64,
     write_error: Option<DiskError>,
@@ -436,6 +438,7 @@ impl Engine {
         }
         self.aof.is_starting = false;
         self.aof.is_scheduled = false;
+        self.aof.is_repair_due = false;
         self.aof.is_write_bad = false;
         self.update_disk_gate();
     }
@@ -454,6 +457,7 @@ impl Engine {
             return RewriteStart::Scheduled;
         }
         self.aof.is_scheduled = false;
+        self.aof.is_repair_due = false;
         self.aof.last_attempt_s = self.keyspace.now_ms() / 1000;
         self.aof.rewrites += 1;
         log::notice("Background append only file rewriting started");
@@ -667,7 +671,7 @@ impl Engine {
         }
         let now_s = self.keyspace.now_ms() / 1000;
         let may_try = !self.aof.is_last_rewrite_bad || now_s - self.aof.last_attempt_s > RETRY_DELAY_S;
-        if self.aof.is_scheduled && may_try {
+        if self.aof.is_scheduled && (may_try || self.aof.is_repair_due) {
             self.begin_scheduled_rewrite();
         }
         self.watch_appender();
@@ -707,6 +711,7 @@ impl Engine {
                 log::notice("What the disk has failed to sync is written anew");
                 self.aof.sync_failures = failures.syncs;
                 self.aof.is_scheduled = true;
+                self.aof.is_repair_due = true;
             }
         }
         if failures.is_bad != was_bad {
