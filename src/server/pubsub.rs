@@ -33,7 +33,8 @@ use crate::server::engine::{Engine, Request};
 use crate::server::session::gate;
 
 /// Subscribers that are sent to in one turn, besides the clients whose commands it executed: some 0.1 ms of system calls. So few,
-/// because a publisher's next message is seen only by the next turn: with 128 instead, 100 subscribers cost 5 times the CPU.
+/// because a publisher's next message is seen only by the next turn: with 128 instead, 100 subscribers of messages published one by one cost 5
+/// times the CPU.
 pub(super) const FAN_OUT_SENDS: usize = 16;
 /// Deliveries in one turn, and deliveries and bytes of those that are not sent yet, after which a PUBLISH waits.
 const TURN_DELIVERIES: usize = 8 * 1024;
