@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use support::client::Client;
 use support::pair::{Clients, Deviation, Pair, run_table};
 use support::reply::Reply;
-use support::server::Server;
+use support::server::{Server, eventually};
 
 const FLUSHING: &str = r#"
 MSET a 1 b 2
@@ -542,6 +542,50 @@ fn a_crash_is_reported() {
         assert!(log.contains("=== ZEDIS BUG REPORT START") && log.contains(text), "{log}");
         assert!(log.contains("STACK TRACE") && log.contains("debug_switches"), "{log}");
     }
+}
+
+/// So does one that a fault or somebody's signal ends.
+#[test]
+fn a_fatal_signal_is_reported() {
+    for (how, texts) in [
+        ("DEBUG SEGFAULT", ["crashed by signal: 11, si_code: 2", "Accessing address: 0x", "segfault"]),
+        ("-ABRT", ["crashed by signal: 6, si_code: 0", "Killed by PID: ", "in thread "]),
+    ] {
+        let mut server = Server::subject(&[]);
+        let mut client = server.connect();
+        match how.strip_prefix('-') {
+            Some(_) => server.signal(how),
+            None => client.send(&support::client::encode(&how.split(' ').collect::<Vec<_>>())),
+        }
+        assert!(!server.wait_for_exit().success());
+        let log = server.log();
+        assert!(log.contains("=== ZEDIS BUG REPORT START") && log.contains("=== ZEDIS BUG REPORT END"), "{log}");
+        for text in texts.into_iter().chain(["STACK TRACE", "::turn", "RIP:"]) {
+            assert!(log.contains(text), "{text}: {log}");
+        }
+        assert_eq!(log.matches("BUG REPORT START").count(), 1, "{log}");
+    }
+    let mut server = Server::subject(&["--crash-log-enabled", "no"]);
+    server.signal("-SEGV");
+    assert!(!server.wait_for_exit().success());
+    assert!(!server.log().contains("BUG REPORT"), "{}", server.log());
+}
+
+/// A server that hangs says where, to who asks with SIGALRM and when its watchdog has waited long enough; and goes on.
+#[test]
+fn a_server_that_hangs_says_where() {
+    let server = Server::subject(&[]);
+    let mut client = server.connect();
+    server.signal("-ALRM");
+    eventually("somebody asked", || server.log().contains("--- Received SIGALRM ---"));
+    assert_eq!(client.run("CONFIG SET watchdog-period 200").text(), b"OK");
+    client.run("DEBUG SLEEP 0.5");
+    eventually("the watchdog barked", || {
+        let log = server.log();
+        log.contains("--- WATCHDOG TIMER EXPIRED ---") && log.contains("commands::server::debug::sleep")
+    });
+    assert_eq!(client.run("CONFIG SET watchdog-period 0").text(), b"OK");
+    assert_eq!(client.run("PING").text(), b"PONG");
 }
 
 /// What a switch of DEBUG does can be seen.

@@ -5,6 +5,7 @@
 pub mod allocator;
 pub mod clock;
 pub mod crc64;
+pub mod fault;
 pub mod geohash;
 pub mod glob;
 pub mod hash;

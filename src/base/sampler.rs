@@ -199,14 +199,15 @@ fn install_handler() -> io::Result<()> {
 
 /// Instruction, frame and stack pointer of what was interrupted.
 #[cfg(target_arch = "x86_64")]
-fn registers(context: &libc::ucontext_t) -> (usize, usize, usize) {
+pub(super) fn program_registers(context: &libc::ucontext_t) -> (usize, usize, usize) {
     let registers = &context.uc_mcontext.gregs;
     let get = |register: libc::c_int| registers[register as usize] as usize;
     (get(libc::REG_RIP), get(libc::REG_RBP), get(libc::REG_RSP))
 }
 
+/// Instruction, frame and stack pointer of what was interrupted.
 #[cfg(target_arch = "aarch64")]
-fn registers(context: &libc::ucontext_t) -> (usize, usize, usize) {
+pub(super) fn program_registers(context: &libc::ucontext_t) -> (usize, usize, usize) {
     let machine = &context.uc_mcontext;
     (machine.pc as usize, machine.regs[29] as usize, machine.sp as usize)
 }
@@ -218,7 +219,7 @@ extern "C" fn on_sample(_signal: libc::c_int, _info: *mut libc::siginfo_t, conte
         return;
     }
     // SAFETY: the kernel hands a handler installed with SA_SIGINFO a valid ucontext, which lives as long as the handler runs.
-    let (instruction, mut frame, stack) = registers(unsafe { &*context.cast::<libc::ucontext_t>() });
+    let (instruction, mut frame, stack) = program_registers(unsafe { &*context.cast::<libc::ucontext_t>() });
     let at = ring.len.load(Ordering::Relaxed);
     if at >= SAMPLES_MAX {
         ring.dropped.fetch_add(1, Ordering::Relaxed);

@@ -30,7 +30,6 @@ const FREED_LAZILY: &str = "large values are always freed by another thread";
 const ONE_THREAD: &str = "one thread reads, executes and writes for all clients";
 const COMPARED_BY_BYTES: &str = "texts are compared by their bytes, as in the locale C";
 const NO_SUCH_WARNING: &str = "none of the warnings that it silences is given";
-const STALL_RECORDER: &str = "the stall recorder watches every turn of the loop: see stall-threshold-us";
 const ALWAYS_CHECKED: &str = "RESTORE checks every payload in full";
 const NOTHING_PROPAGATED: &str = "nothing is propagated that could fail elsewhere";
 const TIMING_WHEEL: &str = "keys are removed at their deadlines, from a timing wheel, at no cost that could be traded";
@@ -149,7 +148,8 @@ pub static DIRECTIVES: &[Directive] = &[
     int("watchdog-period", 0, INT_MAX, "0")
         .hidden()
         .adjust(|ms| if ms == 0 { 0 } else { ms.max(200) })
-        .no_effect(STALL_RECORDER),
+        .live(|s, v| s.watchdog_period_ms = v.u32())
+        .action(Action::CrashLog),
     // Snapshotting.
     special("save", Kind::Save, "3600 1 300 100 60 10000").live(|s, v| {
         if let Value::Save(points) = v {

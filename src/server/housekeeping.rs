@@ -3,6 +3,7 @@
 use crate::acl::DEFAULT_USER;
 use crate::base::log;
 use crate::reactor::Stream;
+use crate::server::crash;
 use crate::server::engine::Engine;
 use crate::server::stall::Stall;
 
@@ -36,6 +37,7 @@ impl Engine {
         }
         let started_ns = self.clock.monotonic_ns();
         self.clock.resync();
+        crash::feed_watchdog(&self.config);
         self.check_clients();
         self.sample();
         self.check_save_points();

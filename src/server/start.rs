@@ -505,8 +505,7 @@ pub fn run(started: Started) -> Result<(), ExitReason> {
     let failed = |error: io::Error| ExitReason::Failed(format!("The event loop failed: {}", reason(&error)));
     let sleep = Sleep::new().map_err(failed)?;
     let signals = Signals::install().map_err(failed)?;
-    crash::configure(&started.config);
-    crash::install();
+    crash::install(&started.config);
     // Threads that are started now stay on these CPUs; the loop's goes to its own afterwards.
     process::pin("bio_cpulist", &started.config.bio_cpulist);
     allocator::set_background_thread(started.config.jemalloc_bg_thread);

@@ -1,7 +1,7 @@
 //! The subcommands of DEBUG that change how the server goes about its work, as test tools ask for it, or end it.
 
 use crate::base::random::Random;
-use crate::base::{glob, log, number};
+use crate::base::{fault, glob, log, number};
 use crate::commands::{Args, CommandError, CommandResult};
 use crate::server::Engine;
 
@@ -115,4 +115,11 @@ pub(super) fn assert(_args: &mut Args<'_>, _engine: &mut Engine, _key: usize) ->
 
 pub(super) fn panic(_args: &mut Args<'_>, _engine: &mut Engine, _key: usize) -> CommandResult {
     panic!("called by Unittest: DEBUG PANIC asked for it")
+}
+
+/// Ends the server as an access to memory that is none would.
+pub(super) fn segfault(_args: &mut Args<'_>, engine: &mut Engine, key: usize) -> CommandResult {
+    fault::provoke();
+    engine.reply(key).error(b"ERR the page that may not be accessed could not be mapped");
+    Ok(())
 }
