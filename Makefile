@@ -27,7 +27,7 @@ lint:
 # The generated command streams, a million commands each, and the rest of the comparison with redis-server.
 SOAK_COMMANDS ?= 1000000
 soak: needs-build needs-redis
-	ZEDIS_TEST_COMMANDS=$(SOAK_COMMANDS) cargo test --test 'differential_*' -- --nocapture
+	ZEDIS_TEST_COMMANDS=$(SOAK_COMMANDS) cargo test --no-fail-fast --test 'differential_*' -- --nocapture
 
 # Kills at random moments, at least two hundred of them, and what has to be there after each; a disk that fails at each call of all that is
 # done with files; a hundred snapshots under full load. Says how far it is. What is wrong with the first is no reason not to run the others.

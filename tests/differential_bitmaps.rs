@@ -426,6 +426,11 @@ fn mend(command: &mut Command) {
             command.truncate(start);
         }
     }
+    // Of small sets only those of integers are what they were in 7.0.
+    if name == b"SADD" {
+        let is_integer = |word: &Vec<u8>| std::str::from_utf8(word).is_ok_and(|text| text.parse::<i64>().is_ok());
+        command.iter_mut().skip(2).filter(|word| !is_integer(word)).for_each(|word| *word = b"7".to_vec());
+    }
     // The largest string would be half a gigabyte.
     if name == b"SETBIT" || name == b"BITFIELD" || name == b"SETRANGE" {
         for word in command.iter_mut().skip(2) {

@@ -93,7 +93,7 @@ static NOTE: Note = Note {
     program: [const { AtomicUsize::new(0) }; 3],
     registers: [const { AtomicUsize::new(0) }; REGISTERS.len()],
 };
-/// Wakes the thread; there is one from the first [`install`] on.
+/// Wakes the thread; there is one from [`prepare`] on.
 static BELL: OnceLock<EventFd> = OnceLock::new();
 /// The thread that explains. Nobody explains its own faults.
 static EXPLAINER: AtomicI32 = AtomicI32::new(0);
@@ -136,15 +136,23 @@ fn register(context: &libc::ucontext_t, number: libc::c_int) -> usize {
     context.uc_mcontext.regs[number as usize] as usize
 }
 
-/// From now on faults, aborts and alarms of any thread go to `report`, on a thread of its own, before they have their effect.
+/// Makes what [`catch`] needs, and the thread that calls `report`: before [`threads::own_descriptors`], since both sides use the descriptors.
 ///
 /// # Errors
-/// As eventfd(2), open(2) of `/proc/self/mem`, sigaction(2), and when there can be no further thread.
-pub fn install(report: fn(&Caught)) -> io::Result<()> {
+/// As eventfd(2), open(2) of `/proc/self/mem`, and when there can be no further thread.
+pub fn prepare(report: fn(&Caught)) -> io::Result<()> {
+    let memory = File::open("/proc/self/mem")?;
+    drop(BELL.set(EventFd::new()?));
+    threads::spawn("zedis-crash", move || explain(&memory, report)).map(drop)
+}
+
+/// From now on faults, aborts and alarms of any thread are reported before they have their effect.
+///
+/// # Errors
+/// As sigaction(2).
+pub fn catch() -> io::Result<()> {
     if BELL.get().is_none() {
-        let memory = File::open("/proc/self/mem")?;
-        drop(BELL.set(EventFd::new()?));
-        threads::spawn("zedis-crash", move || explain(&memory, report))?;
+        return Ok(());
     }
     // SAFETY: all zero is a valid sigaction: no flags, an empty mask.
     let mut action: libc::sigaction = unsafe { MaybeUninit::zeroed().assume_init() };
@@ -162,7 +170,7 @@ pub fn install(report: fn(&Caught)) -> io::Result<()> {
 }
 
 /// Signals have their default effects again, without a report.
-pub fn uninstall() {
+pub fn let_go() {
     for signal in FATAL.into_iter().chain([SIGALRM]) {
         give_back(signal);
     }

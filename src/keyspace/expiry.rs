@@ -248,6 +248,11 @@ impl Keyspace {
         }
     }
 
+    /// What has been found expired outside of a command is a matter of its own to the journal.
+    pub fn end_removals(&mut self) {
+        self.journal.close_apart();
+    }
+
     /// Removes what readers found expired.
     #[inline]
     pub fn reap_seen(&mut self) {

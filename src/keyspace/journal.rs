@@ -27,9 +27,9 @@ pub struct Journal {
     in_transaction: bool,
     /// The command that is being executed has named its effects.
     is_replaced: bool,
+    /// The first of those: its database, and where in `unit` it is.
+    named_at: Option<(usize, usize)>,
     db: Option<usize>,
-    /// Bytes of complete units since it was switched on.
-    written_bytes: u64,
 }
 
 impl Journal {
@@ -49,11 +49,6 @@ impl Journal {
         self.db = None;
     }
 
-    /// Bytes of complete units since the process began.
-    pub fn written_bytes(&self) -> u64 {
-        self.written_bytes
-    }
-
     /// Bytes that nobody has taken.
     pub fn waiting_bytes(&self) -> usize {
         self.out.len()
@@ -65,15 +60,11 @@ impl Journal {
         std::mem::replace(&mut self.out, empty)
     }
 
-    /// Something that stands between units: the annotation of a time.
-    pub fn annotate(&mut self, line: &[u8]) {
-        self.out.extend_from_slice(line);
-        self.written_bytes += line.len() as u64;
-    }
-
     /// An effect of the command that is being executed, in place of the command itself.
     pub(super) fn propagate(&mut self, db: usize, args: &[&[u8]]) {
         self.is_replaced = true;
+        self.select(db);
+        self.named_at.get_or_insert((db, self.unit.len()));
         self.effect(db, args.iter().copied());
     }
 
@@ -85,26 +76,39 @@ impl Journal {
     /// A key was removed by time or for want of memory.
     pub(super) fn removed(&mut self, db: usize, key: &[u8]) {
         if self.is_on {
-            self.effect(db, [b"DEL".as_slice(), key].into_iter());
+            self.happened(db, &[b"DEL", key]);
         }
     }
 
-    /// Something that happened by itself: a field whose time was up.
+    /// Something that happened by itself: a field whose time was up. It was before the command that came upon it, even if that has named what it
+    /// is going to do.
     pub(super) fn happened(&mut self, db: usize, args: &[&[u8]]) {
-        self.effect(db, args.iter().copied());
+        let Some((_, at)) = self.named_at.filter(|&(named, _)| named == db) else {
+            return self.effect(db, args.iter().copied());
+        };
+        let named = self.unit.split_off(at);
+        encode(&mut self.unit, args.iter().copied());
+        self.named_at = Some((db, self.unit.len()));
+        self.unit.extend_from_slice(&named);
+        self.effects += 1;
     }
 
     fn effect<'a>(&mut self, db: usize, args: impl ExactSizeIterator<Item = &'a [u8]>) {
-        if self.db != Some(db) {
-            self.db = Some(db);
-            select(&mut self.unit, db);
-        }
+        self.select(db);
         encode(&mut self.unit, args);
         self.effects += 1;
     }
 
+    fn select(&mut self, db: usize) {
+        if self.db != Some(db) {
+            self.db = Some(db);
+            select(&mut self.unit, db);
+        }
+    }
+
     /// A command of database `db` is done. `has_changed`: that it changed something, `args`: what it was called with.
     pub fn finish_command<'a>(&mut self, db: usize, has_changed: bool, args: impl ExactSizeIterator<Item = &'a [u8]>) {
+        self.named_at = None;
         if std::mem::take(&mut self.is_replaced) {
             // Its effects are in the unit.
         } else if has_changed {
@@ -119,11 +123,9 @@ impl Journal {
     #[inline]
     pub fn finish_request(&mut self, db: usize, frame: &[u8]) {
         if self.is_replaced || self.effects > 0 || self.in_transaction {
+            self.named_at = None;
             if !std::mem::take(&mut self.is_replaced) {
-                if self.db != Some(db) {
-                    self.db = Some(db);
-                    select(&mut self.unit, db);
-                }
+                self.select(db);
                 self.unit.extend_from_slice(frame);
                 self.effects += 1;
             }
@@ -132,13 +134,11 @@ impl Journal {
             }
             return;
         }
-        let before = self.out.len();
         if self.db != Some(db) {
             self.db = Some(db);
             select(&mut self.out, db);
         }
         self.out.extend_from_slice(frame);
-        self.written_bytes += (self.out.len() - before) as u64;
     }
 
     /// The commands until [`Journal::end_transaction`] belong together.
@@ -156,7 +156,6 @@ impl Journal {
         if self.effects == 0 {
             return;
         }
-        let before = self.out.len();
         if self.effects > 1 {
             encode(&mut self.out, [b"MULTI".as_slice()].into_iter());
         }
@@ -165,14 +164,12 @@ impl Journal {
             encode(&mut self.out, [b"EXEC".as_slice()].into_iter());
         }
         self.effects = 0;
-        self.written_bytes += (self.out.len() - before) as u64;
     }
 
     /// Ends the unit; its effects do not belong together.
     pub(super) fn close_apart(&mut self) {
         if self.effects > 0 && !self.in_transaction {
             self.effects = 0;
-            self.written_bytes += self.unit.len() as u64;
             self.out.append(&mut self.unit);
         }
     }
@@ -229,8 +226,6 @@ mod tests {
         journal.end_transaction();
         journal.begin_transaction();
         journal.end_transaction();
-        let written = journal.written_bytes();
-        assert_eq!(written, journal.waiting_bytes() as u64);
         let expected = [
             "SELECT 0",
             "SET a 1",
@@ -254,5 +249,37 @@ mod tests {
             "C",
         ];
         assert_eq!(lines(&mut journal), expected);
+    }
+
+    #[test]
+    fn what_a_command_finds_gone_was_gone_before_it() {
+        let mut journal = Journal::default();
+        journal.set_on(true);
+        journal.begin_transaction();
+        journal.finish_command(0, true, words("SET other 1").into_iter());
+        journal.propagate(0, &words("SET a 1 PXAT 9"));
+        journal.removed(0, b"a");
+        journal.propagate(0, &words("SET b 1 PXAT 9"));
+        journal.removed(0, b"b");
+        journal.finish_command(0, true, words("MSETEX").into_iter());
+        journal.removed(0, b"c");
+        journal.finish_command(0, true, words("SET c 2").into_iter());
+        journal.end_transaction();
+        let expected = [
+            "SELECT 0",
+            "MULTI",
+            "SET other 1",
+            "DEL a",
+            "DEL b",
+            "SET a 1 PXAT 9",
+            "SET b 1 PXAT 9",
+            "DEL c",
+            "SET c 2",
+            "EXEC",
+        ];
+        let mut written = lines(&mut journal);
+        // A unit's SELECT is inside of it.
+        written.swap(0, 1);
+        assert_eq!(written, expected);
     }
 }

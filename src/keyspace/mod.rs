@@ -1,7 +1,7 @@
 //! The keyspace: databases of keys with values and deadlines.
 //!
-//! Reading goes through a [`View`], changing through a [`Writer`], and nothing else has access: the writer is where every change is
-//! counted and, as they come to exist, told to those who want to know of it. Time is handed in ([`Keyspace::now_ms`], once a turn).
+//! Commands read through a [`View`] and change through a [`Writer`], which is where their changes are counted and told to those who want to know;
+//! what goes by itself, by its deadline or for want of memory, the keyspace removes. Time is handed in ([`Keyspace::now_ms`], once a turn).
 //! The keyspace knows no command, no protocol and no connection.
 //!
 //! Deadlines are kept twice: in the entry, which decides, and as a hash of the key in a timing wheel, which sees to it that the key goes at its
@@ -169,6 +169,8 @@ pub struct Keyspace {
     /// Those of them of which subscribers have been told already.
     expired_told: RefCell<BTreeSet<(usize, u64)>>,
     now_ms: i64,
+    /// What relative times count from: the same, unless time has been stopped.
+    relative_to_ms: i64,
     lru_clock: u32,
     /// Who wants to know of changes.
     pub observers: Observers,
@@ -176,6 +178,8 @@ pub struct Keyspace {
     pub journal: Journal,
     /// What the threads that write files allocate, less what they free, bytes: they free what the loop has allocated.
     pub elsewhere: Arc<AtomicI64>,
+    /// FLUSHALL has been executed, which the RDB file does not know yet.
+    pub is_flushed: bool,
     /// Whether the wheel removes keys by itself (`DEBUG SET-ACTIVE-EXPIRE`).
     pub active_expire: bool,
     /// What is overdue is not removed, though nobody finds it either.
@@ -204,10 +208,12 @@ impl Keyspace {
             expired_seen: RefCell::default(),
             expired_told: RefCell::default(),
             now_ms,
+            relative_to_ms: now_ms,
             lru_clock: 0,
             observers: Observers::default(),
             journal: Journal::default(),
             elsewhere: Arc::default(),
+            is_flushed: false,
             active_expire: true,
             expiry_is_paused: false,
             skips_checksums: false,
@@ -227,10 +233,12 @@ impl Keyspace {
 
     pub fn set_now_ms(&mut self, now_ms: i64) {
         self.now_ms = now_ms;
+        self.relative_to_ms = now_ms;
         self.lru_clock = (now_ms / 1000) as u32 & lru::CLOCK_MAX;
     }
 
-    /// Until the next [`Keyspace::set_now_ms`] nothing is past its deadline. How long ago something was used is measured on.
+    /// Until the next [`Keyspace::set_now_ms`] nothing is past its deadline. Times from now on, and how long ago
+    /// something was used, are measured as before.
     pub fn stop_time(&mut self) {
         self.now_ms = 0;
     }

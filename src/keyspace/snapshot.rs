@@ -222,9 +222,4 @@ impl Keyspace {
         }
         self.reclaimer.database(db.table, db.wheel, db.field_deadlines);
     }
-
-    /// Keys of flushed databases that a snapshot still needs.
-    pub fn detached_keys(&self) -> usize {
-        self.walk.detached.iter().map(Db::len).sum()
-    }
 }

@@ -1,6 +1,6 @@
-//! Changing: the only way to change a key. Every change ends in [`Writer::changed`] (a key that moves: in [`Writer::signal`] for the
-//! place that it leaves), so whoever needs to know of changes (dirty counts now; transactions, notifications, the append-only
-//! file and replicas as they come) is told in one place.
+//! Changing: how commands change a key. Every change ends in [`Writer::changed`] (a key that moves: in [`Writer::signal`] for the place that it
+//! leaves), so that watchers, caches and blocked clients are told in one place. Keys and fields that go by themselves (`expiry`, `eviction`) are
+//! removed by the keyspace, which tells the same observers.
 //!
 //! Looking a key up here removes it if its deadline has passed, so commands see living keys only.
 
@@ -57,6 +57,12 @@ impl<'a> Writer<'a> {
         self.keyspace.now_ms
     }
 
+    /// What times to live count from, Unix milliseconds. While an append-only file is executed again nothing is past its deadline, but what has
+    /// so long to live has it from now on.
+    pub fn relative_to_ms(&self) -> i64 {
+        self.keyspace.relative_to_ms
+    }
+
     /// `proto-max-bulk-len`: no string may grow beyond it, bytes.
     pub fn bulk_max(&self) -> usize {
         self.keyspace.settings.bulk_max
@@ -110,9 +116,9 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// Tells of a changed key whose change counts as one with another's: RENAME changes two keys at once.
+    /// Tells of a changed key whose change counts as one with another's (RENAME changes two keys at once), or as none.
     #[inline]
-    fn signal(&mut self, key: Key<'_>) {
+    pub fn signal(&mut self, key: Key<'_>) {
         self.keyspace.observers.changed(self.db, key);
     }
 
@@ -590,6 +596,11 @@ impl<'a> Writer<'a> {
             self.set_use(key, idle_s, frequency);
         }
         true
+    }
+
+    /// FLUSHALL: what is in the RDB file, or on its way there, is to go too.
+    pub fn flushed_all(&mut self) {
+        self.keyspace.is_flushed = true;
     }
 
     /// Databases have been emptied: whoever keeps copies of values has to forget all of them.

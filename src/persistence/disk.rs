@@ -58,8 +58,6 @@ pub struct Options {
     pub coder: Option<Box<dyn Coder>>,
     /// Whether it is synced as it grows.
     pub incremental_sync: bool,
-    /// Whether it is an existing file that grows, rather than a new one.
-    pub append: bool,
 }
 
 /// A file of this thread.
@@ -79,10 +77,6 @@ pub enum Outcome {
     Published {
         bytes: u64,
     },
-    /// What was handed over before is on the disk: so many bytes since the file was begun.
-    Synced {
-        bytes: u64,
-    },
     Failed {
         doing: &'static str,
         error: io::Error,
@@ -92,7 +86,6 @@ pub enum Outcome {
 enum Task {
     Create(FileId, PathBuf, Options),
     Write(FileId, Chunk),
-    Sync(FileId),
     Publish(FileId, PathBuf),
     Abandon(FileId),
     Remove(PathBuf),
@@ -167,11 +160,6 @@ impl Disk {
         self.waiting.bytes.fetch_add(chunk.len(), Ordering::Relaxed);
         self.waiting.chunks.fetch_add(1, Ordering::Relaxed);
         self.send(Task::Write(file, chunk));
-    }
-
-    /// Asks for a report when all that was handed over is on the disk.
-    pub fn sync(&self, file: FileId) {
-        self.send(Task::Sync(file));
     }
 
     /// Ends a file: it is synced and renamed.
@@ -266,12 +254,7 @@ fn doing<T>(what: &'static str, result: io::Result<T>) -> Step<T> {
 
 impl Open {
     fn new(id: FileId, path: PathBuf, options: Options) -> (Open, Step<()>) {
-        let opened = if options.append {
-            OpenOptions::new().append(true).create(true).open(&path)
-        } else {
-            OpenOptions::new().write(true).create(true).truncate(true).open(&path)
-        };
-        let (file, step) = match opened {
+        let (file, step) = match OpenOptions::new().write(true).create(true).truncate(true).open(&path) {
             Ok(file) => (Some(file), Ok(())),
             Err(error) => (None, Err(("opening", error))),
         };
@@ -348,14 +331,6 @@ impl Worker {
                     (self.wake)();
                 }
             }
-            Task::Sync(id) => {
-                let Some(open) = self.find(id).filter(|open| open.file.is_some()) else { return };
-                let step = open.sync();
-                let bytes = open.synced_bytes;
-                if self.note(id, step) {
-                    self.report(id, Outcome::Synced { bytes });
-                }
-            }
             Task::Publish(id, path) => {
                 let Some(open) = self.find(id).filter(|open| open.file.is_some()) else { return };
                 let step = open.publish(&path);
@@ -366,9 +341,7 @@ impl Worker {
                 }
             }
             Task::Abandon(id) => {
-                if let Some(open) = self.find(id)
-                    && !open.options.append
-                {
+                if let Some(open) = self.find(id) {
                     // It may never have come to be.
                     let _ = fs::remove_file(&open.path);
                 }

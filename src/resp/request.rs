@@ -35,6 +35,9 @@ pub struct ArgRef {
 
 const OWNED: u32 = 1 << 31;
 
+/// Bytes of a frame, without arguments that have buffers of their own, at most: what an [`ArgRef`] can point into.
+pub const FRAME_MAX: u64 = 1 << 30;
+
 const _: () = assert!(size_of::<ArgRef>() == 8);
 
 impl ArgRef {

@@ -36,9 +36,11 @@ enum Stage {
     /// The manifest with the new incremental file is on its way to the disk.
     Announcing { manifest: FileId, incremental: PathBuf, next: Manifest },
     /// The base is being written.
-    Walking { base: AofFile, appended_before: u64 },
+    /// `incremental`: the file that goes with it, if it is the first.
+    Walking { base: AofFile, appended_before: u64, incremental: Option<AofFile> },
     /// The manifest without the old files is on its way to the disk.
-    Concluding { manifest: FileId, next: Manifest },
+    /// `settled`: bytes of the base, and what had been appended before it.
+    Concluding { manifest: FileId, next: Manifest, settled: (u64, u64) },
 }
 
 /// What is known of the append-only file.
@@ -206,6 +208,11 @@ impl Engine {
                 if !old.is_file() {
                     return Ok(Vec::new());
                 }
+                let new = dir.join(&self.config.appendfilename);
+                if new.exists() {
+                    let (old, new) = (old.display(), new.display());
+                    return Err(format!("There is no AOF manifest, and both {old} and {new}: which one counts?"));
+                }
                 make_dir(&dir).map_err(|error| told("Can't open or create append-only dir", &dir, &error))?;
                 self.put_manifest(&adopted).map_err(|error| told("Can't write the AOF manifest", &path, &error))?;
                 self.aof.manifest = adopted.clone();
@@ -272,9 +279,15 @@ impl Engine {
         self.start_appender(&dir.join(&name))
             .map_err(|error| told("Can't start the thread of the append-only file", &error))?;
         self.aof.settled_bytes = self.files_bytes();
-        self.aof.base_bytes = self.aof.settled_bytes;
+        // What has been added since the last rewrite is growth, whoever wrote it.
+        self.aof.base_bytes = self.base_file_bytes();
         self.tidy_up();
         Ok(())
+    }
+
+    fn base_file_bytes(&self) -> u64 {
+        let base = self.aof.manifest.base.as_ref();
+        base.and_then(|base| fs::metadata(self.aof_dir().join(&base.name)).ok()).map_or(0, |about| about.len())
     }
 
     fn files_bytes(&self) -> u64 {
@@ -307,7 +320,7 @@ impl Engine {
     /// Sends the manifest to the disk; a report says when it is there.
     fn send_manifest(&mut self, manifest: &Manifest) -> io::Result<FileId> {
         let disk = self.saving.disk()?;
-        let options = Options { coder: None, incremental_sync: false, append: false };
+        let options = Options { coder: None, incremental_sync: false };
         let file = disk.create(self.temporary_manifest_path(), options);
         disk.write(file, Chunk::Bytes(manifest.text().into_bytes()));
         disk.publish(file, self.manifest_path());
@@ -459,7 +472,6 @@ impl Engine {
         self.aof.is_scheduled = false;
         self.aof.is_repair_due = false;
         self.aof.last_attempt_s = self.keyspace.now_ms() / 1000;
-        self.aof.rewrites += 1;
         log::notice("Background append only file rewriting started");
         let begun = if self.aof.appender.is_none() || self.aof.is_starting {
             // Without a file that grows there is nothing to switch: the base is all there is.
@@ -469,6 +481,7 @@ impl Engine {
         };
         match begun {
             Ok(()) => {
+                self.aof.rewrites += 1;
                 self.aof.started_s = Some(self.keyspace.now_ms() / 1000);
                 if let Some(appender) = &self.aof.appender {
                     appender.hold_syncs(self.config.no_appendfsync_on_rewrite);
@@ -485,6 +498,7 @@ impl Engine {
 
     /// The first step: a manifest that has another incremental file, which is still empty.
     fn announce_file(&mut self) -> io::Result<()> {
+        make_dir(&self.aof_dir())?;
         let mut next = self.aof.manifest.clone();
         let name = next.add_incremental(&self.config.appendfilename);
         let incremental = empty_file(self.aof_dir().join(name))?;
@@ -496,23 +510,26 @@ impl Engine {
     /// The second: the base, as of this moment.
     fn begin_walk(&mut self) -> io::Result<()> {
         make_dir(&self.aof_dir())?;
+        let mut incremental = None;
         if self.aof.is_starting {
-            // What came before this base is none of the file's business; a new file, whatever is still on its way into the old one.
-            let name = self.aof.manifest.clone().add_incremental(&self.config.appendfilename);
-            let path = self.aof_dir().join(name);
+            // What came before this base is none of the file's business; a new file, under a name that no other attempt has had, whatever is
+            // still on its way into the old one.
+            let file = self.aof.manifest.next_incremental(&self.config.appendfilename);
+            let path = self.aof_dir().join(&file.name);
             let _ = fs::remove_file(&path);
             self.write_journal();
             self.keyspace.journal.forget_database();
             if let Some(appender) = &mut self.aof.appender {
                 appender.switch(&path)?;
             }
+            incremental = Some(file);
         }
         let base = self.aof.manifest.next_base(&self.config.appendfilename, self.config.aof_use_rdb_preamble);
         let target = self.aof_dir().join(&base.name);
         let appended_before = self.aof.appender.as_ref().map_or(0, |appender| appender.status().appended);
         self.aof.sync_failures_before = self.aof.appender.as_ref().map_or(0, |appender| appender.failures().syncs);
         self.begin_background_save_to(target, Purpose::AofBase)?;
-        self.aof.stage = Some(Stage::Walking { base, appended_before });
+        self.aof.stage = Some(Stage::Walking { base, appended_before, incremental });
         Ok(())
     }
 
@@ -531,10 +548,10 @@ impl Engine {
         };
         let Ok(disk) = self.saving.disk() else { return };
         match disk.take_report(*manifest) {
-            None | Some(Outcome::Synced { .. }) => {}
+            None => {}
             Some(Outcome::Failed { doing, error }) => {
                 disk.abandon(*manifest);
-                if let Some(Stage::Concluding { next, .. }) = self.aof.stage.take() {
+                if let Some(Stage::Announcing { next, .. } | Stage::Concluding { next, .. }) = self.aof.stage.take() {
                     // Perhaps it is on the disk. Its files are, so what builds on it is right either way.
                     self.aof.manifest = next;
                 }
@@ -542,7 +559,7 @@ impl Engine {
             }
             Some(Outcome::Published { .. }) => match self.aof.stage.take() {
                 Some(Stage::Announcing { incremental, next, .. }) => self.switch_files(&incremental, next),
-                Some(Stage::Concluding { next, .. }) => self.conclude(next),
+                Some(Stage::Concluding { next, settled, .. }) => self.conclude(next, settled),
                 stage => self.aof.stage = stage,
             },
         }
@@ -561,8 +578,9 @@ impl Engine {
     }
 
     /// The manifest has the new base: nothing needs the old files any more.
-    fn conclude(&mut self, next: Manifest) {
+    fn conclude(&mut self, next: Manifest, settled: (u64, u64)) {
         self.aof.manifest = next;
+        (self.aof.settled_bytes, self.aof.settled_appended) = settled;
         self.aof.is_starting = false;
         if let Some(appender) = &self.aof.appender {
             appender.make_up_for(self.aof.sync_failures_before);
@@ -586,24 +604,25 @@ impl Engine {
 
     /// The base is on the disk.
     pub(super) fn base_saved(&mut self, bytes: u64) {
-        let Some(Stage::Walking { base, appended_before }) = self.aof.stage.take() else { return };
+        let Some(Stage::Walking { base, appended_before, incremental }) = self.aof.stage.take() else { return };
         log::notice(format_args!("Successfully created the AOF base file {} ({bytes} bytes)", base.name));
         let mut next = self.aof.manifest.clone();
-        if self.aof.is_starting {
-            next.add_incremental(&self.config.appendfilename);
-        }
+        next.incremental.extend(incremental);
         next.replace_base(base, usize::from(self.aof.appender.is_some()));
-        self.aof.settled_bytes = bytes;
-        self.aof.settled_appended = appended_before;
         match self.send_manifest(&next) {
-            Ok(manifest) => self.aof.stage = Some(Stage::Concluding { manifest, next }),
+            Ok(manifest) => {
+                let settled = (bytes, appended_before);
+                self.aof.stage = Some(Stage::Concluding { manifest, next, settled });
+            }
             Err(error) => self.fail_rewrite("opening", &error),
         }
     }
 
     /// The base could not be written.
     pub(super) fn base_failed(&mut self) {
-        self.aof.stage = None;
+        if let Some(Stage::Walking { incremental, .. }) = self.aof.stage.take() {
+            self.forget_first_file(incremental);
+        }
         log::warning("Background AOF rewrite terminated with error");
         self.end_rewrite(false);
     }
@@ -631,11 +650,29 @@ impl Engine {
         }
     }
 
+    /// The incremental file of a first base that there will not be is worth nothing.
+    fn forget_first_file(&mut self, file: Option<AofFile>) {
+        if let Some(file) = file
+            && let Ok(disk) = self.saving.disk()
+        {
+            disk.remove(self.aof_dir().join(file.name));
+        }
+    }
+
+    /// Gives a rewrite up that stands in the way; it begins anew when nothing does.
+    pub fn postpone_rewrite(&mut self) {
+        if self.aof.is_rewriting() {
+            self.cancel_rewrite();
+            self.aof.is_scheduled = true;
+        }
+    }
+
     pub(super) fn cancel_rewrite(&mut self) {
         match self.aof.stage.take() {
             None => return,
-            Some(Stage::Walking { .. }) => {
-                self.cancel_background_save();
+            Some(Stage::Walking { incremental, .. }) => {
+                self.abandon_active();
+                self.forget_first_file(incremental);
             }
             Some(Stage::Announcing { manifest, next, .. } | Stage::Concluding { manifest, next, .. }) => {
                 // It is on its way and can't be called back. What is done next builds on what is on the disk, or may be.

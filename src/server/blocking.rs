@@ -279,12 +279,15 @@ impl Engine {
     /// Whoever waits for what is on the disk by now goes on.
     #[cold]
     fn end_synced_waits(&mut self) {
-        let waits: Vec<usize> = self.blocking.syncs.iter().map(|&(.., key)| key).collect();
+        let has_file = self.aof.appender().is_some();
+        let durable = self.aof.durable_bytes();
+        let is_over = |&&(bytes, ..): &&(u64, u64, usize)| !has_file || durable.is_some_and(|durable| bytes <= durable);
+        let waits: Vec<usize> = self.blocking.syncs.iter().take_while(is_over).map(|&(.., key)| key).collect();
         for key in waits {
             let Some(acks) = self.clients[key].waiting.as_ref().and_then(|waiting| waiting.acks) else { continue };
-            if self.aof.appender().is_none() {
+            if !has_file {
                 self.end_wait(key, WaitEnd::Failed(NO_AOF));
-            } else if self.are_there(acks) {
+            } else if !acks.replicas {
                 self.unblock(key, EndOfWait::Timeout);
             }
         }

@@ -59,8 +59,7 @@ pub fn run(words: &[OsString], input: &mut dyn BufRead, out: &mut dyn Write) -> 
 }
 
 fn check(asked: &Asked, input: &mut dyn BufRead, out: &mut dyn Write) -> io::Result<Result<(), ExitReason>> {
-    let is_manifest = asked.path.extension().is_some_and(|ending| ending == "manifest");
-    if !is_manifest {
+    if !is_manifest(&asked.path)? {
         writeln!(out, "Start checking Old-Style AOF")?;
         let checked = check_file(asked, &asked.path, true, input, out)?;
         if checked.is_ok() {
@@ -94,6 +93,15 @@ fn check(asked: &Asked, input: &mut dyn BufRead, out: &mut dyn Write) -> io::Res
     }
     writeln!(out, "All AOF files and manifest are valid")?;
     Ok(Ok(()))
+}
+
+/// Whether the first line that is no comment names a file, as no command and no RDB file does.
+fn is_manifest(path: &Path) -> io::Result<bool> {
+    let mut begin = Vec::new();
+    File::open(path)?.take(READ_BYTES as u64).read_to_end(&mut begin)?;
+    let mut lines = begin.split(|&byte| byte == b'\n');
+    let first = lines.find(|line| !line.is_empty() && !line.starts_with(b"#"));
+    Ok(first.is_some_and(|line| line.starts_with(b"file ")))
 }
 
 /// Only the last file in which something stands may be cut: what stands in later ones builds on all of an earlier one.
@@ -135,6 +143,9 @@ fn check_file(
     };
     if !is_last {
         return failed(format!("Failed to truncate AOF {name} because it is not the last file"));
+    }
+    if let Some(until_s) = asked.until_s.filter(|_| target == 0) {
+        return failed(format!("AOF {name} has nothing before timestamp {until_s}, aborting..."));
     }
     if asked.until_s.is_none() {
         writeln!(

@@ -79,7 +79,7 @@ impl Engine {
         let now = if client.closing {
             Counted::default()
         } else {
-            Counted { bytes: client.memory_bytes(), may_go: !client.session.no_evict }
+            Counted { bytes: client.memory_bytes(), may_go: !client.session.no_evict && !client.session.replays }
         };
         if now != client.counted {
             let before = std::mem::replace(&mut client.counted, now);

@@ -37,9 +37,14 @@ impl ClientType {
     }
 }
 
+/// Everybody there is to be listed.
+pub fn visible(engine: &Engine) -> impl Iterator<Item = (usize, &Client)> {
+    engine.clients.iter().filter(|(_, client)| !client.session.replays)
+}
+
 /// Slab keys by client number.
 pub fn keys_by_id(engine: &Engine) -> BTreeMap<u64, usize> {
-    engine.clients.iter().map(|(key, client)| (client.session.id, key)).collect()
+    visible(engine).map(|(key, client)| (client.session.id, key)).collect()
 }
 
 fn flags(engine: &Engine, key: usize) -> String {

@@ -5,6 +5,7 @@ use std::backtrace::Backtrace;
 use std::ffi::c_void;
 use std::fmt::Write;
 use std::fs;
+use std::io;
 use std::panic::{self, PanicHookInfo};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -31,12 +32,16 @@ pub fn configure(settings: &Settings) {
 fn catch_signals(settings: &Settings) {
     if !settings.crash_log_enabled {
         fault::set_alarm(0);
-        return fault::uninstall();
+        return fault::let_go();
     }
-    if let Err(error) = fault::install(explain) {
+    log_unless(fault::catch());
+    fault::set_alarm(settings.watchdog_period_ms);
+}
+
+fn log_unless(caught: io::Result<()>) {
+    if let Err(error) = caught {
         log::warning(format_args!("A fault would not be reported: {}", reason(&error)));
     }
-    fault::set_alarm(settings.watchdog_period_ms);
 }
 
 /// The loop is alive: if `watchdog-period` passes before this is called again, the log gets a stack trace.
@@ -46,10 +51,11 @@ pub fn feed_watchdog(settings: &Settings) {
     }
 }
 
-/// From now on a panic and a fault of any thread are reported. (Release builds abort after a panic, and leave a core dump where the system wants
+/// From now on a panic and a fault of any thread are reported. It comes before the loop has its own descriptors. (Release builds abort after a panic, and leave a core dump where the system wants
 /// one.)
 pub fn install(settings: &Settings) {
     IS_INSTALLED.store(true, Ordering::Relaxed);
+    log_unless(fault::prepare(explain));
     configure(settings);
     let before = panic::take_hook();
     panic::set_hook(Box::new(move |info| {

@@ -4,6 +4,7 @@
 //! per run of equal quick commands, not per command: a clock reading costs as much as a small GET.
 
 use crate::base::clock::Clock;
+use crate::base::log;
 use crate::commands::{Args, CommandError, CommandId, CommandResult, Outcome, Registry, Reply, Run, Write};
 use crate::keyspace::Keyspace;
 use crate::resp::request::ArgRef;
@@ -574,13 +575,19 @@ impl Engine {
         }
         let verdict = self.with_args(key, request, |engine, args| {
             let verdict = gates::admit(engine, key, request.command, args);
+            let is_of_http = request.command == UNKNOWN && gates::is_of_http(args);
             match &verdict {
                 Verdict::Run(id) => engine.call_resolved(key, *id, args),
                 Verdict::Queue(id) => engine.queue_request(key, *id, request.on_data, args),
                 Verdict::Refuse(..) | Verdict::Wait(_) => {}
             }
-            verdict
+            (verdict, is_of_http)
         });
+        let (verdict, is_of_http) = verdict;
+        if is_of_http {
+            self.end_cross_protocol(key);
+            return false;
+        }
         let admitted = match verdict {
             Verdict::Run(_) | Verdict::Queue(_) => true,
             Verdict::Refuse(id, error) => {
@@ -604,6 +611,22 @@ impl Engine {
             self.end_caching(key, is_client);
         }
         admitted
+    }
+
+    /// What follows a line of HTTP's would be commands in the body of a web page's request: nothing of it is executed or answered.
+    #[cold]
+    fn end_cross_protocol(&mut self, key: usize) {
+        let now_s = self.keyspace.now_ms() / 1000;
+        if now_s - self.stats.last_attack_s > 60 {
+            self.stats.last_attack_s = now_s;
+            log::warning(format_args!(
+                "Possible SECURITY ATTACK detected. It looks like somebody is sending POST or Host: commands to Redis. This is likely due to \
+                 an attacker attempting to use Cross Protocol Scripting to compromise your Redis instance. Connection from {} aborted.",
+                self.clients[key].session.addr
+            ));
+        }
+        self.close(key);
+        self.clients[key].output.close(&mut self.pool);
     }
 
     /// A request that did not get to run. A transaction that it would have been part of, or would have executed, is not executed.

@@ -210,6 +210,8 @@ pub struct Engine {
     pub(super) replay: Option<Box<Replay>>,
     /// While a part of it is executed, the client that does.
     pub(super) replay_client: Option<usize>,
+    /// Clients that watch keys.
+    pub watching_clients: usize,
     pub(super) to_load: VecDeque<ToLoad>,
     /// The append-only file is to be loaded again.
     pub(super) reload: Option<Box<Reload>>,
@@ -279,6 +281,7 @@ impl Engine {
             aof: Aof::default(),
             replay: None,
             replay_client: None,
+            watching_clients: 0,
             to_load: VecDeque::new(),
             reload: None,
             loading: None,
@@ -606,7 +609,9 @@ impl Engine {
 
     /// The client may go on: what it sent in the meantime is looked at in the next turn.
     pub fn resume(&mut self, key: usize) {
-        self.clients[key].unread = false;
+        let client = &mut self.clients[key];
+        // Of one that was put off what is in its ring is looked at first, and then its socket.
+        client.unread = client.put_off;
         self.mark_ready(key);
     }
 
@@ -688,9 +693,11 @@ impl Engine {
 
     /// Runs the batch: prefetch, execute, settle.
     pub fn run(&mut self) {
-        self.end_pauses();
-        self.release_publishers();
-        self.end_waits();
+        if self.replay_client.is_none() {
+            self.end_pauses();
+            self.release_publishers();
+            self.end_waits();
+        }
         self.check_memory();
         self.prefetch();
         self.execute();

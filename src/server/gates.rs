@@ -60,6 +60,7 @@ const GATES: &[Gate] = &[
     (gate::DISK_ERROR, disk_error),
     (gate::SUBSCRIBED, subscribed),
     (gate::LOADING, loading),
+    (gate::MONITORS, monitor),
     (gate::PAUSED, pause),
     (gate::MULTI, transaction),
     (gate::RESTRICTED, options),
@@ -81,7 +82,7 @@ pub(super) fn admit(engine: &mut Engine, key: usize, id: CommandId, args: &Args<
     if command.name == "exec"
         && let Some(transaction) = &client.transaction
     {
-        flags |= transaction.flags() & (Flags::WRITE | Flags::DENYOOM | Flags::MAY_REPLICATE);
+        flags |= transaction.flags() & (Flags::WRITE | Flags::READONLY | Flags::DENYOOM | Flags::MAY_REPLICATE);
     }
     let bits = engine.gates | client.session.gates;
     let asked = Asked { key, id, command, flags, args };
@@ -130,6 +131,14 @@ fn loading(_engine: &mut Engine, asked: &Asked<'_>) -> Opinion {
         return Opinion::Pass;
     }
     Opinion::Refuse(CommandError::new("LOADING Redis is loading the dataset in memory"))
+}
+
+/// In Redis a monitor is a kind of replica.
+fn monitor(_engine: &mut Engine, asked: &Asked<'_>) -> Opinion {
+    if asked.flags.intersects(Flags::WRITE | Flags::READONLY | Flags::MAY_REPLICATE) {
+        return Opinion::Refuse(CommandError::new("ERR Replica can't interact with the keyspace"));
+    }
+    Opinion::Pass
 }
 
 fn permission(engine: &mut Engine, asked: &Asked<'_>) -> Opinion {
@@ -203,6 +212,11 @@ fn transaction(engine: &mut Engine, asked: &Asked<'_>) -> Opinion {
 const DISK_ERROR: &str = "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. Commands \
 that may modify the data set are disabled, because this instance is configured to report errors during writes if RDB snapshotting fails \
 (stop-writes-on-bgsave-error option). Please check the Redis logs for details about the RDB error.";
+
+/// Whether a request is a line of HTTP's: somebody makes a browser talk to this server.
+pub(super) fn is_of_http(args: &Args<'_>) -> bool {
+    args.is(0, "POST") || args.is(0, "HOST:")
+}
 
 /// `ERR unknown command 'foo', with args beginning with: 'a' 'b' `
 fn unknown_command(args: &Args<'_>) -> CommandError {

@@ -78,7 +78,9 @@ pub fn cumulative_us(histogram: &Histogram<u64>) -> Vec<(u64, u64)> {
     for step in histogram.iter_log(1024, 2.0) {
         seen += step.count_since_last_iteration();
         if step.count_since_last_iteration() > 0 {
-            shown.push((step.value_iterated_to() / 1000, seen));
+            // As Redis has it: the last value that is not told apart from that power of two.
+            let bound = histogram.highest_equivalent(step.value_iterated_to().next_power_of_two());
+            shown.push((bound / 1000, seen));
         }
     }
     shown

@@ -3,6 +3,7 @@
 
 use crate::base::log;
 use crate::config::{BufferClass, BufferLimit};
+use crate::resp::request;
 use crate::server::client_list::ClientType;
 use crate::server::engine::Engine;
 
@@ -11,7 +12,7 @@ impl Engine {
     #[cold]
     pub(super) fn check_output_limit(&mut self, key: usize) {
         let client = &mut self.clients[key];
-        if client.closing {
+        if client.closing || client.session.replays {
             return;
         }
         let class = match ClientType::of(client) {
@@ -53,7 +54,9 @@ impl Engine {
     pub(super) fn check_query_limit(&mut self, key: usize) {
         let client = &self.clients[key];
         let pending = client.input.pending_bytes() as u64;
-        if pending > self.config.client_query_buffer_limit && !client.closing {
+        // What is loaded was within the limit when it was executed first.
+        let limit = if client.session.replays { u64::MAX } else { self.config.client_query_buffer_limit };
+        if pending > limit.min(request::FRAME_MAX) && !client.closing {
             self.stats.query_limit_disconnections += 1;
             log::warning(format_args!(
                 "Closing client id={} addr={} that reached max query buffer length: {pending} bytes.",
@@ -78,7 +81,8 @@ impl Engine {
             }
             let client = &self.clients[key];
             let idle_ms = now_ms.saturating_sub(client.session.last_interaction_ms);
-            let may_idle = client.closing || client.is_blocked() || client.subscriber.is_some();
+            let is_exempt = client.closing || client.session.replays || client.session.monitors;
+            let may_idle = is_exempt || client.is_blocked() || client.subscriber.is_some();
             if timeout_ms > 0 && idle_ms > timeout_ms && !may_idle {
                 log::verbose(format_args!("Closing idle client id={} addr={}", client.session.id, client.session.addr));
                 self.close(key);

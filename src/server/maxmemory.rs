@@ -216,8 +216,8 @@ impl Engine {
 
     /// Evicts until there is enough room and some to spare, or until the turn's time for it is over.
     fn evict_slice(&mut self) -> Room {
-        if self.pause.is_on() {
-            // The data is to stay as it is: nothing goes, and nobody is told that nothing can.
+        if self.pause.is_on() || self.is_loading() {
+            // The data is to stay as it is, or is not all there: nothing goes, and nobody is told that nothing can.
             return Room::Enough;
         }
         let limit_bytes = self.memory.limit_bytes;

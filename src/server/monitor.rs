@@ -12,6 +12,7 @@ use crate::commands::{Args, CommandId, Flags};
 use crate::server::engine::Engine;
 use crate::server::observation::Before;
 use crate::server::redaction;
+use crate::server::session::gate;
 
 /// Slab keys of the clients that monitor.
 #[derive(Default)]
@@ -26,7 +27,9 @@ impl Monitors {
 impl Engine {
     /// MONITOR; nothing happens if the client does already.
     pub fn start_monitoring(&mut self, key: usize) {
-        self.clients[key].session.monitors = true;
+        let session = &mut self.clients[key].session;
+        session.monitors = true;
+        session.gates |= gate::MONITORS;
         self.monitors.0.push(key);
         self.apply_thresholds();
     }
@@ -34,6 +37,7 @@ impl Engine {
     /// The client is told no more.
     pub fn stop_monitoring(&mut self, key: usize) {
         if std::mem::take(&mut self.clients[key].session.monitors) {
+            self.clients[key].session.gates &= !gate::MONITORS;
             self.monitors.0.retain(|&monitor| monitor != key);
             self.apply_thresholds();
         }

@@ -64,7 +64,7 @@ impl Engine {
             Stage::Asked => {
                 // From here on nobody changes anything.
                 self.gates |= gate::LOADING;
-                self.cancel_rewrite();
+                self.postpone_rewrite();
                 self.write_journal();
                 reload.stage = Stage::Writing(self.aof.appender().map_or(0, |appender| appender.status().appended));
                 Ok(false)
@@ -95,14 +95,14 @@ impl Engine {
 
     fn begin_reload(&mut self) -> Result<(), String> {
         let paths = self.list_aof()?;
+        if paths.is_empty() {
+            return Err("there is no append-only file".to_owned());
+        }
         self.keyspace.journal.set_on(false);
         for db in 0..self.keyspace.databases() {
             self.keyspace.writer(0).flush(db);
         }
         self.keyspace.writer(0).flushed();
-        if paths.is_empty() {
-            return Err("there is no append-only file".to_owned());
-        }
         self.list_aof_to_load(paths)
     }
 

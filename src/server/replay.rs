@@ -5,7 +5,8 @@
 //! ```
 //!
 //! Time stands still at zero meanwhile: what had a deadline when a command was executed is there when it is executed again, and what had gone is
-//! removed by the DEL that the file has. Nothing that gates hold back is held back here. The scanner knows where each command ends, so a torn
+//! removed by the DEL that the file has. Nothing that gates hold back is held back here, there is no `maxmemory`, and nobody else is served
+//! within a slice. The scanner knows where each command ends, so a torn
 //! end is cut where the last whole command, or transaction, ended.
 
 use std::fs::{File, OpenOptions};
@@ -27,6 +28,8 @@ const READ_BYTES: usize = 256 * 1024;
 const SPAN_BYTES: usize = 64 * 1024;
 /// Bytes executed in a slice where no time passes.
 const SLICE_BYTES: usize = 4 * 1024 * 1024;
+/// Longest string of a file: what an argument can be. It was within `proto-max-bulk-len` when it was written.
+const BULK_MAX: u32 = u32::MAX;
 /// Between two lines in the log, nanoseconds.
 const PROGRESS_NS: u64 = 5_000_000_000;
 
@@ -75,6 +78,11 @@ impl Engine {
     /// Whether the data set is being loaded.
     pub fn is_loading(&self) -> bool {
         self.is_reading() || self.reload.is_some()
+    }
+
+    /// Whether one of the clients is the one that executes a file.
+    pub fn is_replaying(&self) -> bool {
+        self.replay.is_some()
     }
 
     /// Whether a file of it is open.
@@ -186,6 +194,7 @@ impl Engine {
         self.stats.connections_received -= 1;
         // Whoever changed something once was allowed to.
         self.clients[client].session.gates = 0;
+        self.clients[client].session.replays = true;
         let now_ns = self.clock.monotonic_ns();
         self.replay = Some(Box::new(Replay {
             path: path.to_owned(),
@@ -223,12 +232,19 @@ impl Engine {
         let now_ms = self.keyspace.now_ms();
         let gates = std::mem::take(&mut self.gates);
         self.replay_client = Some(replay.client);
+        // It had room when it was executed first, and what would go to make room would be missing to what comes after it.
+        let memory = std::mem::take(&mut self.memory);
+        let bulk_max = std::mem::replace(&mut self.limits.bulk_max, i64::from(BULK_MAX));
+        let string_max = std::mem::replace(&mut self.keyspace.settings.bulk_max, BULK_MAX as usize);
         let was_denied = std::mem::replace(&mut self.blocking.is_denied, true);
         self.keyspace.stop_time();
         let outcome = self.replay_spans(&mut replay, begun_ns);
         self.keyspace.set_now_ms(now_ms);
         self.blocking.is_denied = was_denied;
         self.replay_client = None;
+        self.memory = memory;
+        self.limits.bulk_max = bulk_max;
+        self.keyspace.settings.bulk_max = string_max;
         self.gates |= gates;
         let now_ns = self.clock.monotonic_ns();
         self.recorder.note_job("loading", now_ns - begun_ns);
@@ -329,6 +345,7 @@ impl Engine {
         self.stats.error_replies = 0;
         self.stats.errors.clear();
         self.keyspace.reset_stats();
+        self.keyspace.is_flushed = false;
     }
 
     /// The file has been read to its end: what of it is no whole command, or no whole transaction, is cut off.

@@ -357,7 +357,6 @@ impl Engine {
                     Purpose::Rdb => self.config.rdb_save_incremental_fsync,
                     Purpose::AofBase => self.config.aof_rewrite_incremental_fsync,
                 },
-                append: false,
             },
         );
         let sink = Rc::new(RefCell::new(SaveSink {
@@ -372,8 +371,13 @@ impl Engine {
         }));
         let shared: SharedSink = sink.clone();
         while !self.keyspace.begin_snapshot(&shared) {
-            // Marks of a save that was given up; BGSAVE waits for their end before it comes here.
-            self.keyspace.walk_snapshot(&mut || true);
+            // SAVE comes while the base of an append-only file is being written, or marks of a save that was given up are there: to the end of
+            // that, as fast as the disk takes it. (BGSAVE waits for it.)
+            let disk = Rc::clone(&sink.borrow().disk);
+            if disk.is_full() {
+                std::thread::sleep(DISK_PAUSE);
+            }
+            self.keyspace.walk_snapshot(&mut || !disk.is_full());
         }
         if purpose == Purpose::Rdb {
             self.saving.saves += 1;
@@ -426,21 +430,45 @@ impl Engine {
         Ok(())
     }
 
-    /// Gives the save in the background up. Whether there was one.
+    /// Gives the save in the background up. Whether there was one. (The base of the append-only file is not one.)
     pub fn cancel_background_save(&mut self) -> bool {
         let was_scheduled = std::mem::take(&mut self.saving.is_scheduled);
-        let Some(active) = self.saving.active.take() else { return was_scheduled };
-        active.sink.borrow().disk.abandon(active.file);
-        self.keyspace.give_up_snapshot();
+        if self.saving.active.as_ref().is_none_or(|active| active.purpose != Purpose::Rdb) {
+            return was_scheduled;
+        }
+        self.abandon_active();
         true
+    }
+
+    /// Gives up what is being written in the background, whatever it is.
+    pub(super) fn abandon_active(&mut self) {
+        if let Some(active) = self.saving.active.take() {
+            active.sink.borrow().disk.abandon(active.file);
+            self.keyspace.give_up_snapshot();
+        }
     }
 
     /// A slice of the save in the background, and what the disk says. Whether there is more to do without an event.
     pub fn save_slice(&mut self) -> bool {
+        if std::mem::take(&mut self.keyspace.is_flushed) {
+            self.save_flushed();
+        }
         if self.saving.active.is_none() && !self.keyspace.has_snapshot() {
             return false;
         }
         self.save_slowly()
+    }
+
+    /// After FLUSHALL: a save that goes on would bring back what is gone, and so would the file that is there, if files are kept at all.
+    #[cold]
+    fn save_flushed(&mut self) {
+        if self.is_loading() {
+            return;
+        }
+        self.cancel_background_save();
+        if !self.config.save.is_empty() {
+            self.begin_background_save();
+        }
     }
 
     #[cold]
@@ -480,7 +508,7 @@ impl Engine {
         match disk.take_report(active.file) {
             Some(Outcome::Published { bytes }) => return self.saved_in_background(&active, bytes),
             Some(Outcome::Failed { doing, error }) => return self.failed_in_background(&active, doing, &error),
-            Some(Outcome::Synced { .. }) | None => {}
+            None => {}
         }
         active.queued_peak_bytes = active.queued_peak_bytes.max(disk.queued_bytes());
         if !active.is_walked && !disk.is_full() && started_ns >= active.resumes_ns {
@@ -681,6 +709,8 @@ impl Engine {
         if self.cancel_background_save() {
             log::warning("There is a save in the background. Giving it up!");
         }
+        // If the process does not end after all, it begins anew.
+        self.postpone_rewrite();
         let wanted = save.unwrap_or(!self.config.save.is_empty());
         // What is only half there must not take the place of what is complete.
         if !wanted || self.is_loading() {

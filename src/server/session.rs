@@ -65,7 +65,7 @@ pub struct Client {
 pub mod gate {
     pub const UNAUTHENTICATED: u32 = 1;
     pub const REPLY_SKIP_NEXT: u32 = 1 << 1;
-    /// A request waits for the end of CLIENT PAUSE; nothing of the client is executed until then.
+    /// A request waits: for the end of CLIENT PAUSE, for memory, for what was published before it. Nothing of the client is executed until then.
     pub const HELD: u32 = 1 << 2;
     /// It is closed as soon as its replies are sent, or at the end of the turn; nothing of it is executed any more.
     pub const CLOSING: u32 = 1 << 3;
@@ -77,7 +77,7 @@ pub mod gate {
     pub const MULTI: u32 = 1 << 6;
     /// The data set is being loaded: only what can do without it is executed.
     pub const LOADING: u32 = 1 << 7;
-    /// The last save failed: nothing may be changed.
+    /// The last save failed, or the append-only file takes nothing: nothing may be changed.
     pub const DISK_ERROR: u32 = 1 << 8;
     /// Its user may not do everything.
     pub const RESTRICTED: u32 = 1 << 9;
@@ -91,13 +91,16 @@ pub mod gate {
     pub const TRACKING: u32 = 1 << 13;
     /// More memory is in use than `maxmemory` allows.
     pub const MEMORY: u32 = 1 << 14;
+    /// It monitors: what it may see of the data is what others do.
+    pub const MONITORS: u32 = 1 << 15;
     /// It waits for something that another thread does; nothing more of it is executed until then.
     pub const AWAITS: u32 = 1 << 25;
     /// Somebody looks at every command by itself: MONITOR, HOTKEYS, a log with a small threshold. It keeps nobody from anything.
     pub const ONE_BY_ONE: u32 = 1 << 24;
 
     /// What was asked when a request was put off, and does not matter any more when EXEC comes to it.
-    pub const PASSED_BY_EXEC: u32 = REPLY_SKIP_NEXT | PAUSED | CLOSING | LOADING | DISK_ERROR | FAN_OUT | MEMORY;
+    pub const PASSED_BY_EXEC: u32 =
+        REPLY_SKIP_NEXT | PAUSED | CLOSING | LOADING | DISK_ERROR | FAN_OUT | MEMORY | MONITORS;
 }
 
 /// The state of a client that commands see and change.
@@ -119,6 +122,8 @@ pub struct Session {
     pub reply_off: bool,
     pub no_touch: bool,
     pub no_evict: bool,
+    /// It executes an append-only file again: nobody sees it, and no limit ends it.
+    pub replays: bool,
     /// MONITOR: it is told of every command.
     pub monitors: bool,
     /// Close when the replies so far are sent.
@@ -153,6 +158,7 @@ impl Session {
             reply_off: false,
             no_touch: false,
             no_evict: false,
+            replays: false,
             monitors: false,
             close_after_reply: false,
             holds_spilled: false,

@@ -291,7 +291,8 @@ pub fn help_text(program: &OsString) -> String {
     } else {
         "       zedis server ...                 the same as without `server`\n       \
          zedis benchmark [flags]          load generator; `zedis benchmark --help` lists the flags\n       \
-         zedis check-rdb <file>           says whether an RDB file is intact, and what is in it\n"
+         zedis check-rdb <file>           says whether an RDB file is intact, and what is in it\n       \
+         zedis check-aof [--fix] <file>   says up to where an append-only file is whole; cuts off the rest\n"
     };
     format!(
         "Usage: {name} [/path/to/zedis.conf] [--directive value ...] [-]\n       \

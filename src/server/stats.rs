@@ -11,6 +11,8 @@ const ERROR_CODES_MAX: usize = 128;
 
 #[derive(Default)]
 pub struct Stats {
+    /// When somebody was last told of a request of HTTP's, Unix seconds.
+    pub last_attack_s: i64,
     pub connections_received: u64,
     pub rejected_connections: u64,
     pub net_input_bytes: u64,

@@ -174,11 +174,9 @@ impl Engine {
             transaction.push(command, on_data, u32::from(command) | alone, args);
             transaction.flags |= flags;
             let bytes = transaction.argument_bytes();
-            let over_limit =
-                bytes as u64 > self.config.client_query_buffer_limit || transaction.bytes.len() > BYTES_MAX;
             // What is loaded was within the limit when it was executed first.
-            let over_limit = over_limit && self.replay_client != Some(key);
-            if over_limit {
+            let over_limit = bytes as u64 > self.config.client_query_buffer_limit && !client.session.replays;
+            if over_limit || transaction.bytes.len() > BYTES_MAX {
                 self.stats.query_limit_disconnections += 1;
                 log::warning(format_args!(
                     "Closing client id={} addr={} that reached max query buffer length: a transaction of {bytes} bytes.",
@@ -278,8 +276,10 @@ impl Engine {
         // A key that is past its deadline is gone already: that it is taken out later is no change.
         self.keyspace.writer(db).exists(Key::with_hash(name, hash));
         let since = self.keyspace.observers.watch(db, Key::with_hash(name, hash));
+        self.keyspace.end_removals();
         let watched = WatchedKey { db, hash, bytes: name.into(), since };
         let client = &mut self.clients[key];
+        self.watching_clients += usize::from(client.watched.is_empty());
         client.watched_bytes += watched.memory_bytes();
         client.watched.insert_unique(hash, watched, |watched| watched.hash);
     }
@@ -287,6 +287,7 @@ impl Engine {
     /// UNWATCH.
     pub fn unwatch_all(&mut self, key: usize) {
         self.clients[key].watched_bytes = 0;
+        self.watching_clients -= usize::from(!self.clients[key].watched.is_empty());
         for watched in std::mem::take(&mut self.clients[key].watched) {
             self.keyspace.observers.unwatch(watched.db, Key::with_hash(&watched.bytes, watched.hash));
         }
@@ -303,12 +304,14 @@ impl Engine {
     /// Whether one of the keys that the client watches has been changed, or has expired, since.
     fn is_watched_changed(&mut self, key: usize) -> bool {
         let Engine { clients, keyspace, .. } = self;
-        clients[key].watched.iter().any(|watched| {
+        let is_changed = clients[key].watched.iter().any(|watched| {
             let name = Key::with_hash(&watched.bytes, watched.hash);
             // Takes it out if its deadline has passed, which is a change.
             keyspace.writer(watched.db).exists(name);
             keyspace.observers.is_changed(watched.db, name, watched.since)
-        })
+        });
+        keyspace.end_removals();
+        is_changed
     }
 }
 

@@ -16,6 +16,7 @@ use crate::server::engine::Engine;
 use crate::server::exporter;
 use crate::server::network::{FIRST_LISTENER, Network, SIGNALS, TICK, WAKE};
 use crate::server::pubsub::FAN_OUT_SENDS;
+use crate::server::session::gate;
 use crate::server::shutdown::ShutdownRequest;
 use crate::server::stall::Phase;
 use crate::server::start::Signals;
@@ -140,8 +141,10 @@ impl Server {
         if self.engine.config.appendonly {
             self.engine.open_aof().map_err(invalid)?;
         }
-        let changes = self.engine.keyspace.dirty;
-        self.engine.saving.mark_saved(changes);
+        if !self.engine.config.appendonly {
+            let changes = self.engine.keyspace.dirty;
+            self.engine.saving.mark_saved(changes);
+        }
         Ok(true)
     }
 
@@ -256,7 +259,8 @@ impl Server {
             client.unread |= client.put_off;
             return;
         }
-        if client.read_closed && client.is_blocked() {
+        let is_paused = client.session.gates & gate::HELD != 0 && self.engine.pause.is_on();
+        if client.read_closed && (client.is_blocked() || is_paused) {
             // Nobody is left to wait; what it may have sent besides is not read for the end of it.
             return self.engine.close(key);
         }

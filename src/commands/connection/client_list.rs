@@ -68,10 +68,12 @@ pub(super) static LIST: Command = Command {
 fn list(args: &mut Args<'_>, engine: &mut Engine, key: usize) -> CommandResult {
     let mut keys: Vec<usize> = Vec::new();
     if args.len() == 2 {
-        keys.extend(engine.clients.iter().map(|(key, _)| key));
+        keys.extend(client_list::visible(engine).map(|(key, _)| key));
     } else if args.len() == 4 && args.is(2, "TYPE") {
         let wanted = client_type(args.get(3))?;
-        keys.extend(engine.clients.iter().filter(|(_, client)| ClientType::of(client) == wanted).map(|(key, _)| key));
+        keys.extend(
+            client_list::visible(engine).filter(|(_, client)| ClientType::of(client) == wanted).map(|(key, _)| key),
+        );
     } else if args.len() > 3 && args.is(2, "ID") {
         let by_id = client_list::keys_by_id(engine);
         for id in args.from(3) {

@@ -33,6 +33,9 @@ fn pause(args: &mut Args<'_>, engine: &mut Engine, key: usize) -> CommandResult 
     let timeout_ms =
         number::parse_i64(args.get(2)).ok_or(CommandError::new("ERR timeout is not an integer or out of range"))?;
     let timeout_ms = u64::try_from(timeout_ms).map_err(|_| CommandError::new("ERR timeout is negative"))?;
+    if timeout_ms > (i64::MAX - engine.keyspace.now_ms()) as u64 {
+        return Err(CommandError::new("ERR timeout is out of range"));
+    }
     engine.pause(timeout_ms, writes_only);
     engine.reply(key).ok();
     Ok(())

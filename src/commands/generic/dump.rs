@@ -114,20 +114,30 @@ fn restore(args: &mut Args<'_>, db: &mut Writer<'_>, reply: &mut Reply<'_>) -> C
     let ttl = match (ttl_ms, options.absolute) {
         (0, _) => Ttl::Clear,
         (deadline_ms, true) => Ttl::At(deadline_ms),
-        (ttl_ms, false) => Ttl::At(ttl_ms.saturating_add(db.now_ms())),
+        (ttl_ms, false) => Ttl::At(ttl_ms.saturating_add(db.relative_to_ms())),
     };
     if let Ttl::At(deadline_ms) = ttl
         && deadline_ms < db.now_ms()
     {
         // It would be gone at once; what was there is.
-        db.delete_and_tell(key);
+        if db.delete_and_tell(key) {
+            // Executed again, where time stands still, it would not be.
+            db.propagate(&[b"DEL", key.bytes]);
+        }
         reply.ok();
         return Ok(());
     }
     if let Ttl::At(deadline_ms) = ttl {
         let mut digits = itoa::Buffer::new();
         let deadline = digits.format(deadline_ms).as_bytes();
-        db.propagate(&[b"RESTORE", key.bytes, deadline, payload, b"REPLACE", b"ABSTTL"]);
+        let mut command = vec![b"RESTORE", key.bytes, deadline, payload, b"REPLACE", b"ABSTTL"];
+        let mut use_digits = itoa::Buffer::new();
+        match (options.idle_s, options.frequency) {
+            (Some(idle_s), _) => command.extend([b"IDLETIME".as_slice(), use_digits.format(idle_s).as_bytes()]),
+            (None, Some(frequency)) => command.extend([b"FREQ".as_slice(), use_digits.format(frequency).as_bytes()]),
+            (None, None) => {}
+        }
+        db.propagate(&command);
     }
     // Not the use of one, whatever the new one is: an old one's bits do not pass to it.
     db.remove(key);

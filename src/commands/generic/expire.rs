@@ -32,7 +32,7 @@ pub(super) static EXPIRE: Command = Command {
 };
 
 fn expire(args: &mut Args<'_>, db: &mut Writer<'_>, reply: &mut Reply<'_>) -> CommandResult {
-    let now_ms = db.now_ms();
+    let now_ms = db.relative_to_ms();
     set_deadline(args, db, reply, "expire", |seconds| seconds.checked_mul(1000)?.checked_add(now_ms))
 }
 
@@ -71,7 +71,7 @@ pub(super) static PEXPIRE: Command = Command {
 };
 
 fn pexpire(args: &mut Args<'_>, db: &mut Writer<'_>, reply: &mut Reply<'_>) -> CommandResult {
-    let now_ms = db.now_ms();
+    let now_ms = db.relative_to_ms();
     set_deadline(args, db, reply, "pexpire", |milliseconds| milliseconds.checked_add(now_ms))
 }
 

@@ -143,7 +143,7 @@ fn set_deadlines(
     // Another type is told of before anything else.
     db.object::<Hash>(key)?;
     let now_ms = db.now_ms();
-    let deadline_ms = fields::deadline_ms(unit, args, 2, now_ms, name)?;
+    let deadline_ms = fields::deadline_ms(unit, args, 2, db.relative_to_ms(), name)?;
     let condition = Condition::of_word(args.get(3));
     let at = if matches!(condition, Condition::None) { 3 } else { 4 };
     let bad_count = CommandError::new("ERR Parameter `numFields` should be greater than 0");

@@ -57,7 +57,7 @@ fn hgetex(args: &mut Args<'_>, db: &mut Writer<'_>, reply: &mut Reply<'_>) -> Co
     let (fate, at) = if args.is(2, "PERSIST") {
         (Fate::Persist, 3)
     } else if let Some(unit) = TimeUnit::of_word(args.get(2)) {
-        let deadline_ms = fields::deadline_ms(unit, args, 3, now_ms, "hgetex")?;
+        let deadline_ms = fields::deadline_ms(unit, args, 3, db.relative_to_ms(), "hgetex")?;
         (if deadline_ms <= now_ms { Fate::Go } else { Fate::Expire(deadline_ms) }, 4)
     } else {
         (Fate::Stay, 2)
@@ -227,7 +227,7 @@ fn propagate_set(args: &Args<'_>, first: usize, db: &mut Writer<'_>, ttl: Option
 
 fn hsetex(args: &mut Args<'_>, db: &mut Writer<'_>, reply: &mut Reply<'_>) -> CommandResult {
     let now_ms = db.now_ms();
-    let options = SetOptions::read(args, now_ms)?;
+    let options = SetOptions::read(args, db.relative_to_ms())?;
     let first = options.first;
     let values = Values::take(args, first + 1);
     let args = &*args;

@@ -12,7 +12,7 @@ pub(super) static PFCOUNT: Command = Command {
     name: "pfcount",
     arity: -2,
     run: Run::Write(pfcount),
-    flags: Flags::READONLY,
+    flags: Flags::READONLY.union(Flags::MAY_REPLICATE),
     acl: Acl::READ.union(Acl::HYPERLOGLOG).union(Acl::SLOW),
     keys: &[KeySpec {
         notes: "RW because it may change the internal representation of the key, and propagate to replicas",

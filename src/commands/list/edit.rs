@@ -132,7 +132,8 @@ fn ltrim(args: &mut Args<'_>, db: &mut Writer<'_>, reply: &mut Reply<'_>) -> Com
     })?;
     if let Some((removed, count)) = trimmed {
         if count == 0 {
-            // Redis tells of it though nothing was trimmed.
+            // Redis tells of it though nothing was trimmed, watchers and caches too.
+            db.signal(key);
             db.notify(LTRIMMED, key);
         }
         removed.into_iter().flatten().for_each(|removed| db.discard(removed));

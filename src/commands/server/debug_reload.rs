@@ -23,6 +23,7 @@ pub(super) fn reload(args: &mut Args<'_>, engine: &mut Engine, key: usize) -> Co
     if save {
         // Both would write the same file.
         engine.cancel_background_save();
+        engine.postpone_rewrite();
         engine.save_now().map_err(|SaveFailed| CommandError::new("ERR"))?;
     }
     if flush {

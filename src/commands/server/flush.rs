@@ -35,6 +35,7 @@ fn flushall(args: &mut Args<'_>, writer: &mut Writer<'_>, reply: &mut Reply<'_>)
         writer.flush(db);
     }
     writer.flushed();
+    writer.flushed_all();
     reply.ok();
     Ok(())
 }

@@ -41,6 +41,9 @@ fn zrandmember(args: &mut Args<'_>, view: &View<'_>, reply: &mut Reply<'_>) -> C
     Ok(())
 }
 
+/// Most draws of one command, which Redis does not bound: the reply would take all memory.
+const DRAWS_MAX: u64 = 1 << 26;
+
 fn several(args: &Args<'_>, view: &View<'_>, reply: &mut Reply<'_>) -> CommandResult {
     let wanted = args.int_within(2, -i64::MAX, i64::MAX)?;
     let with_scores = args.len() > 3;
@@ -48,6 +51,9 @@ fn several(args: &Args<'_>, view: &View<'_>, reply: &mut Reply<'_>) -> CommandRe
         return Err(CommandError::SYNTAX);
     }
     if with_scores && !(-i64::MAX / 2..=i64::MAX / 2).contains(&wanted) {
+        return Err(CommandError::new("ERR value is out of range"));
+    }
+    if wanted < 0 && wanted.unsigned_abs() > DRAWS_MAX {
         return Err(CommandError::new("ERR value is out of range"));
     }
     let set = match view.object::<SortedSet>(args.key(1))? {

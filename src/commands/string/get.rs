@@ -103,7 +103,7 @@ fn getex(args: &mut Args<'_>, db: &mut Writer<'_>, reply: &mut Reply<'_>) -> Com
         index = read.ok_or(CommandError::SYNTAX)?;
     }
     let key = args.key(1);
-    let now_ms = db.now_ms();
+    let (now_ms, from_ms) = (db.now_ms(), db.relative_to_ms());
     {
         let view = db.view();
         let Some(value) = view.string(key).map_err(|_| CommandError::WRONG_TYPE)? else {
@@ -112,10 +112,10 @@ fn getex(args: &mut Args<'_>, db: &mut Writer<'_>, reply: &mut Reply<'_>) -> Com
             return Ok(());
         };
         // Before the reply, because it may be refused.
-        expiry.ttl(args, Ttl::Keep, now_ms, "getex")?;
+        expiry.ttl(args, Ttl::Keep, from_ms, "getex")?;
         put(reply, value);
     }
-    match expiry.ttl(args, Ttl::Keep, now_ms, "getex")? {
+    match expiry.ttl(args, Ttl::Keep, from_ms, "getex")? {
         Ttl::Keep => {}
         Ttl::Clear => {
             if db.set_deadline(key, None) {

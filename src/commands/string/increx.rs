@@ -115,7 +115,7 @@ fn increx_by_int(args: &Args<'_>, options: &Options, db: &mut Writer<'_>, reply:
     if lower > upper {
         return Err(BOUNDS);
     }
-    let ttl = options.expiry.ttl(args, Ttl::Keep, db.now_ms(), "increx")?;
+    let ttl = options.expiry.ttl(args, Ttl::Keep, db.relative_to_ms(), "increx")?;
     let key = args.key(1);
     let old = int_of(db.find(key).map(Entry::value))?;
     let exact = i128::from(old) + i128::from(increment);
@@ -156,7 +156,7 @@ fn increx_by_float(
     if lower > upper {
         return Err(BOUNDS);
     }
-    let ttl = options.expiry.ttl(args, Ttl::Keep, db.now_ms(), "increx")?;
+    let ttl = options.expiry.ttl(args, Ttl::Keep, db.relative_to_ms(), "increx")?;
     let key = args.key(1);
     let old = long_double_of(db.find(key).map(Entry::value))?;
     if !old.is_finite() {

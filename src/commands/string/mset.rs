@@ -119,7 +119,7 @@ fn msetex(args: &mut Args<'_>, db: &mut Writer<'_>, reply: &mut Reply<'_>) -> Co
         must_exist = Some(read);
         index += 1;
     }
-    let ttl = expiry.ttl(args, Ttl::Clear, db.now_ms(), "msetex")?;
+    let ttl = expiry.ttl(args, Ttl::Clear, db.relative_to_ms(), "msetex")?;
     let sets = match must_exist {
         None => true,
         Some(false) => count_existing(args, PAIRS_AT, end, db) == 0,

@@ -120,7 +120,7 @@ fn set_with_options(args: &mut Args<'_>, db: &mut Writer<'_>, reply: &mut Reply<
         when = read;
         index += 1;
     }
-    let ttl = expiry.ttl(args, Ttl::Clear, db.now_ms(), "set")?;
+    let ttl = expiry.ttl(args, Ttl::Clear, db.relative_to_ms(), "set")?;
     let key = args.key(1);
     let sets = match when {
         When::Always => true,
@@ -219,7 +219,7 @@ pub(super) static SETEX: Command = Command {
 };
 
 fn setex(args: &mut Args<'_>, db: &mut Writer<'_>, reply: &mut Reply<'_>) -> CommandResult {
-    let deadline_ms = deadline_ms(TimeUnit::Seconds, args, 2, db.now_ms(), "setex")?;
+    let deadline_ms = deadline_ms(TimeUnit::Seconds, args, 2, db.relative_to_ms(), "setex")?;
     store_until(args, 3, db, deadline_ms);
     reply.ok();
     Ok(())
@@ -241,7 +241,7 @@ pub(super) static PSETEX: Command = Command {
 };
 
 fn psetex(args: &mut Args<'_>, db: &mut Writer<'_>, reply: &mut Reply<'_>) -> CommandResult {
-    let deadline_ms = deadline_ms(TimeUnit::Milliseconds, args, 2, db.now_ms(), "psetex")?;
+    let deadline_ms = deadline_ms(TimeUnit::Milliseconds, args, 2, db.relative_to_ms(), "psetex")?;
     store_until(args, 3, db, deadline_ms);
     reply.ok();
     Ok(())

@@ -139,11 +139,17 @@ impl Manifest {
 
     /// Adds another incremental file; its name.
     pub fn add_incremental(&mut self, filename: &str) -> String {
+        let file = self.next_incremental(filename);
+        let name = file.name.clone();
+        self.incremental.push(file);
+        name
+    }
+
+    /// Another incremental file, which is not added yet. Its number is not given again.
+    pub fn next_incremental(&mut self, filename: &str) -> AofFile {
         self.incremental_sequence += 1;
         let sequence = self.incremental_sequence;
-        let name = format!("{filename}.{sequence}.incr.aof");
-        self.incremental.push(AofFile { name: name.clone(), sequence, kind: FileKind::Incremental });
-        name
+        AofFile { name: format!("{filename}.{sequence}.incr.aof"), sequence, kind: FileKind::Incremental }
     }
 
     /// What the next base is called.

@@ -65,7 +65,7 @@ pub(super) fn server(engine: &mut Engine, text: &mut Text) {
 }
 
 pub(super) fn clients(engine: &mut Engine, text: &mut Text) {
-    text.field("connected_clients", engine.clients.len());
+    text.field("connected_clients", engine.clients.len() - usize::from(engine.is_replaying()));
     text.field("cluster_connections", 0);
     text.field("maxclients", engine.config.maxclients);
     text.field("client_recent_max_input_buffer", engine.metrics.clients.input_max_bytes);
@@ -73,9 +73,9 @@ pub(super) fn clients(engine: &mut Engine, text: &mut Text) {
     text.field("blocked_clients", engine.blocking.clients() + engine.postponed_clients());
     text.field("tracking_clients", engine.tracking.clients());
     text.field("pubsub_clients", engine.pubsub.clients());
-    text.field("watching_clients", 0);
+    text.field("watching_clients", engine.watching_clients);
     text.field("clients_in_timeout_table", engine.blocking.clients_with_deadline());
-    text.field("total_watched_keys", 0);
+    text.field("total_watched_keys", engine.keyspace.observers.watched_keys());
     let (keys, keys_on_no_key) = engine.blocking.keys();
     text.field("total_blocking_keys", keys);
     text.field("total_blocking_keys_on_nokey", keys_on_no_key);

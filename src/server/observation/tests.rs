@@ -196,7 +196,7 @@ fn events_and_histograms() {
     assert_eq!(harness.line("latency reset nosuch command"), ":1\r\n");
     assert_eq!(
         harness.line("latency histogram nosuch debug"),
-        "*2\r\n$5\r\ndebug\r\n*4\r\n$5\r\ncalls\r\n:2\r\n$14\r\nhistogram_usec\r\n*4\r\n:67108\r\n:1\r\n:268435\r\n:2\r\n"
+        "*2\r\n$5\r\ndebug\r\n*4\r\n$5\r\ncalls\r\n:2\r\n$14\r\nhistogram_usec\r\n*4\r\n:67633\r\n:1\r\n:270532\r\n:2\r\n"
     );
     let info = harness.line("info latencystats");
     assert!(
