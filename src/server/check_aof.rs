@@ -95,8 +95,11 @@ fn check(asked: &Asked, input: &mut dyn BufRead, out: &mut dyn Write) -> io::Res
     Ok(Ok(()))
 }
 
-/// Whether the first line that is no comment names a file, as no command and no RDB file does.
+/// Whether it is called one, or its first line that is no comment names a file, as no command and no RDB file does.
 fn is_manifest(path: &Path) -> io::Result<bool> {
+    if path.extension().is_some_and(|ending| ending == "manifest") {
+        return Ok(true);
+    }
     let mut begin = Vec::new();
     File::open(path)?.take(READ_BYTES as u64).read_to_end(&mut begin)?;
     let mut lines = begin.split(|&byte| byte == b'\n');
