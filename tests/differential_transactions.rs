@@ -68,6 +68,12 @@ MULTI extra
 EXEC extra
 DISCARD extra
 UNWATCH extra
+RPUSH trimmed a b
+WATCH trimmed
+LTRIM trimmed 0 -1
+MULTI
+PING
+EXEC
 MULTI
 EXEC extra
 EXEC

@@ -221,6 +221,26 @@ fn clients_do_not_mix() {
     }
 }
 
+/// One whose time was up just as it began to wait: when it goes on, what is in its ring comes first, and then its socket is looked at, for
+/// which there will be no other event.
+#[test]
+fn what_is_put_off_and_blocked_is_read_afterwards() {
+    let mut engine = Engine::new(Clock::virtual_at(1_700_000_000_000_000), 42);
+    let [waits, pushes] = [0; 2].map(|_| engine.connect(Stream::Detached));
+    engine.feed(waits, &frame(&[b"BLPOP", b"list", b"0"]));
+    engine.run();
+    let client = &mut engine.clients[waits];
+    assert!(client.is_blocked());
+    client.put_off = true;
+    engine.mark_unread(waits);
+    engine.feed(pushes, &frame(&[b"RPUSH", b"list", b"a"]));
+    engine.run();
+    engine.run();
+    assert!(!engine.take_output(waits).is_empty());
+    let client = &engine.clients[waits];
+    assert!(client.put_off && client.unread && engine.ready.contains(&waits));
+}
+
 /// Puts `bytes` into the client's ring, as a `recv` does, and gathers them.
 fn receive(engine: &mut Engine, key: usize, bytes: &[u8]) {
     let space = engine.clients[key].input.space(&mut engine.pool);
