@@ -99,6 +99,8 @@ pub struct Settings {
     pub rdbcompression: bool,
     pub rdbchecksum: bool,
     pub rdb_save_incremental_fsync: bool,
+    /// `rdb-target-version 7.0`: deadlines of the fields of hashes are not saved.
+    pub rdb_without_field_deadlines: bool,
     /// How slow tests want saving and loading to be, microseconds for each key.
     pub rdb_key_save_delay_us: u64,
     pub key_load_delay_us: u64,

@@ -407,5 +407,7 @@ pub static DIRECTIVES: &[Directive] = &[
             }
         })
         .action(Action::ListenForMetrics),
+    one_of("rdb-target-version", &["as-needed", "7.0"], "as-needed")
+        .live(|s, v| s.rdb_without_field_deadlines = v.index() == 1),
     int("stall-threshold-us", 0, LONG_MAX, "1000").live(|s, v| s.stall_threshold_us = v.u64()),
 ];

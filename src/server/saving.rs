@@ -177,6 +177,8 @@ pub struct Saving {
     active: Option<Active>,
     /// A BGSAVE is to begin as soon as it can.
     is_scheduled: bool,
+    /// Nobody asked for the save that goes on: it is of the empty data set that FLUSHALL has left.
+    follows_flush: bool,
     /// Unix seconds; of the start until there has been one.
     pub last_save_s: i64,
     last_attempt_s: i64,
@@ -220,6 +222,7 @@ impl Saving {
             account: Arc::default(),
             active: None,
             is_scheduled: false,
+            follows_flush: false,
             last_save_s: now_ms / 1000,
             last_attempt_s: 0,
             last_bgsave_ok: true,
@@ -334,8 +337,14 @@ impl Engine {
             used_memory_bytes: allocator::stats().allocated,
             is_aof_base: purpose == Purpose::AofBase,
             has_field_deadlines,
+            // The append-only file is for this server first.
+            plain_hashes_at_ms: (self.config.rdb_without_field_deadlines && purpose == Purpose::Rdb).then_some(now_ms),
         };
-        if has_field_deadlines {
+        if has_field_deadlines && about.plain_hashes_at_ms.is_some() {
+            log::warning(
+                "Hashes have fields with expiration times, which the RDB file lacks, as rdb-target-version wants it",
+            );
+        } else if has_field_deadlines {
             log::notice("Hashes have fields with expiration times: the RDB file is for Redis 7.4 and later");
         }
         let mut rdb = FileWriter::new(&about, self.config.rdbcompression);
@@ -380,6 +389,8 @@ impl Engine {
             self.keyspace.walk_snapshot(&mut || !disk.is_full());
         }
         if purpose == Purpose::Rdb {
+            // It knows of it now.
+            self.keyspace.is_flushed = false;
             self.saving.saves += 1;
             self.saving.last_attempt_s = now_ms / 1000;
         }
@@ -406,6 +417,7 @@ impl Engine {
             return true;
         }
         self.saving.is_scheduled = false;
+        self.saving.follows_flush = false;
         match self.begin_background_save_to(self.rdb_path(), Purpose::Rdb) {
             Ok(()) => {
                 log::notice("Background saving started");
@@ -433,6 +445,7 @@ impl Engine {
     /// Gives the save in the background up. Whether there was one. (The base of the append-only file is not one.)
     pub fn cancel_background_save(&mut self) -> bool {
         let was_scheduled = std::mem::take(&mut self.saving.is_scheduled);
+        self.saving.follows_flush = false;
         if self.saving.active.as_ref().is_none_or(|active| active.purpose != Purpose::Rdb) {
             return was_scheduled;
         }
@@ -468,7 +481,16 @@ impl Engine {
         self.cancel_background_save();
         if !self.config.save.is_empty() {
             self.begin_background_save();
+            self.saving.follows_flush = true;
         }
+    }
+
+    /// Whether a save is in the way of another. Not one that nobody asked for: what is asked for takes its place.
+    pub fn is_saving(&mut self) -> bool {
+        if self.saving.follows_flush {
+            self.cancel_background_save();
+        }
+        self.saving.is_active()
     }
 
     #[cold]

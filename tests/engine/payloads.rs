@@ -97,7 +97,7 @@ fn nonsense_ends_in_a_value_or_an_error() {
             // What was let in can be written, and read again.
             let boxed = ValueRef::Object(&object);
             let mut again = Vec::new();
-            save_value(&mut Out { bytes: &mut again, compress: true, key: None }, &boxed);
+            save_value(&mut Out { bytes: &mut again, compress: true, key: None, plain_hashes_at_ms: None }, &boxed);
             assert!(load_value(&again, &context).is_ok(), "{}", bytes.escape_ascii());
             values += 1;
         }

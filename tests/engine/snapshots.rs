@@ -21,7 +21,10 @@ struct Collected {
 impl SnapshotSink for Collected {
     fn entry(&mut self, db: usize, entry: &Entry, early: bool) {
         let mut bytes = Vec::new();
-        save_value(&mut Out { bytes: &mut bytes, compress: false, key: None }, &entry.value());
+        save_value(
+            &mut Out { bytes: &mut bytes, compress: false, key: None, plain_hashes_at_ms: None },
+            &entry.value(),
+        );
         self.early += usize::from(early);
         let before = self.keys.insert((db, entry.key().to_vec()), (bytes, entry.deadline_ms()));
         assert!(before.is_none(), "twice: {}", entry.key().escape_ascii());

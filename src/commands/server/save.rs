@@ -21,7 +21,7 @@ pub(super) static SAVE: Command = Command {
 };
 
 fn save(_args: &mut Args<'_>, engine: &mut Engine, key: usize) -> CommandResult {
-    if engine.saving.is_active() || engine.saving.is_scheduled() {
+    if engine.is_saving() || engine.saving.is_scheduled() {
         return Err(IN_PROGRESS);
     }
     // Redis answers this error without any text.
@@ -60,7 +60,7 @@ fn bgsave(args: &mut Args<'_>, engine: &mut Engine, key: usize) -> CommandResult
         }
         _ => return Err(CommandError::SYNTAX),
     }
-    if engine.saving.is_active() {
+    if engine.is_saving() {
         return Err(IN_PROGRESS);
     }
     if engine.aof.is_rewriting() || engine.is_in_exec() {

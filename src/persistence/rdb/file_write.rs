@@ -1,5 +1,5 @@
 //! Writing a file: items to bytes, piece by piece. What is written is what redis-server 7.0 loads; only fields of hashes with deadlines, if there are any at
-//! the start, make it a file for 7.4 and later.
+//! the start, make it a file for 7.4 and later, unless `rdb-target-version` says that they are not wanted.
 
 use std::sync::Arc;
 
@@ -25,11 +25,14 @@ pub struct About<'a> {
     pub is_aof_base: bool,
     /// Whether a hash has fields with deadlines, which only 7.4 and later can read.
     pub has_field_deadlines: bool,
+    /// Where those deadlines are not to be written: now, Unix milliseconds.
+    pub plain_hashes_at_ms: Option<i64>,
 }
 
 /// Makes the bytes of a file, as chunks.
 pub struct FileWriter {
     compress: bool,
+    plain_hashes_at_ms: Option<i64>,
     db: Option<usize>,
     bytes: Vec<u8>,
 }
@@ -37,8 +40,10 @@ pub struct FileWriter {
 impl FileWriter {
     /// `compress`: `rdbcompression`
     pub fn new(about: &About<'_>, compress: bool) -> FileWriter {
-        let mut writer = FileWriter { compress, db: None, bytes: Vec::new() };
-        let version = if about.has_field_deadlines { VERSION_MAX } else { VERSION_7_0 };
+        let plain_hashes_at_ms = about.plain_hashes_at_ms;
+        let mut writer = FileWriter { compress, plain_hashes_at_ms, db: None, bytes: Vec::new() };
+        let is_newer = about.has_field_deadlines && plain_hashes_at_ms.is_none();
+        let version = if is_newer { VERSION_MAX } else { VERSION_7_0 };
         writer.bytes.extend_from_slice(format!("REDIS{version:04}").as_bytes());
         writer.aux("redis-ver", about.redis_version);
         writer.aux("redis-bits", "64");
@@ -49,7 +54,7 @@ impl FileWriter {
     }
 
     fn out(&mut self) -> Out<'_> {
-        Out { bytes: &mut self.bytes, compress: self.compress, key: None }
+        Out { bytes: &mut self.bytes, compress: self.compress, key: None, plain_hashes_at_ms: None }
     }
 
     fn aux(&mut self, name: &str, value: &str) {
@@ -87,12 +92,22 @@ impl FileWriter {
         idle_s: Option<u32>,
         frequency: Option<u8>,
     ) -> Option<Arc<Vec<u8>>> {
+        if let (Some(now_ms), ValueRef::Object(Object::Hash(hash))) = (self.plain_hashes_at_ms, entry.value())
+            && hash.living_len(now_ms) == 0
+        {
+            return None;
+        }
         self.select(db);
         if let Some(deadline_ms) = entry.deadline_ms() {
             self.bytes.push(opcode::EXPIRE_TIME_MS);
             self.bytes.extend_from_slice(&deadline_ms.to_le_bytes());
         }
-        let mut out = Out { bytes: &mut self.bytes, compress: self.compress, key: Some(entry.key()) };
+        let mut out = Out {
+            bytes: &mut self.bytes,
+            compress: self.compress,
+            key: Some(entry.key()),
+            plain_hashes_at_ms: self.plain_hashes_at_ms,
+        };
         if let Some(idle_s) = idle_s {
             out.push(opcode::IDLE);
             write::length(&mut out, u64::from(idle_s));
@@ -158,7 +173,9 @@ impl Coder for ChunkCoder {
             Chunk::Bytes(bytes) => bytes,
             Chunk::Shared(string) => {
                 let mut bytes = Vec::new();
-                write::string(&mut Out { bytes: &mut bytes, compress: self.compress, key: None }, &string);
+                let compress = self.compress;
+                let mut out = Out { bytes: &mut bytes, compress, key: None, plain_hashes_at_ms: None };
+                write::string(&mut out, &string);
                 bytes
             }
         };

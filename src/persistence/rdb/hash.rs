@@ -19,6 +19,15 @@ pub(super) fn has_deadlines(hash: &Hash) -> bool {
 /// With its type.
 pub(super) fn save(out: &mut Out<'_>, hash: &Hash) {
     let mut digits = (itoa::Buffer::new(), itoa::Buffer::new());
+    if let (Some(now_ms), Some(_)) = (out.plain_hashes_at_ms, hash.next_deadline_ms()) {
+        out.kind(kind::HASH);
+        write::length(out, hash.living_len(now_ms) as u64);
+        hash.for_each(now_ms, |field, value, _| {
+            write::string(out, field.bytes(&mut digits.0));
+            write::string(out, value.bytes(&mut digits.1));
+        });
+        return;
+    }
     match (hash, hash.next_deadline_ms()) {
         (Hash::Pack(pack), _) => {
             out.kind(kind::HASH_LISTPACK);

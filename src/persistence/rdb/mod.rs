@@ -92,7 +92,7 @@ const NODE_PACKED: u64 = 2;
 /// The payload of DUMP.
 pub fn dump(value: &ValueRef<'_>) -> Vec<u8> {
     let mut payload = Vec::new();
-    save_value(&mut Out { bytes: &mut payload, compress: true, key: None }, value);
+    save_value(&mut Out { bytes: &mut payload, compress: true, key: None, plain_hashes_at_ms: None }, value);
     let is_newer = file_write::has_field_deadlines(value);
     let version = if is_newer { VERSION_MAX } else { VERSION_7_0 };
     payload.extend_from_slice(&version.to_le_bytes());
