@@ -34,6 +34,8 @@ SORT l BY nosort DESC LIMIT 1 2
 SORT l BY nosort LIMIT 100 2
 SORT l BY # LIMIT 1 2
 SORT l BY ""
+RPUSH nul "2\x00x" 1 "\x003"
+SORT nul
 RPUSH f 1.5 " 2" 0x10 1e1 -inf inf 3 ""
 SORT f
 SORT f DESC

@@ -645,10 +645,11 @@ fn mend(command: &mut Command) {
     }
     // By member only where all scores are the same.
     let by_lex = name.ends_with(b"LEX") || name == b"ZLEXCOUNT" || command.iter().any(|word| word == b"BYLEX");
-    if by_lex && command.iter().any(|word| word.starts_with(b"k") || word.is_empty()) {
+    let is_lex = |word: &Vec<u8>| word.len() == 2 && word[0] == b'l';
+    let keys = if name == b"ZRANGESTORE" { 2 } else { 1 };
+    if by_lex && !command.iter().skip(1).take(keys).all(is_lex) {
         *command = vec![b"PING".to_vec()];
     }
-    let is_lex = |word: &Vec<u8>| word.len() == 2 && word[0] == b'l';
     let adds_zeros = name == b"ZADD" && command.iter().skip(2).step_by(2).all(|score| score == b"0");
     let leaves_scores = adds_zeros || by_lex || matches!(name.as_slice(), b"ZREM" | b"ZDIFF" | b"DEBUG");
     if command.iter().skip(1).take(2).any(is_lex) && !leaves_scores {

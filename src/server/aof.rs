@@ -67,6 +67,8 @@ pub struct Aof {
     last_rewrite_s: Option<i64>,
     last_attempt_s: i64,
     is_last_rewrite_bad: bool,
+    /// Rewrites that have failed since one succeeded.
+    failed_rewrites: u64,
     is_write_bad: bool,
     /// Errors of the appender that the log has, and the last of them.
     failures: u64,
@@ -98,6 +100,7 @@ pub struct AofFacts {
     pub last_rewrite_s: Option<i64>,
     pub current_rewrite_s: Option<i64>,
     pub is_last_rewrite_bad: bool,
+    pub failed_rewrites: u64,
     pub is_write_bad: bool,
     pub rewrites: u64,
     pub current_bytes: u64,
@@ -169,6 +172,7 @@ impl Aof {
             last_rewrite_s: self.last_rewrite_s,
             current_rewrite_s: self.started_s.map(|started_s| now_s - started_s),
             is_last_rewrite_bad: self.is_last_rewrite_bad,
+            failed_rewrites: self.failed_rewrites,
             is_write_bad: self.is_write_bad,
             rewrites: self.rewrites,
             current_bytes: self.current_bytes(),
@@ -639,6 +643,7 @@ impl Engine {
             self.aof.last_rewrite_s = Some(now_s - started_s);
         }
         self.aof.is_last_rewrite_bad = !is_good;
+        self.aof.failed_rewrites = if is_good { 0 } else { self.aof.failed_rewrites + 1 };
         if is_good {
             self.aof.base_bytes = self.aof.current_bytes();
         } else if self.aof.is_starting {
@@ -686,10 +691,10 @@ impl Engine {
             }
         }
         log::warning("There is a child rewriting the AOF. Giving it up!");
-        let was_bad = self.aof.is_last_rewrite_bad;
+        let before = (self.aof.is_last_rewrite_bad, self.aof.failed_rewrites);
         self.end_rewrite(false);
         // Nothing has gone wrong.
-        self.aof.is_last_rewrite_bad = was_bad;
+        (self.aof.is_last_rewrite_bad, self.aof.failed_rewrites) = before;
         self.aof.is_scheduled = false;
     }
 

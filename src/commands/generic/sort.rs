@@ -211,12 +211,15 @@ fn text_of(text: Text<'_>) -> Cow<'_, [u8]> {
     }
 }
 
-/// A number as C's `strtod` reads it, if it reads all of it.
+/// A number as C's `strtod` reads it, if it reads all of it: all that C sees, for which a NUL is the end.
 fn score_of(text: Text<'_>) -> Option<f64> {
     match text {
         Text::Int(int) => Some(int as f64),
-        Text::Bytes(b"") => Some(0.0),
         Text::Bytes(bytes) => {
+            let bytes = bytes.split(|&byte| byte == 0).next().unwrap_or_default();
+            if bytes.is_empty() {
+                return Some(0.0);
+            }
             let is_space = |byte: &u8| byte.is_ascii_whitespace() || *byte == 0x0b;
             parse_f64(&bytes[bytes.iter().take_while(|byte| is_space(byte)).count()..])
         }

@@ -13,6 +13,9 @@ use crate::commands::{CommandId, CommandStats};
 use crate::server::engine::Engine;
 use crate::server::info::{self, Sections};
 
+/// Fields of INFO that are names, though all of their digits may be decimal.
+const NAMES: &[&str] = &["redis_git_sha1", "redis_build_id", "run_id", "master_replid", "master_replid2"];
+
 /// Fields of INFO that only grow, unless their beginning says so.
 const COUNTERS: &[&str] = &[
     "expired_keys",
@@ -167,7 +170,14 @@ fn info_fields(engine: &mut Engine, out: &mut Exposition) {
         if field.ends_with("_human") || !field.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
             continue;
         }
-        match number(value) {
+        if field.ends_with("_cause") {
+            // Not a label of what joins with everything else: it changes with each long turn.
+            let name = format!("zedis_{field}");
+            out.describe(&name, "gauge", &format!("{field} of INFO."));
+            out.sample(&name, &[("cause", value)], 1);
+            continue;
+        }
+        match number(value).filter(|_| !NAMES.contains(&field)) {
             Some(number) => {
                 let name = format!("zedis_{field}");
                 let kind = if is_counter(field) { "counter" } else { "gauge" };

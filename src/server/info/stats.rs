@@ -40,7 +40,7 @@ pub(super) fn persistence(engine: &mut Engine, text: &mut Text) {
     text.field("aof_current_rewrite_time_sec", aof.current_rewrite_s.unwrap_or(-1));
     text.field("aof_last_bgrewrite_status", ok(aof.is_last_rewrite_bad));
     text.field("aof_rewrites", aof.rewrites);
-    text.field("aof_rewrites_consecutive_failures", u8::from(aof.is_last_rewrite_bad));
+    text.field("aof_rewrites_consecutive_failures", aof.failed_rewrites);
     text.field("aof_last_write_status", ok(aof.is_write_bad));
     text.field("aof_last_cow_size", 0);
     text.field("module_fork_in_progress", 0);
