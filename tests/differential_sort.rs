@@ -222,6 +222,8 @@ fn agreement(command: &Command) -> Agreement {
 }
 
 fn mend(command: &mut Command) {
+    // To C a text ends with a NUL, so that texts which are not the same come in any order.
+    command.iter_mut().filter(|word| word.contains(&0)).for_each(|word| *word = b"nul".to_vec());
     // A damaged BY may leave a set unsorted, and then a LIMIT takes any of its members.
     if let Some(at) = command.iter().position(|word| word.eq_ignore_ascii_case(b"BY"))
         && command.get(at + 1).is_some_and(|pattern| !pattern.contains(&b'*') && pattern != b"nosort")

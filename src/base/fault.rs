@@ -9,6 +9,7 @@
 //! So nothing that may allocate, lock or fault again is done by the thread that is in trouble: a heap that is in pieces costs the report
 //! at most, never the end of the process. Frame pointers are followed as the profiler does (see [`super::sampler`]), but through a file,
 //! where an address that is none is an error and not a fault.
+//! What happens in a library, which keeps none, is traced from the first frame of the program that is found above it.
 //!
 //! Owns the handlers, the alarm and the thread; what a report looks like is its caller's affair. Costs nothing until a signal comes, save the
 //! thread's stack.
@@ -16,9 +17,10 @@
 //! Invariant: one signal is explained at a time; another thread that faults meanwhile waits for its turn, and not for ever.
 
 use std::ffi::c_void;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io;
 use std::mem::MaybeUninit;
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::ptr;
 use std::sync::OnceLock;
@@ -300,21 +302,72 @@ fn take(memory: &File) -> Caught {
     }
 }
 
+const WORD: usize = size_of::<usize>();
+/// Words above the stack pointer among which a frame is looked for, and how far apart two frames are at most.
+const SCANNED_WORDS: usize = 4096;
+const FRAME_MAX: usize = 1 << 20;
+
+/// The word at an address of this process, if there is one.
+fn word(memory: &File, at: usize) -> Option<usize> {
+    let mut bytes = [0; WORD];
+    memory.read_exact_at(&mut bytes, at as u64).ok().map(|()| usize::from_ne_bytes(bytes))
+}
+
 /// The return addresses of a stack whose thread waits, by its frame pointers; a chain that leads nowhere ends the walk.
-fn walk(memory: &File, instruction: usize, mut frame: usize, stack: usize) -> Vec<usize> {
-    const WORD: usize = size_of::<usize>();
+fn walk(memory: &File, instruction: usize, frame: usize, stack: usize) -> Vec<usize> {
     let mut found = vec![instruction];
+    follow(memory, frame, stack, &mut found);
+    if found.len() == 1
+        && let Some((caller, frame)) = nearest_frame(memory, stack)
+    {
+        // It happened in a library, which has a use of its own for the register.
+        found.extend(caller);
+        follow(memory, frame, stack, &mut found);
+    }
+    found
+}
+
+fn follow(memory: &File, mut frame: usize, stack: usize, found: &mut Vec<usize>) {
     // Towards the end of the stack with each step, so it comes to an end.
     let mut low = stack;
     while found.len() < DEPTH_MAX && frame >= low && frame.is_multiple_of(WORD) {
-        let word = |at: usize| {
-            let mut bytes = [0; WORD];
-            memory.read_exact_at(&mut bytes, at as u64).ok().map(|()| usize::from_ne_bytes(bytes))
+        let (Some(next), Some(address @ 1..)) = (word(memory, frame), word(memory, frame.saturating_add(WORD))) else {
+            break;
         };
-        let (Some(next), Some(address @ 1..)) = (word(frame), word(frame.saturating_add(WORD))) else { break };
         found.push(address);
         low = frame.saturating_add(2 * WORD);
         frame = next;
     }
-    found
+}
+
+/// The first thing on the stack that looks like a frame of the program: where another frame is, further up, and behind that a return address in
+/// the program. And the last such address before it, where the function with that frame has called.
+fn nearest_frame(memory: &File, stack: usize) -> Option<(Option<usize>, usize)> {
+    let text = text_of_program()?;
+    let mut caller = None;
+    for at in (stack..).step_by(WORD).take(SCANNED_WORDS) {
+        let (value, behind) = (word(memory, at)?, word(memory, at + WORD)?);
+        let is_further = value > at && value - at < FRAME_MAX && value.is_multiple_of(WORD);
+        if is_further && text.contains(&behind) {
+            return Some((caller, at));
+        }
+        if text.contains(&value) {
+            caller = Some(value);
+        }
+    }
+    None
+}
+
+/// Where the program's own instructions are (proc_pid_maps(5)).
+fn text_of_program() -> Option<Range<usize>> {
+    let program = fs::read_link("/proc/self/exe").ok()?;
+    let maps = fs::read_to_string("/proc/self/maps").ok()?;
+    maps.lines().find_map(|line| {
+        let (range, rest) = line.split_once(' ')?;
+        if !rest.starts_with("r-x") || !rest.ends_with(program.to_str()?) {
+            return None;
+        }
+        let (from, to) = range.split_once('-')?;
+        Some(usize::from_str_radix(from, 16).ok()?..usize::from_str_radix(to, 16).ok()?)
+    })
 }

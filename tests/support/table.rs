@@ -71,9 +71,12 @@ impl Agreement {
 }
 
 /// Whether two texts say the same number: 7.0 prints the digits of `%.17g`, 7.2 the fewest that will do.
+/// The same double; of zero the sign is not looked at, which in Redis depends on how a set was kept at times that are past.
 fn same_number(left: &Reply, right: &Reply) -> bool {
     let number = |reply: &Reply| reply.string().parse::<f64>().ok();
-    number(left).is_some_and(|left| number(right).is_some_and(|right| left.to_bits() == right.to_bits()))
+    number(left).is_some_and(|left| {
+        number(right).is_some_and(|right| left.to_bits() == right.to_bits() || left.abs() + right.abs() == 0.0)
+    })
 }
 
 /// Whether two numbers that depend on the time agree: small ones (seconds to live) to within two percent, large ones
