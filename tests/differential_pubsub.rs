@@ -529,6 +529,16 @@ fn generated_commands_tell_the_same_events() {
         // come to that were overwritten at random: other suites compare replies.
         let is_other =
             replies.0.is_error() != replies.1.is_error() || (name.starts_with("PF") && replies.0 != replies.1);
+        if replies.0 != replies.1 && !is_other {
+            // The keyspaces have parted, over something drawn at random or a set that came in another order; they begin anew.
+            clients.run_quietly("FLUSHALL");
+            let nonce = format!("again-{step}");
+            for listener in [&mut listeners.subject, &mut listeners.oracle] {
+                listener.send(&encode(&["PING", &nonce]));
+                events(listener, &nonce);
+            }
+            continue;
+        }
         if got != wanted && !is_other {
             complaints.entry(name).or_insert_with(|| {
                 format!(

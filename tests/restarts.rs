@@ -123,6 +123,27 @@ fn no_limit_of_clients_holds_for_what_is_loaded() {
     assert_eq!(client.run("STRLEN large").int(), large.len() as i64);
 }
 
+/// Who may do what is a matter of those who ask now: changed while the file is being loaded, it holds for nothing that is loaded.
+#[test]
+fn no_permission_is_asked_for_what_is_loaded() {
+    let mut server = Server::subject(ON);
+    let mut client = server.connect();
+    let lines: Vec<u8> = (0..600).flat_map(|_| encode(&["INCR", "n"])).collect();
+    client.send(&lines);
+    (0..600).for_each(|_| drop(client.read()));
+    assert_eq!(client.run("WAITAOF 1 0 0").items()[0].int(), 1);
+    drop(client);
+    server.kill();
+    server.begin_restart(&on(&["--key-load-delay", "3000"]));
+    let mut client = server.connect();
+    assert!(client.run("GET n").string().starts_with("LOADING "), "it lasts two seconds");
+    assert_eq!(client.run("ACL SETUSER other on nopass ~* +@all").string(), "OK");
+    assert_eq!(client.run("CONFIG SET requirepass secret").string(), "OK");
+    assert_eq!(client.run("ACL SETUSER default -@all +ping +get +acl +info +auth").string(), "OK");
+    eventually("it is loaded", || !client.run("GET n").string().starts_with("LOADING "));
+    assert_eq!(client.run("GET n").string(), "600");
+}
+
 /// What has so long to live has it from now on; redis-server writes no such thing, but hands do.
 #[test]
 fn relative_times_in_a_file_count_from_its_loading() {
@@ -239,6 +260,16 @@ fn what_was_flushed_stays_away() {
     let directives = ["--save", "3600 100000", "--enable-debug-command", "yes"];
     let mut server = Server::subject(&directives);
     let mut client = server.connect();
+    run_all(&mut client, &["SET secret 1", "SAVE", "FLUSHALL"]);
+    // Not even if there is no time for that.
+    client.send(
+        &[encode(&["SET", "late", "1"]), encode(&["SAVE"]), encode(&["FLUSHALL"]), encode(&["SHUTDOWN", "NOSAVE"])]
+            .concat(),
+    );
+    assert!(server.wait_for_exit().success());
+    server.restart(&directives);
+    let mut client = server.connect();
+    assert_eq!(client.run("DBSIZE").int(), 0);
     run_all(&mut client, &["SET secret 1", "SAVE", "FLUSHALL"]);
     eventually("the empty data set is saved", || {
         info(&mut client, "rdb_bgsave_in_progress") == "0" && info(&mut client, "rdb_changes_since_last_save") == "0"

@@ -24,7 +24,7 @@ use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::ptr;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicI32, AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicUsize, Ordering};
 
 use libc::{SIGABRT, SIGALRM, SIGBUS, SIGFPE, SIGILL, SIGSEGV};
 use nix::sys::eventfd::EventFd;
@@ -32,8 +32,9 @@ use nix::sys::eventfd::EventFd;
 use super::sampler::program_registers;
 use super::threads;
 
-/// How often, a millisecond apart, a thread in trouble looks whether it has been explained.
+/// How often, a millisecond apart, a thread looks whether it has been explained: one that is lost anyway, and one that has work to do.
 const WAIT: u32 = 10_000;
+const WAIT_BRIEFLY: u32 = 100;
 /// Frames of a stack.
 const DEPTH_MAX: usize = 128;
 const FATAL: [i32; 5] = [SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT];
@@ -99,6 +100,10 @@ static NOTE: Note = Note {
 static BELL: OnceLock<EventFd> = OnceLock::new();
 /// The thread that explains. Nobody explains its own faults.
 static EXPLAINER: AtomicI32 = AtomicI32::new(0);
+/// Where the program's own instructions are.
+static TEXT: OnceLock<Range<usize>> = OnceLock::new();
+/// Whether SIGALRM has a handler: without one it would end the process.
+static CATCHES_ALARMS: AtomicBool = AtomicBool::new(false);
 
 /// Registers of a report, as the kernel numbers them.
 #[cfg(target_arch = "x86_64")]
@@ -145,37 +150,38 @@ fn register(context: &libc::ucontext_t, number: libc::c_int) -> usize {
 pub fn prepare(report: fn(&Caught)) -> io::Result<()> {
     let memory = File::open("/proc/self/mem")?;
     drop(BELL.set(EventFd::new()?));
+    if let Some(text) = text_of_program() {
+        drop(TEXT.set(text));
+    }
     threads::spawn("zedis-crash", move || explain(&memory, report)).map(drop)
 }
 
-/// From now on faults, aborts and alarms of any thread are reported before they have their effect.
+/// From now on alarms, and with `fatal` faults and aborts too, of any thread are reported before they have their effect. Without a thread to
+/// report them nothing changes.
 ///
 /// # Errors
 /// As sigaction(2).
-pub fn catch() -> io::Result<()> {
+pub fn catch(fatal: bool) -> io::Result<()> {
     if BELL.get().is_none() {
         return Ok(());
+    }
+    if !fatal {
+        FATAL.into_iter().for_each(give_back);
     }
     // SAFETY: all zero is a valid sigaction: no flags, an empty mask.
     let mut action: libc::sigaction = unsafe { MaybeUninit::zeroed().assume_init() };
     action.sa_sigaction = on_signal as extern "C" fn(libc::c_int, *mut libc::siginfo_t, *mut c_void) as usize;
-    // On the other stack, which every thread has, because the fault may be that there is none left of its own.
+    // On the other stack, which the loop and every thread of the standard library has: the fault may be that there is none left of its own.
     action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK | libc::SA_RESTART;
-    for signal in FATAL.into_iter().chain([SIGALRM]) {
+    for signal in FATAL.into_iter().filter(|_| fatal).chain([SIGALRM]) {
         // SAFETY: the handler is async-signal-safe (atomics, write, nanosleep, signal, raise; errno is put back) and has the signature that
         // SA_SIGINFO asks for.
         if unsafe { libc::sigaction(signal, &raw const action, ptr::null_mut()) } == -1 {
             return Err(io::Error::last_os_error());
         }
     }
+    CATCHES_ALARMS.store(true, Ordering::Relaxed);
     Ok(())
-}
-
-/// Signals have their default effects again, without a report.
-pub fn let_go() {
-    for signal in FATAL.into_iter().chain([SIGALRM]) {
-        give_back(signal);
-    }
 }
 
 /// Somebody has reported already why the process is about to abort.
@@ -190,6 +196,9 @@ fn give_back(signal: i32) {
 
 /// SIGALRM in so many milliseconds, unless this is called again before; 0: never.
 pub fn set_alarm(ms: u32) {
+    if ms > 0 && !CATCHES_ALARMS.load(Ordering::Relaxed) {
+        return;
+    }
     let value = libc::timeval { tv_sec: i64::from(ms / 1000), tv_usec: i64::from(ms % 1000) * 1000 };
     let timer = libc::itimerval { it_interval: libc::timeval { tv_sec: 0, tv_usec: 0 }, it_value: value };
     // SAFETY: the new value is only read, and the old one is not asked for.
@@ -218,8 +227,10 @@ extern "C" fn on_signal(signal: libc::c_int, info: *mut libc::siginfo_t, context
         // SAFETY: the kernel hands a handler installed with SA_SIGINFO both, valid for as long as the handler runs.
         let (info, context) = unsafe { (&*info, &*context.cast::<libc::ucontext_t>()) };
         if leave_note(signal, thread, info, context) {
-            let until = if is_fatal { EXPLAINED } else { TAKEN };
-            wait(|| NOTE.state.load(Ordering::Acquire) >= until);
+            let state = || NOTE.state.load(Ordering::Acquire);
+            // The stack of one that goes on must not change before it is known.
+            let _ =
+                if is_fatal { wait(WAIT, || state() == EXPLAINED) } else { wait(WAIT_BRIEFLY, || state() != CAUGHT) };
         }
     }
     if is_fatal {
@@ -234,7 +245,7 @@ extern "C" fn on_signal(signal: libc::c_int, info: *mut libc::siginfo_t, context
 /// Writes down what the thread is to explain; false: it is busy with another signal.
 fn leave_note(signal: i32, thread: i32, info: &libc::siginfo_t, context: &libc::ucontext_t) -> bool {
     let begin = || NOTE.state.compare_exchange(IDLE, WRITING, Ordering::Acquire, Ordering::Relaxed).is_ok();
-    if !begin() && (signal == SIGALRM || !wait(begin)) {
+    if !begin() && (signal == SIGALRM || !wait(WAIT, begin)) {
         return false;
     }
     let is_sent = info.si_code <= 0;
@@ -254,13 +265,17 @@ fn leave_note(signal: i32, thread: i32, info: &libc::siginfo_t, context: &libc::
         slot.store(register(context, number), Ordering::Relaxed);
     }
     NOTE.state.store(CAUGHT, Ordering::Release);
-    BELL.get().is_some_and(|bell| bell.write(1).is_ok())
+    let is_heard = BELL.get().is_some_and(|bell| bell.write(1).is_ok());
+    if !is_heard {
+        NOTE.state.store(IDLE, Ordering::Release);
+    }
+    is_heard
 }
 
-/// Sleeps until `is_so`; whether it was, in the end. It may be called by a handler.
-fn wait(is_so: impl Fn() -> bool) -> bool {
+/// Sleeps until `is_so`, at most so many milliseconds; whether it was, in the end. It may be called by a handler.
+fn wait(rounds: u32, is_so: impl Fn() -> bool) -> bool {
     let millisecond = libc::timespec { tv_sec: 0, tv_nsec: 1_000_000 };
-    for _ in 0..WAIT {
+    for _ in 0..rounds {
         if is_so() {
             return true;
         }
@@ -280,15 +295,19 @@ fn explain(memory: &File, report: fn(&Caught)) {
         if NOTE.state.load(Ordering::Acquire) != CAUGHT {
             continue;
         }
-        let caught = take(memory);
+        // Nothing is allocated before the thread may go on: it may hold what the allocator would wait for.
+        let [instruction, frame, stack] = [0, 1, 2].map(|at: usize| NOTE.program[at].load(Ordering::Relaxed));
+        let mut trace = Trace::default();
+        trace.walk(memory, instruction, frame, stack);
         NOTE.state.store(TAKEN, Ordering::Release);
+        let caught = caught(&trace);
         report(&caught);
         NOTE.state.store(if caught.is_fatal() { EXPLAINED } else { IDLE }, Ordering::Release);
     }
 }
 
-fn take(memory: &File) -> Caught {
-    let [instruction, frame, stack] = [0, 1, 2].map(|at: usize| NOTE.program[at].load(Ordering::Relaxed));
+/// What there is to say, from the note and the trace.
+fn caught(trace: &Trace) -> Caught {
     let sender = NOTE.sender.load(Ordering::Relaxed);
     let registers = NOTE.registers.iter().zip(REGISTERS);
     Caught {
@@ -298,7 +317,7 @@ fn take(memory: &File) -> Caught {
         sender: (sender != 0).then(|| (sender, NOTE.sender_uid.load(Ordering::Relaxed))),
         thread: NOTE.thread.load(Ordering::Relaxed),
         registers: registers.map(|(slot, (name, _))| (name, slot.load(Ordering::Relaxed))).collect(),
-        stack: walk(memory, instruction, frame, stack),
+        stack: trace.addresses[..trace.len].to_vec(),
     }
 }
 
@@ -313,37 +332,58 @@ fn word(memory: &File, at: usize) -> Option<usize> {
     memory.read_exact_at(&mut bytes, at as u64).ok().map(|()| usize::from_ne_bytes(bytes))
 }
 
-/// The return addresses of a stack whose thread waits, by its frame pointers; a chain that leads nowhere ends the walk.
-fn walk(memory: &File, instruction: usize, frame: usize, stack: usize) -> Vec<usize> {
-    let mut found = vec![instruction];
-    follow(memory, frame, stack, &mut found);
-    if found.len() == 1
-        && let Some((caller, frame)) = nearest_frame(memory, stack)
-    {
-        // It happened in a library, which has a use of its own for the register.
-        found.extend(caller);
-        follow(memory, frame, stack, &mut found);
-    }
-    found
+/// The addresses of a stack whose thread waits, the innermost first.
+struct Trace {
+    addresses: [usize; DEPTH_MAX],
+    len: usize,
 }
 
-fn follow(memory: &File, mut frame: usize, stack: usize, found: &mut Vec<usize>) {
-    // Towards the end of the stack with each step, so it comes to an end.
-    let mut low = stack;
-    while found.len() < DEPTH_MAX && frame >= low && frame.is_multiple_of(WORD) {
-        let (Some(next), Some(address @ 1..)) = (word(memory, frame), word(memory, frame.saturating_add(WORD))) else {
-            break;
-        };
-        found.push(address);
-        low = frame.saturating_add(2 * WORD);
-        frame = next;
+impl Default for Trace {
+    fn default() -> Trace {
+        Trace { addresses: [0; DEPTH_MAX], len: 0 }
+    }
+}
+
+impl Trace {
+    fn push(&mut self, address: usize) {
+        if self.len < DEPTH_MAX {
+            self.addresses[self.len] = address;
+            self.len += 1;
+        }
+    }
+
+    /// By its frame pointers; a chain that leads nowhere ends the walk.
+    fn walk(&mut self, memory: &File, instruction: usize, frame: usize, stack: usize) {
+        self.push(instruction);
+        self.follow(memory, frame, stack);
+        if self.len == 1
+            && let Some((caller, frame)) = nearest_frame(memory, stack)
+        {
+            // It happened in a library, which has a use of its own for the register.
+            caller.into_iter().for_each(|caller| self.push(caller));
+            self.follow(memory, frame, stack);
+        }
+    }
+
+    fn follow(&mut self, memory: &File, mut frame: usize, stack: usize) {
+        // Towards the end of the stack with each step, so it comes to an end.
+        let mut low = stack;
+        while self.len < DEPTH_MAX && frame >= low && frame.is_multiple_of(WORD) {
+            let (Some(next), Some(address @ 1..)) = (word(memory, frame), word(memory, frame.saturating_add(WORD)))
+            else {
+                break;
+            };
+            self.push(address);
+            low = frame.saturating_add(2 * WORD);
+            frame = next;
+        }
     }
 }
 
 /// The first thing on the stack that looks like a frame of the program: where another frame is, further up, and behind that a return address in
 /// the program. And the last such address before it, where the function with that frame has called.
 fn nearest_frame(memory: &File, stack: usize) -> Option<(Option<usize>, usize)> {
-    let text = text_of_program()?;
+    let text = TEXT.get()?;
     let mut caller = None;
     for at in (stack..).step_by(WORD).take(SCANNED_WORDS) {
         let (value, behind) = (word(memory, at)?, word(memory, at + WORD)?);
@@ -358,7 +398,7 @@ fn nearest_frame(memory: &File, stack: usize) -> Option<(Option<usize>, usize)> 
     None
 }
 
-/// Where the program's own instructions are (proc_pid_maps(5)).
+/// From proc_pid_maps(5).
 fn text_of_program() -> Option<Range<usize>> {
     let program = fs::read_link("/proc/self/exe").ok()?;
     let maps = fs::read_to_string("/proc/self/maps").ok()?;

@@ -68,6 +68,11 @@ impl Input {
         (self.tail - self.head) as usize + spilled + self.owned.iter().map(Vec::len).sum::<usize>()
     }
 
+    /// Those of them that are in one frame, without arguments that have buffers of their own.
+    pub fn frame_bytes(&self) -> usize {
+        (self.tail - self.head) as usize + self.spill.as_ref().map_or(0, |spill| spill.frame.len())
+    }
+
     /// Memory held, bytes.
     pub fn memory_bytes(&self) -> usize {
         let ring = if self.ring.is_some() { RING_CAPACITY } else { 0 };

@@ -272,6 +272,8 @@ impl Engine {
         if manifest.incremental.is_empty() {
             let name = manifest.add_incremental(&self.config.appendfilename);
             log::notice(format_args!("Creating AOF incr file {name} on server start"));
+            // There may be one of that name, of an attempt that came to nothing.
+            empty_file(dir.join(&name)).map_err(|error| told("Can't open the append-only file", &error))?;
         }
         let name = manifest.incremental.last().map(|file| file.name.clone()).unwrap_or_default();
         let opened = OpenOptions::new().append(true).create(true).open(dir.join(&name));
@@ -532,7 +534,10 @@ impl Engine {
         let target = self.aof_dir().join(&base.name);
         let appended_before = self.aof.appender.as_ref().map_or(0, |appender| appender.status().appended);
         self.aof.sync_failures_before = self.aof.appender.as_ref().map_or(0, |appender| appender.failures().syncs);
-        self.begin_background_save_to(target, Purpose::AofBase)?;
+        if let Err(error) = self.begin_background_save_to(target, Purpose::AofBase) {
+            self.forget_first_file(incremental);
+            return Err(error);
+        }
         self.aof.stage = Some(Stage::Walking { base, appended_before, incremental });
         Ok(())
     }
@@ -611,14 +616,17 @@ impl Engine {
         let Some(Stage::Walking { base, appended_before, incremental }) = self.aof.stage.take() else { return };
         log::notice(format_args!("Successfully created the AOF base file {} ({bytes} bytes)", base.name));
         let mut next = self.aof.manifest.clone();
-        next.incremental.extend(incremental);
+        next.incremental.extend(incremental.clone());
         next.replace_base(base, usize::from(self.aof.appender.is_some()));
         match self.send_manifest(&next) {
             Ok(manifest) => {
                 let settled = (bytes, appended_before);
                 self.aof.stage = Some(Stage::Concluding { manifest, next, settled });
             }
-            Err(error) => self.fail_rewrite("opening", &error),
+            Err(error) => {
+                self.forget_first_file(incremental);
+                self.fail_rewrite("opening", &error);
+            }
         }
     }
 

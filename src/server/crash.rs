@@ -28,13 +28,8 @@ pub fn configure(settings: &Settings) {
     }
 }
 
-/// The watchdog's SIGALRM has to be caught too, so it is on or off with the report.
 fn catch_signals(settings: &Settings) {
-    if !settings.crash_log_enabled {
-        fault::set_alarm(0);
-        return fault::let_go();
-    }
-    log_unless(fault::catch());
+    log_unless(fault::catch(settings.crash_log_enabled));
     fault::set_alarm(settings.watchdog_period_ms);
 }
 
@@ -46,7 +41,7 @@ fn log_unless(caught: io::Result<()>) {
 
 /// The loop is alive: if `watchdog-period` passes before this is called again, the log gets a stack trace.
 pub fn feed_watchdog(settings: &Settings) {
-    if settings.watchdog_period_ms > 0 && settings.crash_log_enabled {
+    if settings.watchdog_period_ms > 0 {
         fault::set_alarm(settings.watchdog_period_ms);
     }
 }

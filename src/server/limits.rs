@@ -56,7 +56,8 @@ impl Engine {
         let pending = client.input.pending_bytes() as u64;
         // What is loaded was within the limit when it was executed first.
         let limit = if client.session.replays { u64::MAX } else { self.config.client_query_buffer_limit };
-        if pending > limit.min(request::FRAME_MAX) && !client.closing {
+        let is_beyond = pending > limit || client.input.frame_bytes() as u64 > request::FRAME_MAX;
+        if is_beyond && !client.closing {
             self.stats.query_limit_disconnections += 1;
             log::warning(format_args!(
                 "Closing client id={} addr={} that reached max query buffer length: {pending} bytes.",

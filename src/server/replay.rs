@@ -193,8 +193,8 @@ impl Engine {
         let client = self.connect(Stream::Detached);
         self.stats.connections_received -= 1;
         // Whoever changed something once was allowed to.
-        self.clients[client].session.gates = 0;
-        self.clients[client].session.replays = true;
+        let session = &mut self.clients[client].session;
+        (session.gates, session.authenticated, session.replays) = (0, true, true);
         let now_ns = self.clock.monotonic_ns();
         self.replay = Some(Box::new(Replay {
             path: path.to_owned(),
@@ -234,8 +234,9 @@ impl Engine {
         self.replay_client = Some(replay.client);
         // It had room when it was executed first, and what would go to make room would be missing to what comes after it.
         let memory = std::mem::take(&mut self.memory);
-        let bulk_max = std::mem::replace(&mut self.limits.bulk_max, i64::from(BULK_MAX));
-        let string_max = std::mem::replace(&mut self.keyspace.settings.bulk_max, BULK_MAX as usize);
+        let (bulk_max, string_max) = (self.limits.bulk_max, self.keyspace.settings.bulk_max);
+        self.limits.bulk_max = bulk_max.max(i64::from(BULK_MAX));
+        self.keyspace.settings.bulk_max = string_max.max(BULK_MAX as usize);
         let was_denied = std::mem::replace(&mut self.blocking.is_denied, true);
         self.keyspace.stop_time();
         let outcome = self.replay_spans(&mut replay, begun_ns);
@@ -314,13 +315,14 @@ impl Engine {
         self.run();
         if self.stats.error_replies != errors {
             let answers = self.take_output(replay.client);
-            let unknown = answers
-                .split(|&byte| byte == b'\n')
-                .find(|line| line.starts_with(b"-ERR unknown command") || line.starts_with(b"-ERR unknown subcommand"));
-            if let Some(line) = unknown {
+            // Whatever else it answers it answered when it was executed first; but not these, after which nothing would be as it was.
+            const FATAL: [&[u8]; 6] =
+                [b"-ERR unknown command", b"-ERR unknown subcommand", b"-NOAUTH", b"-NOPERM", b"-OOM", b"-MISCONF"];
+            let mut lines = answers.split(|&byte| byte == b'\n');
+            if let Some(line) = lines.find(|line| FATAL.iter().any(|begin| line.starts_with(begin))) {
                 return Err(format!(
                     "{} reading the append only file {} before offset {}",
-                    String::from_utf8_lossy(line.trim_ascii()).trim_start_matches("-ERR "),
+                    String::from_utf8_lossy(line.trim_ascii()).trim_start_matches("-ERR ").trim_start_matches('-'),
                     replay.path.display(),
                     replay.offset
                 ));

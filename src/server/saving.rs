@@ -264,6 +264,10 @@ impl Saving {
     }
 
     /// Whether an RDB file is being saved.
+    pub fn is_in_the_way(&self) -> bool {
+        (self.is_active() || self.is_scheduled) && !self.follows_flush
+    }
+
     pub fn is_active(&self) -> bool {
         self.active.as_ref().is_some_and(|active| active.purpose == Purpose::Rdb)
     }
@@ -417,7 +421,6 @@ impl Engine {
             return true;
         }
         self.saving.is_scheduled = false;
-        self.saving.follows_flush = false;
         match self.begin_background_save_to(self.rdb_path(), Purpose::Rdb) {
             Ok(()) => {
                 log::notice("Background saving started");
@@ -480,17 +483,16 @@ impl Engine {
         }
         self.cancel_background_save();
         if !self.config.save.is_empty() {
-            self.begin_background_save();
             self.saving.follows_flush = true;
+            self.begin_background_save();
         }
     }
 
-    /// Whether a save is in the way of another. Not one that nobody asked for: what is asked for takes its place.
-    pub fn is_saving(&mut self) -> bool {
+    /// Gives up the save that nobody asked for, since one begins that somebody has asked for.
+    pub fn make_way_for_save(&mut self) {
         if self.saving.follows_flush {
             self.cancel_background_save();
         }
-        self.saving.is_active()
     }
 
     #[cold]
@@ -630,6 +632,10 @@ impl Engine {
     }
 
     fn end_background_save(&mut self, ok: bool) {
+        if std::mem::take(&mut self.saving.follows_flush) && !ok {
+            // FLUSHALL is no reason to refuse writes from now on; the log says what has gone wrong.
+            return;
+        }
         self.saving.last_bgsave_ok = ok;
         self.update_disk_gate();
     }
@@ -728,12 +734,15 @@ impl Engine {
         if self.keeps_from_ending(force) {
             return Err(SaveFailed);
         }
+        // What FLUSHALL has removed is not to come back, whatever is to become of what came after it.
+        let is_flush_unsaved = (self.keyspace.is_flushed || self.saving.follows_flush) && !self.config.save.is_empty();
         if self.cancel_background_save() {
             log::warning("There is a save in the background. Giving it up!");
         }
         // If the process does not end after all, it begins anew.
         self.postpone_rewrite();
-        let wanted = save.unwrap_or(!self.config.save.is_empty());
+        let wanted = save.unwrap_or(!self.config.save.is_empty()) || is_flush_unsaved;
+        let force = force || save == Some(false);
         // What is only half there must not take the place of what is complete.
         if !wanted || self.is_loading() {
             return Ok(());

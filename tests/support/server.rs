@@ -180,6 +180,12 @@ impl Server {
         self.wait_until_ready("the subject");
     }
 
+    /// The same, which may be loading still.
+    pub fn begin_restart(&mut self, directives: &[&str]) {
+        self.child = Server::spawn_in(&self.dir, Command::new(subject_program()), directives);
+        eventually("it listens", || Client::try_connect(&self.socket()).is_ok());
+    }
+
     /// The server under test, in the directory of a process that has ended, on a disk that may have faults. Err: it has ended.
     pub fn restart_with_faults(&mut self, faults: &Faults, directives: &[&str]) -> Result<(), ExitStatus> {
         let mut command = Command::new(subject_program());

@@ -21,9 +21,10 @@ pub(super) static SAVE: Command = Command {
 };
 
 fn save(_args: &mut Args<'_>, engine: &mut Engine, key: usize) -> CommandResult {
-    if engine.is_saving() || engine.saving.is_scheduled() {
+    if engine.saving.is_in_the_way() {
         return Err(IN_PROGRESS);
     }
+    engine.make_way_for_save();
     // Redis answers this error without any text.
     engine.save_now().map_err(|SaveFailed| CommandError::new("ERR"))?;
     engine.reply(key).ok();
@@ -60,7 +61,7 @@ fn bgsave(args: &mut Args<'_>, engine: &mut Engine, key: usize) -> CommandResult
         }
         _ => return Err(CommandError::SYNTAX),
     }
-    if engine.is_saving() {
+    if engine.saving.is_in_the_way() && engine.saving.is_active() {
         return Err(IN_PROGRESS);
     }
     if engine.aof.is_rewriting() || engine.is_in_exec() {
@@ -74,10 +75,11 @@ fn bgsave(args: &mut Args<'_>, engine: &mut Engine, key: usize) -> CommandResult
         engine.reply(key).simple("Background saving scheduled");
         return Ok(());
     }
-    if engine.saving.is_scheduled() {
+    if engine.saving.is_in_the_way() {
         // Already, and only waits for the marks of one that was given up.
         return Err(IN_PROGRESS);
     }
+    engine.make_way_for_save();
     if !engine.begin_background_save() {
         return Err(CommandError::new("ERR"));
     }
