@@ -10,10 +10,11 @@
 //! A reader is a slab key with a client's id; one that is gone is passed over, and dropped when its key's readers are next counted.
 //! The table never holds more than `tracking-table-max-keys` for long: whatever is beyond is told as changed, some each turn.
 //!
-//! Invariants: the keyspace records changes if and only if a client tracks ([`Tracking::clients`]); a client has [`gate::TRACKING`] if
+//! Invariants: the keyspace records changes if and only if a client tracks ([`Tracking::clients`]) or a key is in the table, so that none is
+//! there that has changed since; a client has [`gate::TRACKING`] if
 //! its reads are to be remembered, and then none of its commands runs in the hot loop.
 //!
-//! Cost: nothing without tracking clients; with some, a change is a look into the table.
+//! Cost: nothing without tracking clients and what they have left behind; with some, a change is a look into the table.
 
 use std::collections::BTreeMap;
 
@@ -128,6 +129,11 @@ fn reader_hash(reader: &ClientRef) -> u64 {
 impl Tracking {
     pub fn clients(&self) -> usize {
         self.clients
+    }
+
+    /// Whether changes of keys have to be known.
+    fn is_wanted(&self) -> bool {
+        self.clients > 0 || !self.table.is_empty()
     }
 
     /// Keys in the table, and their readers.
@@ -318,9 +324,7 @@ impl Engine {
             tracking.remove_prefix(prefix, client.session.id);
         }
         tracking.clients -= 1;
-        if tracking.clients == 0 {
-            keyspace.observers.set_cached(false);
-        }
+        keyspace.observers.set_cached(tracking.is_wanted());
     }
 
     /// A tracking client has executed a command: the keys that it read are remembered.
@@ -378,6 +382,7 @@ impl Engine {
         if !self.tracking.own.is_empty() {
             self.keyspace.observers.push_deferred();
         }
+        self.keyspace.observers.set_cached(self.tracking.is_wanted());
     }
 
     /// The command that changed keys is done: its own client is told.

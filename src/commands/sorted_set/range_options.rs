@@ -65,7 +65,8 @@ impl<'a> RangeOptions<'a> {
             at += 1;
         }
         let by = by.unwrap_or(By::Rank);
-        if limit.is_some() && by == By::Rank {
+        // To Redis a limit of -1 is none, wherever it stands.
+        if limit.is_some_and(|(_, count)| count != -1) && by == By::Rank {
             return Err(CommandError::new(
                 "ERR syntax error, LIMIT is only supported in combination with either BYSCORE or BYLEX",
             ));
