@@ -50,6 +50,8 @@ pub struct Aof {
     appender: Option<Appender>,
     /// It was switched on while there was data: there is no complete file before the first rewrite is done.
     is_starting: bool,
+    /// Incremental files of first bases that came to nothing: to be removed when nothing is on its way to them any more.
+    leftovers: Vec<String>,
     stage: Option<Stage>,
     /// The manifest without history, on its way to the disk.
     tidying: Option<FileId>,
@@ -449,6 +451,8 @@ impl Engine {
         let closed = self.aof.appender.as_mut().map_or(Ok(()), Appender::close);
         self.watch_appender();
         self.aof.appender = None;
+        // Its thread has done all that it was asked for.
+        self.remove_leftovers();
         if let Err(Lost { bytes, error: (_, error) }) = closed {
             let text = reason(&error);
             log::warning(format_args!(
@@ -525,8 +529,10 @@ impl Engine {
             let _ = fs::remove_file(&path);
             self.write_journal();
             self.keyspace.journal.forget_database();
-            if let Some(appender) = &mut self.aof.appender {
-                appender.switch(&path)?;
+            let switched = self.aof.appender.as_mut().map_or(Ok(()), |appender| appender.switch(&path));
+            if let Err(error) = switched {
+                self.forget_first_file(Some(file));
+                return Err(error);
             }
             incremental = Some(file);
         }
@@ -601,6 +607,7 @@ impl Engine {
 
     /// Removes the files that nothing needs any more. That they are gone is worth no wait.
     fn tidy_up(&mut self) {
+        self.remove_leftovers();
         if self.aof.manifest.history.is_empty() {
             return;
         }
@@ -665,10 +672,17 @@ impl Engine {
 
     /// The incremental file of a first base that there will not be is worth nothing.
     fn forget_first_file(&mut self, file: Option<AofFile>) {
-        if let Some(file) = file
-            && let Ok(disk) = self.saving.disk()
-        {
-            disk.remove(self.aof_dir().join(file.name));
+        self.aof.leftovers.extend(file.map(|file| file.name));
+    }
+
+    /// Removes what attempts have left. That it is gone is worth no wait.
+    fn remove_leftovers(&mut self) {
+        if self.aof.leftovers.is_empty() {
+            return;
+        }
+        let dir = self.aof_dir();
+        if let Ok(disk) = self.saving.disk() {
+            self.aof.leftovers.drain(..).for_each(|name| disk.remove(dir.join(name)));
         }
     }
 
