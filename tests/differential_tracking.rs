@@ -152,6 +152,17 @@ fn named(reply: Reply, ids: &[i64]) -> Reply {
     }
 }
 
+/// Whether a client is told to forget everything.
+fn is_of_flush(message: &Reply) -> bool {
+    message.items().last().is_some_and(Reply::is_null)
+}
+
+fn in_any_order(messages: &[Reply]) -> Vec<String> {
+    let mut lines: Vec<String> = messages.iter().map(|message| format!("{message:?}")).collect();
+    lines.sort();
+    lines
+}
+
 /// Invalidations in a row as one: what is told with BCAST is told once for each turn of the loop, and how many turns a pipeline takes depends on the
 /// machine.
 fn merged(pushes: &[Reply]) -> Vec<(String, Vec<Reply>)> {
@@ -288,7 +299,12 @@ fn generated_interleavings_agree() {
             client.oracle.send(&ping);
             until_ping(&mut client.subject, &nonces[1], &numbers.0, &mut received[0]);
             until_ping(&mut client.oracle, &nonces[1], &numbers.1, &mut received[1]);
+            // After a flush Redis goes through its clients in an order that its periodic jobs change.
+            let is_flushed = received[0].0.iter().filter(|message| is_of_flush(message)).count() > 1;
             let agree = received[0] == received[1]
+                || is_flushed
+                    && received[0].1 == received[1].1
+                    && in_any_order(&received[0].0) == in_any_order(&received[1].0)
                 || is_broadcast.contains(&true)
                     && received[0].1 == received[1].1
                     && merged(&received[0].0) == merged(&received[1].0);
