@@ -644,7 +644,9 @@ fn mend(command: &mut Command) {
         command.truncate(3);
     }
     // By member only where all scores are the same.
-    let by_lex = name.ends_with(b"LEX") || name == b"ZLEXCOUNT" || command.iter().any(|word| word == b"BYLEX");
+    let by_lex = name.ends_with(b"LEX")
+        || name == b"ZLEXCOUNT"
+        || command.iter().any(|word| word.eq_ignore_ascii_case(b"BYLEX"));
     let is_lex = |word: &Vec<u8>| word.len() == 2 && word[0] == b'l';
     let keys = if name == b"ZRANGESTORE" { 2 } else { 1 };
     if by_lex && !command.iter().skip(1).take(keys).all(is_lex) {
