@@ -39,9 +39,9 @@ pub struct Settings {
     pub syslog_facility: u8,
     /// Whether a panic is reported in the log, and whether the process then exits instead of aborting.
     pub crash_log_enabled: bool,
+    pub use_exit_on_panic: bool,
     /// 0: no watchdog.
     pub watchdog_period_ms: u32,
-    pub use_exit_on_panic: bool,
     pub set_proc_title: bool,
     pub proc_title_template: String,
     pub oom_score_adj: OomScoreAdj,

@@ -46,8 +46,8 @@ pub fn feed_watchdog(settings: &Settings) {
     }
 }
 
-/// From now on a panic and a fault of any thread are reported. It comes before the loop has its own descriptors. (Release builds abort after a panic, and leave a core dump where the system wants
-/// one.)
+/// From now on a panic and a fault of any thread are reported. It comes before the loop has its own descriptors. (Release builds abort after a
+/// panic, and leave a core dump where the system wants one.)
 pub fn install(settings: &Settings) {
     IS_INSTALLED.store(true, Ordering::Relaxed);
     log_unless(fault::prepare(explain));

@@ -6,8 +6,7 @@
 //!
 //! Time stands still at zero meanwhile: what had a deadline when a command was executed is there when it is executed again, and what had gone is
 //! removed by the DEL that the file has. Nothing that gates hold back is held back here, there is no `maxmemory`, and nobody else is served
-//! within a slice. The scanner knows where each command ends, so a torn
-//! end is cut where the last whole command, or transaction, ended.
+//! within a slice. The scanner knows where each command ends, so a torn end is cut where the last whole command, or transaction, ended.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom};

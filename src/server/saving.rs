@@ -263,11 +263,12 @@ impl Saving {
         Ok(disk)
     }
 
-    /// Whether an RDB file is being saved.
+    /// Whether a save that somebody has asked for is going on, or about to.
     pub fn is_in_the_way(&self) -> bool {
         (self.is_active() || self.is_scheduled) && !self.follows_flush
     }
 
+    /// Whether an RDB file is being saved.
     pub fn is_active(&self) -> bool {
         self.active.as_ref().is_some_and(|active| active.purpose == Purpose::Rdb)
     }
@@ -437,6 +438,8 @@ impl Engine {
     /// A save begins as soon as it can.
     pub fn schedule_background_save(&mut self) {
         self.saving.is_scheduled = true;
+        // Now somebody has asked for it.
+        self.saving.follows_flush = false;
     }
 
     pub(super) fn begin_background_save_to(&mut self, target: PathBuf, purpose: Purpose) -> io::Result<()> {

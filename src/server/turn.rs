@@ -16,7 +16,7 @@ use crate::server::engine::Engine;
 use crate::server::exporter;
 use crate::server::network::{FIRST_LISTENER, Network, SIGNALS, TICK, WAKE};
 use crate::server::pubsub::FAN_OUT_SENDS;
-use crate::server::session::gate;
+use crate::server::session::{Client, gate};
 use crate::server::shutdown::ShutdownRequest;
 use crate::server::stall::Phase;
 use crate::server::start::Signals;
@@ -259,8 +259,8 @@ impl Server {
             client.unread |= client.put_off;
             return;
         }
-        let is_paused = client.session.gates & gate::HELD != 0 && self.engine.pause.is_on();
-        if client.read_closed && (client.is_blocked() || is_paused) {
+        let is_paused = |client: &Client| client.session.gates & gate::HELD != 0 && self.engine.pause.is_on();
+        if client.read_closed && (client.is_blocked() || is_paused(client)) {
             // Nobody is left to wait; what it may have sent besides is not read for the end of it.
             return self.engine.close(key);
         }

@@ -8,6 +8,9 @@ use crate::commands::{
 };
 use crate::keyspace::{SortedSet, Typed, View};
 
+/// Most draws of one command, which Redis does not bound: the reply would take all memory.
+const DRAWS_MAX: u64 = 1 << 26;
+
 pub(super) static ZRANDMEMBER: Command = Command {
     name: "zrandmember",
     arity: -2,
@@ -40,9 +43,6 @@ fn zrandmember(args: &mut Args<'_>, view: &View<'_>, reply: &mut Reply<'_>) -> C
     }
     Ok(())
 }
-
-/// Most draws of one command, which Redis does not bound: the reply would take all memory.
-const DRAWS_MAX: u64 = 1 << 26;
 
 fn several(args: &Args<'_>, view: &View<'_>, reply: &mut Reply<'_>) -> CommandResult {
     let wanted = args.int_within(2, -i64::MAX, i64::MAX)?;
