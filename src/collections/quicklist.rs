@@ -109,9 +109,9 @@ impl Quicklist {
     }
 
     /// The list as one pack, if that is all it has and it is small: what a list becomes again when it has shrunk. Half the limit, so
-    /// that it does not change back and forth.
+    /// that it does not change back and forth. One that is frozen stays what it is until it is thawed.
     pub fn as_small_pack(&self) -> Option<&Listpack> {
-        if !self.nodes.is_single() {
+        if !self.nodes.is_single() || self.nodes.is_frozen() {
             return None;
         }
         match self.nodes.get(self.nodes.first()?) {
@@ -147,6 +147,23 @@ impl Quicklist {
             };
         }
         !self.is_empty()
+    }
+
+    // ---- As it was ----
+
+    /// Keeps the nodes as they are now for [`Quicklist::take_frozen`], whatever becomes of the list. A node is copied when it is first changed.
+    pub fn freeze(&mut self) {
+        self.nodes.freeze();
+    }
+
+    /// Shows the next node, from the front, as it was when the list was frozen. None: that was all.
+    pub fn take_frozen<R>(&mut self, visit: impl FnOnce(&Node) -> R) -> Option<R> {
+        self.nodes.take_frozen(visit)
+    }
+
+    /// Forgets what is left of the list as it was.
+    pub fn thaw(&mut self) {
+        self.nodes.thaw();
     }
 
     // ---- The ends ----

@@ -167,6 +167,20 @@ impl SortedSet {
         self.tree.ranks_by_lex(min, max)
     }
 
+    /// Members before the first one that comes behind this one, which need not be there.
+    pub fn rank_behind(&self, score: f64, member: &[u8]) -> usize {
+        let bound = ScoreBound { score, exclusive: false };
+        let Range { start: mut low, end: mut high } = self.tree.ranks_by_score(bound, bound);
+        while low < high {
+            let middle = low.midpoint(high);
+            match self.tree.select(middle) {
+                Some(entry) if entry.member.bytes() <= member => low = middle + 1,
+                _ => high = middle,
+            }
+        }
+        low
+    }
+
     /// The members of these ranks, as far as they exist; `rev()` for the opposite order.
     pub fn range(&self, ranks: Range<usize>) -> Members<'_> {
         Members { entries: self.tree.range(ranks) }

@@ -6,10 +6,11 @@
 //! deadline: the first of these, exactly. (In the wheel, a hash whose fields get ever earlier deadlines would leave a record for each
 //! of them, and each would be asked for, again and again, at every deadline of a field.)
 
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 
 use super::entry::{ByKey, Entry, ValueRef};
-use super::snapshot::Unsaved;
+use super::snapshot::{UndoLog, Unsaved};
 use super::{Key, Kind, NewValue};
 use crate::base::hash::KeyHasher;
 use crate::collections::segmented_table::SegmentedTable;
@@ -69,12 +70,14 @@ pub(super) fn fields_due_ms(entry: &Entry) -> Option<i64> {
     }
 }
 
-/// Hands an entry that is about to be changed to the snapshot that wants it.
+/// Hands an entry that is about to be changed to the snapshot that wants it. If that takes its value in parts: what is to know of changes to elements.
 #[inline]
-pub(super) fn save_early(unsaved: &Option<Box<Unsaved>>, entry: &Entry) {
-    if let Some(unsaved) = unsaved {
-        unsaved.save_early(entry);
-    }
+pub(super) fn save_early<'u>(
+    unsaved: &'u mut Option<Box<Unsaved>>,
+    hash: u64,
+    entry: &mut Entry,
+) -> Option<&'u RefCell<UndoLog>> {
+    unsaved.as_mut().and_then(|unsaved| unsaved.save_early(hash, entry))
 }
 
 impl Db {
@@ -141,11 +144,15 @@ impl Db {
 
     #[inline]
     pub(super) fn find_mut(&mut self, key: Key<'_>) -> Option<&mut Entry> {
+        self.find_to_change(key).map(|(entry, _)| entry)
+    }
+
+    /// The same, for who changes elements of the value one by one and tells the log of it.
+    #[inline]
+    pub(super) fn find_to_change(&mut self, key: Key<'_>) -> Option<(&mut Entry, Option<&RefCell<UndoLog>>)> {
         let entry = self.table.find_mut(key.hash, |entry| same(entry.key(), key.bytes))?;
-        if key.hash >= self.unsaved_from {
-            save_early(&self.unsaved, entry);
-        }
-        Some(entry)
+        let undo = if key.hash >= self.unsaved_from { save_early(&mut self.unsaved, key.hash, entry) } else { None };
+        Some((entry, undo))
     }
 
     /// Adds a key that is not there.
@@ -169,7 +176,7 @@ impl Db {
         if key.hash >= self.unsaved_from
             && let Some(unsaved) = &self.unsaved
         {
-            unsaved.pass_by(&entry);
+            unsaved.pass_by(key.hash, &entry);
         }
         self.table.insert_unique(key.hash, entry, ByKey(hasher))
     }
@@ -192,15 +199,18 @@ impl Db {
     }
 
     #[inline]
-    fn removed(&mut self, hash: u64, entry: Entry) -> Entry {
-        if hash >= self.unsaved_from {
-            save_early(&self.unsaved, &entry);
+    fn removed(&mut self, hash: u64, mut entry: Entry) -> Entry {
+        let fields_due = fields_due_ms(&entry);
+        if hash >= self.unsaved_from
+            && let Some(unsaved) = &mut self.unsaved
+        {
+            unsaved.removed(hash, &mut entry);
         }
         if let Some(deadline_ms) = entry.deadline_ms() {
             self.volatile -= 1;
             self.deadline_sum_ms -= i128::from(deadline_ms);
         }
-        self.refile_fields(hash, fields_due_ms(&entry), None);
+        self.refile_fields(hash, fields_due, None);
         // Its record in the wheel, if any, is stale now and goes when its tick comes, or in a sweep.
         entry
     }
@@ -232,7 +242,7 @@ impl Db {
             return;
         }
         if key.hash >= self.unsaved_from {
-            save_early(&self.unsaved, entry);
+            save_early(&mut self.unsaved, key.hash, entry);
         }
         entry.set_deadline_ms(deadline_ms);
         if let Some(old) = old {

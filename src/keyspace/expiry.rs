@@ -171,9 +171,7 @@ impl Keyspace {
         let is_it = |entry: &Entry| fields_due_ms(entry) == Some(deadline_ms) && hasher.hash(entry.key()) == hash;
         let Some(entry) = table.find_mut(hash, is_it) else { return 0 };
         let name = if journal.is_on() { entry.key().to_vec() } else { Vec::new() };
-        if hash >= *unsaved_from {
-            save_early(unsaved, entry);
-        }
+        let undo = if hash >= *unsaved_from { save_early(unsaved, hash, entry) } else { None };
         let Some(Object::Hash(fields)) = entry.object_mut() else { return 0 };
         if journal.is_on() {
             let due = fields.due(now_ms, budget);
@@ -181,7 +179,13 @@ impl Keyspace {
             command.extend(due.iter().map(|field| field.as_slice()));
             journal.happened(db, &command);
         }
-        let expired = fields.expire(now_ms, budget, hasher, |entry| reclaimer.entry(entry));
+        let expired = fields.expire(now_ms, budget, hasher, |entry| {
+            let left = match undo {
+                Some(undo) => undo.borrow_mut().removed(hasher.hash(entry.key()), entry, hasher),
+                None => Some(entry),
+            };
+            left.into_iter().for_each(|entry| reclaimer.entry(entry));
+        });
         stats.expired_subkeys += expired as u64;
         for _ in 0..expired {
             stats.expire_lags.record((now_ms - deadline_ms - 1).max(0) as u64);

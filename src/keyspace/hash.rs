@@ -51,7 +51,7 @@ pub enum FieldText<'a> {
 }
 
 impl<'a> FieldText<'a> {
-    fn of_entry(entry: &'a Entry) -> FieldText<'a> {
+    pub(super) fn of_entry(entry: &'a Entry) -> FieldText<'a> {
         match entry.value() {
             ValueRef::Int(int) => FieldText::Int(int),
             ValueRef::Embedded(bytes) => FieldText::Bytes(bytes),
@@ -133,11 +133,13 @@ impl Fields {
         let hash = hasher.hash(field);
         let Some(entry) = self.table.find_mut(hash, |entry| same(entry.key(), field)) else {
             let deadline_ms = if let Ttl::At(deadline_ms) = ttl { Some(deadline_ms) } else { None };
+            context.adding(hash, field);
             self.reindex(hash, None, deadline_ms);
             let entry = Entry::new(field, value, deadline_ms, 0);
             self.table.insert_unique(hash, entry, ByKey(hasher));
             return true;
         };
+        context.changing(hash, entry);
         let old = entry.deadline_ms();
         let expired = entry.is_expired(context.now_ms);
         context.discarded.take_in(entry.set_value(value));
@@ -160,7 +162,9 @@ impl Fields {
         let Some(entry) = removed else { return false };
         self.reindex(hash, entry.deadline_ms(), None);
         let was_there = !entry.is_expired(context.now_ms);
-        context.discarded.take_in(Displaced::Entry(entry));
+        if let Some(entry) = context.removed(hash, entry) {
+            context.discarded.take_in(Displaced::Entry(entry));
+        }
         was_there
     }
 }
@@ -309,6 +313,11 @@ impl Hash {
                 visit(FieldText::Bytes(entry.key()), FieldText::of_entry(entry));
             }
         })
+    }
+
+    /// The fields of a large one.
+    pub(super) fn entries(&self) -> Option<&SegmentedTable<Entry>> {
+        if let Hash::Table(fields) = self { Some(&fields.table) } else { None }
     }
 
     #[cold]

@@ -55,7 +55,7 @@ pub use object::{Context, Kind, Object, Typed, WrongType};
 pub use observers::{Invalidation, Notification, Observers, Pending};
 pub use reclaim::{Discarded, Reclaimer};
 pub use set::{Member, Set};
-pub use snapshot::{SharedSink, SnapshotSink};
+pub use snapshot::{Element, Head, SharedSink, SnapshotSink};
 pub use sorted_set::{End, Members, Scanned, SortedSet};
 pub use view::{StringBytes, View};
 pub use writer::{Changed, Ttl, Writer};

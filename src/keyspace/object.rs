@@ -2,7 +2,9 @@
 
 use std::cell::RefCell;
 
+use super::entry::Entry;
 use super::reclaim::Discarded;
+use super::snapshot::UndoLog;
 use super::{Hash, List, Set, Settings, SortedSet};
 use crate::base::hash::KeyHasher;
 use crate::base::random::Random;
@@ -101,12 +103,47 @@ pub struct Context<'a> {
     pub(super) random: &'a RefCell<Random>,
     /// Where what a change pushes out goes, if freeing it may take long.
     pub(super) discarded: &'a Discarded,
+    /// Of a value that a snapshot is taking in parts: what is to know of a change to an element, before it or, where that is all the same, after it.
+    pub(super) undo: Option<&'a RefCell<UndoLog>>,
 }
 
 impl Context<'_> {
     /// A random number below `n`, which is not 0.
     pub fn below(&self, n: usize) -> usize {
         self.random.borrow_mut().below(n as u64) as usize
+    }
+
+    /// An element with this name is going to be added to a table.
+    #[inline]
+    pub(super) fn adding(&self, hash: u64, name: &[u8]) {
+        if let Some(undo) = self.undo {
+            undo.borrow_mut().adding(hash, name, self.hasher);
+        }
+    }
+
+    /// An element of a table is going to be changed.
+    #[inline]
+    pub(super) fn changing(&self, hash: u64, entry: &Entry) {
+        if let Some(undo) = self.undo {
+            undo.borrow_mut().changing(hash, entry, self.hasher);
+        }
+    }
+
+    /// An element of a table has been removed: what is left of it for the caller to free.
+    #[inline]
+    pub(super) fn removed(&self, hash: u64, entry: Entry) -> Option<Entry> {
+        match self.undo {
+            Some(undo) => undo.borrow_mut().removed(hash, entry, self.hasher),
+            None => Some(entry),
+        }
+    }
+
+    /// A member of a large sorted set has another score, or one at all, or none any more.
+    #[inline]
+    pub(super) fn scored(&self, member: &[u8], old: Option<f64>, new: Option<f64>) {
+        if let Some(undo) = self.undo {
+            undo.borrow_mut().scored(member, old, new, self.hasher);
+        }
     }
 }
 

@@ -10,7 +10,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::mpsc::{SendError, Sender, channel};
 
+use super::Object;
 use super::entry::{Displaced, Entry, Value, ValueRef};
+use super::set::entries_bytes;
 use crate::base::allocator;
 use crate::base::threads;
 use crate::collections::segmented_table::SegmentedTable;
@@ -45,6 +47,7 @@ struct Weighed(Garbage, usize);
 enum Garbage {
     Entry(Entry),
     Value(Value),
+    Entries(SegmentedTable<Entry>),
     Database(SegmentedTable<Entry>, Box<Deadlines>),
 }
 
@@ -55,6 +58,8 @@ impl Garbage {
     fn objects(&self) -> usize {
         match self {
             Garbage::Database(table, _) => table.len(),
+            // Nobody's keys.
+            Garbage::Entries(_) => 0,
             _ => 1,
         }
     }
@@ -66,6 +71,7 @@ impl Garbage {
             Garbage::Value(Value::Raw(bytes)) => bytes.capacity(),
             Garbage::Value(Value::Object(object)) => object.memory_bytes(ELEMENTS_WEIGHED),
             Garbage::Value(Value::Int(_) | Value::Short(_)) => 0,
+            Garbage::Entries(table) => entries_bytes(table, ELEMENTS_WEIGHED),
             Garbage::Database(table, deadlines) => {
                 let weighed = table.len().min(KEYS_WEIGHED);
                 let keys: usize = table.iter().take(weighed).map(|entry| entry.memory_bytes(ELEMENTS_WEIGHED)).sum();
@@ -138,6 +144,18 @@ impl Reclaimer {
             Displaced::Nothing => {}
             Displaced::Entry(entry) => self.collect(Garbage::Entry(entry)),
             Displaced::Value(value) => self.collect(Garbage::Value(value)),
+        }
+    }
+
+    /// The same for an object.
+    pub fn object(&mut self, object: Object) {
+        self.displaced(Displaced::Value(Value::Object(object)));
+    }
+
+    /// Frees what a table of elements holds elsewhere, if there is anything.
+    pub fn entries(&mut self, table: SegmentedTable<Entry>) {
+        if !table.is_empty() {
+            self.collect(Garbage::Entries(table));
         }
     }
 

@@ -99,6 +99,7 @@ impl Set {
                 if table.find(hash, |entry| same(entry.key(), member)).is_some() {
                     return false;
                 }
+                context.adding(hash, member);
                 insert(table, hash, member, context.hasher);
                 true
             }
@@ -171,8 +172,9 @@ impl Set {
             },
             Set::Table(table) => {
                 let hasher = context.hasher;
-                let is_member = |entry: &Entry| same(entry.key(), member);
-                table.remove(hasher.hash(member), is_member, ByKey(hasher)).is_some()
+                let hash = hasher.hash(member);
+                let removed = table.remove(hash, |entry| same(entry.key(), member), ByKey(hasher));
+                removed.map(|entry| context.removed(hash, entry)).is_some()
             }
         }
     }
@@ -184,6 +186,11 @@ impl Set {
             Set::Pack(pack) => pack.find(member, 0).is_some(),
             Set::Table(table) => table.find(context.hasher.hash(member), |entry| same(entry.key(), member)).is_some(),
         }
+    }
+
+    /// The members of a large one.
+    pub(super) fn entries(&self) -> Option<&SegmentedTable<Entry>> {
+        if let Set::Table(table) = self { Some(table) } else { None }
     }
 
     /// As [`Set::contains`], for what another set has: an integer is not printed to be looked for among integers.

@@ -9,23 +9,65 @@
 //! segment keeps its version; a walk that has to pause there marks what it has saved of it. Marks exist only ahead of the walk: what it passes it
 //! unmarks. A database that is flushed is kept, out of the way, until the walk has been through it; one that is swapped takes its place in the walk along.
 //!
-//! Cost: no memory but the marks, which are bits that the entries have anyway. A change while no walk is on compares the key's hash with a number beside
-//! the table; one ahead of a walk serializes its key earlier than the walk would have. A value is handed over as a whole, however large it is; the sink
-//! says which one held a turn up.
+//! A collection that is too large for a slice goes to the sink in parts ([`parts`]): from when the walk comes to it, or it is about to be changed, until
+//! all of it has been handed over. It may be changed meanwhile, as often as anybody likes; what an element was is noted before its first change
+//! ([`undo`]). The walk does not go on to other keys before.
+//!
+//! Cost: no memory but the marks, which are bits that the entries have anyway, and the changed elements of the collections on their way. A change while
+//! no walk is on compares the key's hash with a number beside the table; one ahead of a walk serializes its key earlier than the walk would have.
+
+mod parts;
+mod undo;
 
 use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
 use std::rc::Rc;
 
-use super::Keyspace;
-use super::db::Db;
-use super::entry::{ByKey, Entry};
+pub use undo::UndoLog;
+
+use super::db::{Db, same};
+use super::entry::{ByKey, Displaced, Entry, Value};
+use super::reclaim::Reclaimer;
+use super::{FieldText, Key, Keyspace};
 use crate::base::hash::KeyHasher;
-use crate::collections::segmented_table::Rehash;
+use crate::collections::quicklist::Node;
+use crate::collections::segmented_table::{Rehash, SegmentedTable};
+use parts::{Parts, is_long};
 
 /// Who wants to have the keys.
 pub trait SnapshotSink {
-    /// A key as it was when the snapshot began, and the number that its database had then. `early`: it was about to be changed.
+    /// A key as it was when the snapshot began, and the number that its database had then. `early`: it was about to be changed. It may come while the
+    /// elements of another key do.
     fn entry(&mut self, db: usize, entry: &Entry, early: bool);
+    /// A key with a large collection, whose elements are going to come one by one: what the sink wants to know of it when they do. None: it is to come
+    /// as a whole, however long that takes.
+    fn head(&mut self, entry: &Entry) -> Option<Head>;
+    /// The elements of that key are coming, and of no other before [`SnapshotSink::end`].
+    fn begin(&mut self, db: usize, head: Head, early: bool);
+    /// An element, as it was when the snapshot began: those of lists in order, others in any.
+    fn element(&mut self, element: Element<'_>);
+    /// That was the last one.
+    fn end(&mut self);
+}
+
+/// What a sink needs of a key before its elements.
+pub struct Head {
+    /// What stands before them.
+    pub bytes: Vec<u8>,
+    /// How many they are.
+    pub elements: usize,
+    /// The first deadline of the fields of a hash, if any has one, Unix milliseconds.
+    pub due_ms: Option<i64>,
+}
+
+/// An element of a collection.
+pub enum Element<'a> {
+    /// Of a list, some at once.
+    Node(&'a Node),
+    Member(&'a [u8]),
+    Scored(&'a [u8], f64),
+    /// With its deadline, Unix milliseconds.
+    Field(&'a [u8], FieldText<'a>, Option<i64>),
 }
 
 /// A sink that the walk shares with whoever began it.
@@ -44,26 +86,52 @@ pub(super) struct Unsaved {
     version: u32,
     /// Whether there may be marks in that segment.
     has_marks: bool,
+    /// Collections on their way, the first of which is being handed over. While there are any, the walk stays where it is, so that they lie ahead of it;
+    /// or, if one was renamed, `unsaved_from` is 0.
+    parts: VecDeque<Parts>,
 }
 
 impl Unsaved {
+    /// A key is about to be changed, or has been removed. The log of the changes to its elements, if its value is on its way.
     #[cold]
     #[inline(never)]
-    pub(super) fn save_early(&self, entry: &Entry) {
-        if let Some(sink) = &self.sink
-            && !entry.is_saved()
-        {
-            sink.borrow_mut().entry(self.number, entry, true);
+    pub(super) fn save_early(&mut self, hash: u64, entry: &mut Entry) -> Option<&RefCell<UndoLog>> {
+        let sink = self.sink.as_ref()?;
+        if hash >= self.from && !entry.is_saved() {
+            match if is_long(&entry.value()) { sink.borrow_mut().head(entry) } else { None } {
+                Some(head) => self.begin_parts(hash, entry, head, true),
+                None => sink.borrow_mut().entry(self.number, entry, true),
+            }
             entry.set_saved(true);
         }
+        self.parts.iter().find(|parts| parts.is_of(hash, entry.key())).map(Parts::undo)
+    }
+
+    fn begin_parts(&mut self, hash: u64, entry: &mut Entry, head: Head, early: bool) {
+        let name = entry.key().to_vec();
+        self.parts.push_back(Parts::begin(Key::with_hash(&name, hash), entry, head, early));
     }
 
     /// A new key lies ahead of the walk.
     #[cold]
     #[inline(never)]
-    pub(super) fn pass_by(&self, entry: &Entry) {
-        if self.sink.is_some() {
+    pub(super) fn pass_by(&self, hash: u64, entry: &Entry) {
+        if self.sink.is_some() && hash >= self.from {
             entry.set_saved(true);
+        }
+    }
+
+    /// An entry has been removed: if its value is on its way, it is kept here.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn removed(&mut self, hash: u64, entry: &mut Entry) {
+        if self.save_early(hash, entry).is_none() {
+            return;
+        }
+        if let Some(parts) = self.parts.iter_mut().find(|parts| parts.is_of(hash, entry.key()))
+            && let Value::Object(object) = entry.take_value()
+        {
+            parts.take(object);
         }
     }
 }
@@ -83,10 +151,14 @@ pub(super) struct Walk {
 const PREFETCHED: usize = 12;
 
 impl Db {
-    /// Goes on until the end of the database, or until `go_on`, asked after each key and each segment, says no. Whether it has come to the end.
-    fn walk(&mut self, hasher: &KeyHasher, go_on: &mut dyn FnMut() -> bool) -> bool {
-        let Some(unsaved) = &mut self.unsaved else { return true };
+    /// Goes on until the end of the database, or until `go_on`, asked after each key, each part of one and each segment, says no. Whether it has come to
+    /// the end.
+    fn walk(&mut self, hasher: &KeyHasher, reclaimer: &mut Reclaimer, go_on: &mut dyn FnMut() -> bool) -> bool {
         loop {
+            if !self.walk_parts(hasher, reclaimer, go_on) {
+                return false;
+            }
+            let Some(unsaved) = &mut self.unsaved else { return true };
             let Some(segment) = self.table.segment_of(unsaved.from) else { return true };
             // A segment that was merged reaches back to where the walk has been.
             let reaches_back = segment.first < unsaved.from;
@@ -97,7 +169,7 @@ impl Db {
             }
             let first = unsaved.bucket;
             let buckets = segment.buckets();
-            let mut paused_at = None;
+            let (mut paused_at, mut long) = (None, None);
             for bucket in first..buckets {
                 if let Some(next) = segment.get(bucket + PREFETCHED) {
                     next.prefetch();
@@ -106,6 +178,13 @@ impl Db {
                 if entry.is_saved() {
                     unsaved.has_marks = true;
                 } else if let Some(sink) = &unsaved.sink {
+                    if is_long(&entry.value())
+                        && let Some(head) = sink.borrow_mut().head(entry)
+                    {
+                        long = Some((entry.key().to_vec(), head));
+                        paused_at = Some(bucket + 1);
+                        break;
+                    }
                     sink.borrow_mut().entry(unsaved.number, entry, false);
                     if !go_on() {
                         paused_at = Some(bucket + 1);
@@ -113,14 +192,19 @@ impl Db {
                     }
                 }
             }
-            if let Some(paused_at) = paused_at.filter(|&bucket| bucket < buckets) {
+            if let Some(paused_at) = paused_at.filter(|&bucket| bucket < buckets || long.is_some()) {
                 for entry in (first..paused_at).filter_map(|bucket| segment.get(bucket)).filter(|entry| is_ahead(entry))
                 {
                     entry.set_saved(true);
                 }
                 unsaved.bucket = paused_at;
                 unsaved.has_marks = true;
-                return false;
+                let Some((key, head)) = long else { return false };
+                let hash = hasher.hash(&key);
+                if let Some(entry) = self.table.find_mut(hash, |entry| same(entry.key(), &key)) {
+                    unsaved.begin_parts(hash, entry, head, false);
+                }
+                continue;
             }
             if unsaved.has_marks {
                 segment.iter().filter(|entry| is_ahead(entry)).for_each(|entry| entry.set_saved(false));
@@ -137,6 +221,118 @@ impl Db {
             }
         }
     }
+
+    /// Nobody wants the collections that are on their way any more.
+    fn drop_parts(&mut self, reclaimer: &mut Reclaimer) {
+        let Some(unsaved) = &mut self.unsaved else { return };
+        for parts in unsaved.parts.drain(..) {
+            let object = parts.find(&mut self.table);
+            parts.drop_with(object, reclaimer);
+        }
+    }
+
+    /// Hands over the collections that are on their way, or parts of them. Whether that was all.
+    fn walk_parts(&mut self, hasher: &KeyHasher, reclaimer: &mut Reclaimer, go_on: &mut dyn FnMut() -> bool) -> bool {
+        let Some(unsaved) = &mut self.unsaved else { return true };
+        if unsaved.parts.is_empty() {
+            return true;
+        }
+        while !unsaved.parts.is_empty() {
+            step(&mut self.table, unsaved, hasher, reclaimer);
+            if !go_on() {
+                return false;
+            }
+        }
+        // No renamed one has to be looked after any more.
+        self.unsaved_from = unsaved.from;
+        true
+    }
+
+    /// Whether a collection of this database has been handed over in part.
+    fn has_begun(&self) -> bool {
+        self.unsaved.as_ref().and_then(|unsaved| unsaved.parts.front()).is_some_and(Parts::has_begun)
+    }
+
+    /// Hands over the rest of the collection that has been handed over in part, if there is one.
+    fn finish_begun(&mut self, hasher: &KeyHasher, reclaimer: &mut Reclaimer) {
+        while self.has_begun() {
+            let Some(unsaved) = &mut self.unsaved else { return };
+            step(&mut self.table, unsaved, hasher, reclaimer);
+        }
+    }
+
+    /// Hands over a collection as a whole if it is on its way, or about to be, with those before it.
+    #[cold]
+    fn finish_parts(&mut self, key: Key<'_>, hasher: &KeyHasher, reclaimer: &mut Reclaimer) {
+        self.find_mut(key);
+        let Some(unsaved) = &mut self.unsaved else { return };
+        while unsaved.parts.iter().any(|parts| parts.is_of(key.hash, key.bytes)) {
+            step(&mut self.table, unsaved, hasher, reclaimer);
+        }
+    }
+
+    /// A key is going to be renamed. Whether its value is on its way.
+    #[inline]
+    pub(super) fn lift(&mut self, key: Key<'_>) -> bool {
+        key.hash >= self.unsaved_from && self.lift_slowly(key)
+    }
+
+    #[cold]
+    fn lift_slowly(&mut self, key: Key<'_>) -> bool {
+        self.find_mut(key);
+        let Some(unsaved) = &mut self.unsaved else { return false };
+        let lifted = unsaved.parts.iter_mut().find(|parts| parts.is_of(key.hash, key.bytes)).map(Parts::lift);
+        lifted.is_some()
+    }
+
+    /// A key whose value is on its way has this name now.
+    pub(super) fn put_down(&mut self, key: Key<'_>) {
+        if let Some(unsaved) = &mut self.unsaved
+            && unsaved.parts.iter_mut().any(|parts| parts.put_down(key))
+        {
+            // It may lie behind the walk; all changes are looked at until it is through.
+            self.unsaved_from = 0;
+        }
+    }
+
+    /// A key has another value now: what that has pushed out, unless it is on its way and stays here.
+    #[inline]
+    pub(super) fn displaced(&mut self, key: Key<'_>, displaced: Displaced) -> Displaced {
+        if key.hash < self.unsaved_from { displaced } else { self.displaced_slowly(key, displaced) }
+    }
+
+    #[cold]
+    fn displaced_slowly(&mut self, key: Key<'_>, displaced: Displaced) -> Displaced {
+        let parts = self.unsaved.as_mut().map(|unsaved| &mut unsaved.parts);
+        let Some(parts) = parts.and_then(|parts| parts.iter_mut().find(|parts| parts.is_of(key.hash, key.bytes)))
+        else {
+            return displaced;
+        };
+        match displaced {
+            Displaced::Entry(mut entry) => {
+                if let Value::Object(object) = entry.take_value() {
+                    parts.take(object);
+                }
+                Displaced::Entry(entry)
+            }
+            Displaced::Value(Value::Object(object)) => {
+                parts.take(object);
+                Displaced::Nothing
+            }
+            other => other,
+        }
+    }
+}
+
+/// Hands over a part of the first collection that is on its way.
+fn step(table: &mut SegmentedTable<Entry>, unsaved: &mut Unsaved, hasher: &KeyHasher, reclaimer: &mut Reclaimer) {
+    let (Some(sink), Some(parts)) = (&unsaved.sink, unsaved.parts.front_mut()) else { return };
+    let mut object = parts.find(table);
+    if parts.step(unsaved.number, object.as_deref_mut(), hasher, &mut *sink.borrow_mut(), reclaimer)
+        && let Some(parts) = unsaved.parts.pop_front()
+    {
+        parts.drop_with(object, reclaimer);
+    }
 }
 
 impl Keyspace {
@@ -150,7 +346,9 @@ impl Keyspace {
         for (number, db) in self.dbs.iter_mut().take(self.dbs_used).enumerate().filter(|(_, db)| !db.is_empty()) {
             db.unsaved_from = 0;
             let sink = Some(Rc::clone(sink));
-            db.unsaved = Some(Box::new(Unsaved { number, sink, from: 0, bucket: 0, version: 0, has_marks: false }));
+            let parts = VecDeque::new();
+            db.unsaved =
+                Some(Box::new(Unsaved { number, sink, from: 0, bucket: 0, version: 0, has_marks: false, parts }));
             self.walk.pending += 1;
         }
         true
@@ -161,7 +359,8 @@ impl Keyspace {
         self.walk.pending > 0
     }
 
-    /// Goes on with the walk for as long as `go_on`, asked after each key and each segment, says yes. Whether the walk has come to its end.
+    /// Goes on with the walk for as long as `go_on`, asked after each key, each part of a large one and each segment, says yes. Whether the walk has come
+    /// to its end.
     pub fn walk_snapshot(&mut self, go_on: &mut dyn FnMut() -> bool) -> bool {
         let is_over = Cell::new(false);
         let go_on = &mut || {
@@ -169,22 +368,31 @@ impl Keyspace {
             !is_over.get()
         };
         while self.walk.pending > 0 {
-            let hasher = &self.hasher;
-            // What is not needed for anything else first.
-            if let Some(detached) = self.walk.detached.last_mut() {
-                if !detached.walk(hasher, go_on) {
+            // First of all the database with a collection that has been handed over in part.
+            let begun = self.dbs[..self.dbs_used].iter().position(Db::has_begun);
+            if let Some(index) = self.walk.detached.iter().position(Db::has_begun) {
+                let last = self.walk.detached.len() - 1;
+                self.walk.detached.swap(index, last);
+            }
+            let Keyspace { hasher, reclaimer, .. } = self;
+            // Then what is not needed for anything else.
+            if begun.is_none()
+                && let Some(detached) = self.walk.detached.last_mut()
+            {
+                if !detached.walk(hasher, reclaimer, go_on) {
                     return false;
                 }
                 if let Some(db) = self.walk.detached.pop() {
                     self.reclaimer.database(db.table, db.wheel, db.field_deadlines);
                 }
             } else {
+                self.walk.slot = begun.unwrap_or(self.walk.slot);
                 self.walk.slot = (self.walk.slot..self.dbs_used)
                     .chain(0..self.walk.slot)
                     .find(|&slot| self.dbs[slot].unsaved.is_some())
                     .unwrap_or(self.walk.slot);
                 let db = &mut self.dbs[self.walk.slot];
-                if !db.walk(hasher, go_on) {
+                if !db.walk(hasher, reclaimer, go_on) {
                     return false;
                 }
                 db.unsaved = None;
@@ -201,15 +409,26 @@ impl Keyspace {
 
     /// Nobody wants the rest of the snapshot. Its marks are taken away by and by: [`Keyspace::walk_snapshot`] goes on until that is done.
     pub fn give_up_snapshot(&mut self) {
-        for db in std::mem::take(&mut self.walk.detached) {
+        for mut db in std::mem::take(&mut self.walk.detached) {
             self.walk.pending -= 1;
+            db.drop_parts(&mut self.reclaimer);
             self.reclaimer.database(db.table, db.wheel, db.field_deadlines);
         }
         for db in &mut self.dbs[..self.dbs_used] {
             db.unsaved_from = u64::MAX;
+            db.drop_parts(&mut self.reclaimer);
             if let Some(unsaved) = &mut db.unsaved {
                 unsaved.sink = None;
             }
+        }
+    }
+
+    /// A key is going to another database, whose walk has no part in it: its value is handed over before.
+    pub(super) fn finish_parts(&mut self, db: usize, key: Key<'_>) {
+        let Keyspace { dbs, hasher, reclaimer, walk, .. } = self;
+        if key.hash >= dbs[db].unsaved_from {
+            dbs.iter_mut().chain(&mut walk.detached).for_each(|db| db.finish_begun(hasher, reclaimer));
+            dbs[db].finish_parts(key, hasher, reclaimer);
         }
     }
 

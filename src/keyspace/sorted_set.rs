@@ -231,7 +231,15 @@ impl SortedSet {
         decide: impl FnOnce(Option<f64>) -> Option<f64>,
     ) -> Updated {
         let pack = match self {
-            SortedSet::Tree(tree) => return tree.update(context.hasher, member, decide),
+            SortedSet::Tree(tree) => {
+                let updated = tree.update(context.hasher, member, decide);
+                match updated {
+                    Updated::Added { score } => context.scored(member, None, Some(score)),
+                    Updated::Changed { old, score } => context.scored(member, Some(old), Some(score)),
+                    Updated::Kept { .. } | Updated::Absent => {}
+                }
+                return updated;
+            }
             SortedSet::Pack(pack) => pack,
         };
         if let Some(at) = pack.find(member, 1) {
@@ -263,7 +271,11 @@ impl SortedSet {
                 pack.remove_some(at, 2);
                 Some(score)
             }
-            SortedSet::Tree(tree) => tree.remove(context.hasher, member),
+            SortedSet::Tree(tree) => {
+                let score = tree.remove(context.hasher, member)?;
+                context.scored(member, Some(score), None);
+                Some(score)
+            }
         }
     }
 
@@ -330,7 +342,9 @@ impl SortedSet {
                 let count = ranks.end.saturating_sub(ranks.start);
                 pack.remove_range(ranks.start.saturating_mul(2), count.saturating_mul(2)) / 2
             }
-            SortedSet::Tree(tree) => tree.remove_range(context.hasher, ranks, |_, _| {}),
+            SortedSet::Tree(tree) => {
+                tree.remove_range(context.hasher, ranks, |member, score| context.scored(member, Some(score), None))
+            }
         }
     }
 
@@ -359,6 +373,7 @@ impl SortedSet {
                     let member =
                         if end == End::Min { tree.pop_first(context.hasher) } else { tree.pop_last(context.hasher) };
                     let Some(member) = member else { break };
+                    context.scored(member.bytes(), Some(member.score()), None);
                     popped(ListpackValue::Bytes(member.bytes()), member.score());
                 }
             }

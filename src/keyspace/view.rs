@@ -190,7 +190,7 @@ impl<'a> View<'a> {
     /// What looking into a value may need.
     pub fn context(&self) -> Context<'a> {
         let Keyspace { hasher, settings, random, discarded, now_ms, .. } = self.keyspace;
-        Context { settings, hasher, now_ms: *now_ms, random, discarded }
+        Context { settings, hasher, now_ms: *now_ms, random, discarded, undo: None }
     }
 
     /// Visits about `count` living keys from `cursor` on; the cursor to go on from, 0 at the end. See

@@ -192,7 +192,7 @@ impl<'a> Writer<'a> {
                     let fields_due = fields_due_ms(entry);
                     db.refile_fields(key.hash, fields_due_before, fields_due);
                 }
-                reclaimer.displaced(displaced);
+                reclaimer.displaced(db.displaced(key, displaced));
                 was_expired = expired;
                 match ttl {
                     Ttl::At(deadline_ms) => db.set_deadline(key, Some(deadline_ms)),
@@ -331,7 +331,7 @@ impl<'a> Writer<'a> {
             self.keyspace.expire_fields_before_change(self.db, key);
         }
         let Keyspace { dbs, hasher, settings, random, discarded, now_ms, lru_clock, .. } = &mut *self.keyspace;
-        let Some(entry) = dbs[self.db].find_mut(key) else { return Ok(None) };
+        let Some((entry, undo)) = dbs[self.db].find_to_change(key) else { return Ok(None) };
         if entry.is_expired(*now_ms) {
             self.keyspace.remove_expired(self.db, key);
             return Ok(None);
@@ -342,7 +342,7 @@ impl<'a> Writer<'a> {
             entry.set_lru(lru_clock);
         }
         let value = entry.object_mut().and_then(T::of_mut).ok_or(WrongType)?;
-        let context = Context { settings, hasher, now_ms: *now_ms, random, discarded };
+        let context = Context { settings, hasher, now_ms: *now_ms, random, discarded, undo };
         let due_before = value.next_deadline_ms();
         let Changed(answer, changes) = change(value, &context);
         let is_empty = value.is_empty();
@@ -411,7 +411,7 @@ impl<'a> Writer<'a> {
     /// What a value may need while it is made.
     pub fn context(&self) -> Context<'_> {
         let Keyspace { hasher, settings, random, discarded, now_ms, .. } = &*self.keyspace;
-        Context { settings, hasher, now_ms: *now_ms, random, discarded }
+        Context { settings, hasher, now_ms: *now_ms, random, discarded, undo: None }
     }
 
     /// Elements of the key's value have been changed, and perhaps none is left.
@@ -506,13 +506,24 @@ impl<'a> Writer<'a> {
 
     /// Gives a key, with its deadline, another name; what had that name goes. False: there is no such key.
     pub fn rename(&mut self, from: Key<'_>, to: Key<'_>) -> bool {
+        if !self.living(from) {
+            return false;
+        }
+        let in_parts = self.keyspace.dbs[self.db].lift(from);
         let Some(detached) = self.detach(from) else { return false };
         self.attach(to, detached);
+        if in_parts {
+            self.keyspace.dbs[self.db].put_down(to);
+        }
         true
     }
 
     /// Moves a key, with its deadline, to another database; what had its name there goes. False: there is no such key.
     pub fn move_to(&mut self, key: Key<'_>, db: usize) -> bool {
+        if !self.living(key) {
+            return false;
+        }
+        self.keyspace.finish_parts(self.db, key);
         let Some(detached) = self.detach(key) else { return false };
         self.of_db(db).attach(key, detached);
         true
@@ -531,11 +542,8 @@ impl<'a> Writer<'a> {
         true
     }
 
-    /// Takes a key out, to attach it elsewhere.
+    /// Takes a key that is living out, to attach it elsewhere.
     fn detach(&mut self, key: Key<'_>) -> Option<Detached> {
-        if !self.living(key) {
-            return None;
-        }
         let Keyspace { dbs, hasher, .. } = &mut *self.keyspace;
         let mut entry = dbs[self.db].remove(key, hasher)?;
         self.keyspace.touch(&entry);

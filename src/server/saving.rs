@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use crate::base::allocator;
 use crate::base::log;
-use crate::keyspace::{Entry, SharedSink, SnapshotSink, UseClock, ValueRef};
+use crate::keyspace::{Element, Entry, Head, SharedSink, SnapshotSink, UseClock, ValueRef};
 use crate::persistence::aof::CommandWriter;
 use crate::persistence::disk::{Chunk, Disk, FileId, Options, Outcome};
 use crate::persistence::rdb::{About, ChunkCoder, FileWriter};
@@ -38,6 +38,8 @@ const LARGE_BYTES: usize = 64 * 1024;
 const KEY_SHOWN_MAX: usize = 64;
 /// How long a save in the foreground waits for the disk before it looks again.
 const DISK_PAUSE: Duration = Duration::from_micros(200);
+/// What is said to have failed when a key's elements are not as many as the file says.
+const COUNTING: &str = "counting";
 /// After a failure the save points wait for so long, seconds.
 const RETRY_DELAY_S: i64 = 5;
 
@@ -85,6 +87,35 @@ struct SaveSink {
     early_keys: u64,
     /// The largest value since somebody asked, if it was more than fits in a slice.
     large: Option<Large>,
+    /// The key whose elements are coming.
+    in_parts: Option<InParts>,
+    /// A key did not have as many elements as it was going to: a file with such a key is no file.
+    is_miscounted: bool,
+}
+
+/// A key whose elements are coming, one by one.
+struct InParts {
+    /// Elements still to come.
+    left: usize,
+    due_ms: Option<i64>,
+    /// Other keys that are about to be changed, which come behind it.
+    others: Option<Others>,
+}
+
+struct Others {
+    writer: FileWriter,
+    chunks: Vec<Chunk>,
+    bytes: u64,
+}
+
+impl Others {
+    fn send(&mut self) {
+        if self.writer.is_empty() {
+            return;
+        }
+        self.bytes += self.writer.len() as u64;
+        self.chunks.push(Chunk::Bytes(self.writer.take()));
+    }
 }
 
 /// A value that is written as a whole, however large it is.
@@ -109,6 +140,33 @@ impl SaveSink {
         self.sent_bytes + self.writer.len() as u64
     }
 
+    /// Whether the file would be none.
+    fn miscounted(&self) -> Option<io::Error> {
+        self.is_miscounted.then(|| io::Error::other("a key had not as many elements as it was going to have"))
+    }
+
+    /// A key that comes while the elements of another do.
+    fn put_aside(&mut self, db: usize, entry: &Entry) {
+        let Writer::Rdb(writer) = &self.writer else { return };
+        let Some(in_parts) = &mut self.in_parts else { return };
+        let others =
+            in_parts.others.get_or_insert_with(|| Others { writer: writer.for_later(), chunks: Vec::new(), bytes: 0 });
+        let long_string = others.writer.entry(db, entry, self.uses.idle_s(entry), self.uses.frequency(entry));
+        if others.writer.len() >= CHUNK_BYTES || long_string.is_some() {
+            others.send();
+        }
+        if let Some(string) = long_string {
+            others.bytes += string.len() as u64;
+            others.chunks.push(Chunk::Shared(string));
+        }
+    }
+
+    fn share(&mut self, string: Arc<Vec<u8>>) {
+        self.send();
+        self.sent_bytes += string.len() as u64;
+        self.disk.write(self.file, Chunk::Shared(string));
+    }
+
     #[cold]
     fn note_large(&mut self, entry: &Entry, bytes: usize, early: bool) {
         let key = &entry.key()[..entry.key().len().min(KEY_SHOWN_MAX)];
@@ -126,6 +184,9 @@ impl SnapshotSink for SaveSink {
     fn entry(&mut self, db: usize, entry: &Entry, early: bool) {
         self.keys += 1;
         self.early_keys += u64::from(early);
+        if self.in_parts.is_some() {
+            return self.put_aside(db, entry);
+        }
         let before = self.writer.len();
         let long_string = match &mut self.writer {
             Writer::Rdb(writer) => writer.entry(db, entry, self.uses.idle_s(entry), self.uses.frequency(entry)),
@@ -138,13 +199,56 @@ impl SnapshotSink for SaveSink {
         if bytes >= LARGE_BYTES && self.large.as_ref().is_none_or(|other| other.bytes < bytes) {
             self.note_large(entry, bytes, early);
         }
-        if self.writer.len() >= CHUNK_BYTES || long_string.is_some() {
+        if let Some(string) = long_string {
+            self.share(string);
+        } else if self.writer.len() >= CHUNK_BYTES {
             self.send();
         }
-        if let Some(string) = long_string {
-            self.sent_bytes += string.len() as u64;
-            self.disk.write(self.file, Chunk::Shared(string));
+    }
+
+    fn head(&mut self, entry: &Entry) -> Option<Head> {
+        match &self.writer {
+            Writer::Rdb(writer) => writer.head(entry, self.uses.idle_s(entry), self.uses.frequency(entry)),
+            Writer::Commands(_) => None,
         }
+    }
+
+    fn begin(&mut self, db: usize, head: Head, early: bool) {
+        self.keys += 1;
+        self.early_keys += u64::from(early);
+        if let Writer::Rdb(writer) = &mut self.writer {
+            writer.begin(db, &head);
+        }
+        self.in_parts = Some(InParts { left: head.elements, due_ms: head.due_ms, others: None });
+    }
+
+    fn element(&mut self, element: Element<'_>) {
+        let (Writer::Rdb(writer), Some(in_parts)) = (&mut self.writer, &mut self.in_parts) else { return };
+        if !writer.counts(&element) {
+            return;
+        }
+        match in_parts.left.checked_sub(1) {
+            Some(left) => in_parts.left = left,
+            None => self.is_miscounted = true,
+        }
+        if let Some(string) = writer.element(&element, in_parts.due_ms) {
+            self.share(string);
+        } else if self.writer.len() >= CHUNK_BYTES {
+            self.send();
+        }
+    }
+
+    fn end(&mut self) {
+        let Some(in_parts) = self.in_parts.take() else { return };
+        self.is_miscounted |= in_parts.left > 0;
+        let Some(mut others) = in_parts.others else { return };
+        others.send();
+        self.send();
+        if let Writer::Rdb(writer) = &mut self.writer {
+            writer.follow(&others.writer);
+        }
+        self.sent_bytes += others.bytes;
+        others.chunks.into_iter().for_each(|chunk| self.disk.write(self.file, chunk));
     }
 }
 
@@ -382,6 +486,8 @@ impl Engine {
             sent_bytes: 0,
             early_keys: 0,
             large: None,
+            in_parts: None,
+            is_miscounted: false,
         }));
         let shared: SharedSink = sink.clone();
         while !self.keyspace.begin_snapshot(&shared) {
@@ -541,6 +647,9 @@ impl Engine {
         if !active.is_walked && !disk.is_full() && started_ns >= active.resumes_ns {
             active.is_walked = self.walk_slice(&mut active, started_ns);
             if active.is_walked {
+                if let Some(error) = active.sink.borrow().miscounted() {
+                    return self.failed_in_background(&active, COUNTING, &error);
+                }
                 active.sink.borrow_mut().send();
                 disk.publish(active.file, active.target.clone());
             }
@@ -684,7 +793,8 @@ impl Engine {
             std::thread::sleep(DISK_PAUSE);
             failed = disk.take_report(active.file);
         }
-        let outcome = failed.unwrap_or_else(|| {
+        let miscounted = active.sink.borrow().miscounted().map(|error| Outcome::Failed { doing: COUNTING, error });
+        let outcome = failed.or(miscounted).unwrap_or_else(|| {
             active.sink.borrow_mut().send();
             disk.publish(active.file, active.target.clone());
             disk.wait(active.file)

@@ -11,11 +11,15 @@
 //! Invariants: no block is empty or has more than [`BLOCK`] nodes; a block's and the sequence's element counts are the sums over
 //! their nodes.
 //!
+//! A sequence can be frozen: its nodes as they are then can be taken one by one, whatever becomes of it meanwhile ([`Sequence::take_frozen`]). They
+//! are numbered for that, and a numbered node is copied when it is first changed. The numbers that have not been taken are each in one place, a
+//! slot or the copies, and in the slots they ascend.
+//!
 //! Cost: both ends are at hand. An element by index is looked for block by block and then node by node, each from the nearer
 //! end: in a list of a million elements in 8 kB nodes, fewer than ten blocks and some hundred nodes, in memory that is contiguous.
 //! A node comes or goes at the price of moving half a block's nodes at most.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use super::{Direction, Node};
 
@@ -28,6 +32,8 @@ const JOIN_BELOW: usize = BLOCK / 8;
 #[derive(Clone, Debug)]
 struct Slot {
     len: u32,
+    /// In a frozen sequence, while the node is as it was then and has not been taken; else 0, or of no meaning.
+    number: u32,
     node: Node,
 }
 
@@ -47,16 +53,44 @@ pub struct At {
 }
 
 /// Nodes in order.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub struct Sequence {
     blocks: VecDeque<Block>,
     len: usize,
+    frozen: Option<Box<Frozen>>,
+}
+
+/// What is kept of a sequence as it was.
+#[derive(Debug)]
+struct Frozen {
+    /// Nodes with lower numbers have been taken; the first has 1.
+    next: u32,
+    last: u32,
+    /// Where the last one was that was taken from its slot: the next is mostly not far behind.
+    near: At,
+    /// Nodes that have been changed or removed since, as they were.
+    copies: BTreeMap<u32, Node>,
+}
+
+impl Frozen {
+    #[cold]
+    #[inline(never)]
+    fn keep(&mut self, slot: &mut Slot) {
+        self.copies.insert(std::mem::take(&mut slot.number), slot.node.clone());
+    }
+}
+
+/// A copy is not frozen.
+impl Clone for Sequence {
+    fn clone(&self) -> Sequence {
+        Sequence { blocks: self.blocks.clone(), len: self.len, frozen: None }
+    }
 }
 
 impl Slot {
     fn new(node: Node) -> Slot {
         // A pack of at most 4 GB has fewer elements than that.
-        Slot { len: node.len() as u32, node }
+        Slot { len: node.len() as u32, number: 0, node }
     }
 
     #[inline]
@@ -67,7 +101,7 @@ impl Slot {
 
 impl Sequence {
     pub const fn new() -> Sequence {
-        Sequence { blocks: VecDeque::new(), len: 0 }
+        Sequence { blocks: VecDeque::new(), len: 0, frozen: None }
     }
 
     /// Number of elements.
@@ -165,6 +199,11 @@ impl Sequence {
     pub fn edit<R>(&mut self, at: At, change: impl FnOnce(&mut Node) -> R) -> R {
         let block = &mut self.blocks[at.block];
         let slot = &mut block.nodes[at.node];
+        if slot.number != 0
+            && let Some(frozen) = &mut self.frozen
+        {
+            frozen.keep(slot);
+        }
         let before = slot.len();
         let result = change(&mut slot.node);
         let after = slot.node.len();
@@ -237,7 +276,12 @@ impl Sequence {
     /// Removes a node. Also where the one behind it is now.
     pub fn remove(&mut self, at: At) -> (Option<Node>, Option<At>) {
         let block = &mut self.blocks[at.block];
-        let slot = block.nodes.remove(at.node);
+        let mut slot = block.nodes.remove(at.node);
+        if let (Some(frozen), Some(slot)) = (&mut self.frozen, &mut slot)
+            && slot.number != 0
+        {
+            frozen.keep(slot);
+        }
         let len = slot.as_ref().map_or(0, Slot::len);
         block.len -= len;
         self.len -= len;
@@ -280,11 +324,61 @@ impl Sequence {
                 blocks.push_front(block.drain(from.node, len));
             }
         }
+        let removed: usize = blocks.iter().map(|block| block.len).sum();
+        self.len -= removed;
+        self.tidy(from);
+        if let Some(frozen) = &mut self.frozen {
+            blocks.iter_mut().for_each(|block| block.give(&mut frozen.copies));
+        }
         blocks.retain(|block| !block.nodes.is_empty());
         let len = blocks.iter().map(|block| block.len).sum();
-        self.len -= len;
-        self.tidy(from);
-        Sequence { blocks, len }
+        Sequence { blocks, len, frozen: None }
+    }
+
+    // ---- As it was ----
+
+    /// From now on [`Sequence::take_frozen`] has the nodes as they are now. A walk over the nodes' places.
+    pub fn freeze(&mut self) {
+        let mut last = 0;
+        for slot in self.blocks.iter_mut().flat_map(|block| &mut block.nodes) {
+            last += 1;
+            slot.number = last;
+        }
+        let near = At { block: 0, node: 0 };
+        self.frozen = Some(Box::new(Frozen { next: 1, last, near, copies: BTreeMap::new() }));
+    }
+
+    pub fn is_frozen(&self) -> bool {
+        self.frozen.is_some()
+    }
+
+    /// Shows the next node as it was when the sequence was frozen. None: there is no other.
+    pub fn take_frozen<R>(&mut self, visit: impl FnOnce(&Node) -> R) -> Option<R> {
+        let frozen = self.frozen.as_mut().filter(|frozen| frozen.next <= frozen.last)?;
+        let number = frozen.next;
+        frozen.next += 1;
+        if let Some(node) = frozen.copies.remove(&number) {
+            return Some(visit(&node));
+        }
+        let near = frozen.near;
+        let at = self.find_number(number, near)?;
+        if let Some(frozen) = &mut self.frozen {
+            frozen.near = at;
+        }
+        let slot = &mut self.blocks[at.block].nodes[at.node];
+        slot.number = 0;
+        Some(visit(&slot.node))
+    }
+
+    /// Nobody wants what is left of it as it was.
+    pub fn thaw(&mut self) {
+        self.frozen = None;
+    }
+
+    fn find_number(&self, number: u32, near: At) -> Option<At> {
+        let is_it = |at: &At| self.blocks[at.block].nodes[at.node].number == number;
+        let walk = |from: Option<At>| std::iter::successors(from, |&at| self.next(at));
+        walk(self.normal(near)).find(is_it).or_else(|| walk(self.first()).find(is_it))
     }
 
     /// Drops the block of `at` if it is empty, joins it with a neighbour if both are sparse. The place is the same, where it is now.
@@ -337,6 +431,18 @@ impl Sequence {
 }
 
 impl Block {
+    /// Moves the nodes that have numbers to where copies of such are.
+    fn give(&mut self, copies: &mut BTreeMap<u32, Node>) {
+        for slot in std::mem::take(&mut self.nodes) {
+            if slot.number == 0 {
+                self.nodes.push_back(slot);
+            } else {
+                self.len -= slot.len();
+                copies.insert(slot.number, slot.node);
+            }
+        }
+    }
+
     /// Takes out the nodes from `from` to before `to`.
     fn drain(&mut self, from: usize, to: usize) -> Block {
         let nodes: VecDeque<Slot> = self.nodes.drain(from..to).collect();

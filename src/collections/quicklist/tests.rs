@@ -304,3 +304,86 @@ fn a_search_finds_what_a_walk_finds() {
         }
     }
 }
+
+/// What is taken of a frozen list is what it was, whatever is done to it between two nodes.
+#[test]
+fn a_frozen_list_is_as_it_was() {
+    for (seed, limit) in [-1, 1, 2, 4, 128, 0, -1, 3, 7, 16].into_iter().enumerate() {
+        println!("seed {seed}, list-max-listpack-size {limit}");
+        let mut random = Random::new(seed as u64);
+        let mut list = Quicklist::new(NodeLimit::from_config(limit));
+        for round in 0..12 {
+            for _ in 0..random.below(3000) {
+                let value = text(&mut random, &list);
+                list.push_back(&value[..]);
+            }
+            let wanted: Vec<Vec<u8>> = list.iter().map(ListpackValue::to_vec).collect();
+            list.freeze();
+            let mut taken = Vec::new();
+            let gives_up = random.below(4) == 0;
+            let haste = 1 + random.below(40);
+            loop {
+                for _ in 0..random.below(4) {
+                    edit_anything(&mut list, &mut random);
+                    list.nodes.check();
+                }
+                let mut over = false;
+                for _ in 0..random.below(haste) {
+                    let node = list.take_frozen(|node| match node {
+                        Node::Packed(pack) => taken.extend(pack.iter().map(ListpackValue::to_vec)),
+                        Node::Plain(bytes) => taken.push(bytes.to_vec()),
+                    });
+                    over |= node.is_none();
+                }
+                if over || (gives_up && random.below(20) == 0) {
+                    break;
+                }
+            }
+            list.thaw();
+            if !gives_up {
+                assert_eq!(taken.len(), wanted.len(), "seed {seed}, round {round}");
+                assert!(taken == wanted, "seed {seed}, round {round}");
+            } else {
+                assert!(wanted.starts_with(&taken), "seed {seed}, round {round}");
+            }
+        }
+    }
+}
+
+fn edit_anything(list: &mut Quicklist, random: &mut Random) {
+    let value = text(random, list);
+    let len = list.len() as u64;
+    let index = random.below(len + 1) as usize;
+    let direction = if random.below(2) == 0 { Direction::FromFront } else { Direction::FromBack };
+    match random.below(14) {
+        0 => list.push_back(&value[..]),
+        1 => list.push_front(&value[..]),
+        2..=3 => {
+            list.pop_front(|_| ());
+        }
+        4..=5 => {
+            list.pop_back(|_| ());
+        }
+        6..=7 => {
+            list.insert(index, &value[..]);
+        }
+        8..=9 => {
+            list.set(index, &value[..]);
+        }
+        10 => {
+            list.remove_matching(&value, random.below(20) as usize, direction);
+        }
+        11 => {
+            list.remove_range(index, random.below(50) as usize);
+        }
+        12 => {
+            list.remove_range(index, random.below(len / 2 + 1) as usize);
+        }
+        _ => {
+            // A copy is a list of its own.
+            let mut copy = list.clone();
+            copy.pop_front(|_| ());
+            assert!(copy.take_frozen(|_| ()).is_none());
+        }
+    }
+}

@@ -75,8 +75,7 @@ fn spop_count(args: &mut Args<'_>, db: &mut Writer<'_>, reply: &mut Reply<'_>) -
             };
             return Changed(set.pop_some(count, context, visit), popped);
         }
-        set.iter().for_each(|member| put(reply, member));
-        Changed(Some(std::mem::take(set)), popped)
+        Changed(Some(set.pop_all(context, |member| put(reply, member))), popped)
     })?;
     match popped {
         Some(Some(rest)) => db.discard(rest),

@@ -41,6 +41,7 @@ impl World {
             now_ms: self.now_ms,
             random: &self.drawn,
             discarded: &self.discarded,
+            undo: None,
         }
     }
 }

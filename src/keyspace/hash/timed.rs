@@ -112,11 +112,12 @@ impl Fields {
         }
     }
 
-    fn set_deadline(&mut self, field: &[u8], deadline_ms: Option<i64>, hasher: &KeyHasher) {
-        let hash = hasher.hash(field);
+    fn set_deadline(&mut self, field: &[u8], deadline_ms: Option<i64>, context: &Context<'_>) {
+        let hash = context.hasher.hash(field);
         let Some(entry) = self.table.find_mut(hash, |entry| same(entry.key(), field)) else { return };
         let old = entry.deadline_ms();
         if old != deadline_ms {
+            context.changing(hash, entry);
             entry.set_deadline_ms(deadline_ms);
             self.reindex(hash, old, deadline_ms);
         }
@@ -167,7 +168,7 @@ impl Hash {
                 pack.remove_some(at, 3);
                 insert(pack, field.into(), value.as_slice().into(), new);
             }
-            Hash::Table(fields) => fields.set_deadline(field, deadline_ms, context.hasher),
+            Hash::Table(fields) => fields.set_deadline(field, deadline_ms, context),
         }
     }
 

@@ -35,6 +35,7 @@ impl World {
             now_ms: 0,
             random: &self.random,
             discarded: &self.discarded,
+            undo: None,
         }
     }
 }

@@ -8,7 +8,7 @@ use crate::collections::intset::IntSet;
 use crate::collections::listpack::Listpack;
 use crate::collections::segmented_table::SegmentedTable;
 use crate::keyspace::entry::ByKey;
-use crate::keyspace::{Context, Typed};
+use crate::keyspace::{Context, Entry, Typed};
 
 /// Of a table with fewer members than so many times those that stay, members are not taken out one by one: those that stay move to
 /// a new one.
@@ -65,8 +65,12 @@ impl Set {
         match self {
             Set::Table(table) => {
                 let hasher = context.hasher;
-                let taken = table.take_random(|n| context.below(n), ByKey(hasher));
-                taken.inspect(|entry| visit(Member::Bytes(entry.key()))).is_some()
+                let Some(taken) = table.take_random(|n| context.below(n), ByKey(hasher)) else { return false };
+                visit(Member::Bytes(taken.key()));
+                if context.undo.is_some() {
+                    context.removed(hasher.hash(taken.key()), taken);
+                }
+                true
             }
             Set::Pack(pack) => {
                 let Some(position) = pack.random(1, |n| context.below(n)) else { return false };
@@ -84,6 +88,22 @@ impl Set {
         }
     }
 
+    /// Takes out all members, after they have been shown: for the caller to free.
+    pub fn pop_all(&mut self, context: &Context<'_>, visit: impl FnMut(Member<'_>)) -> Set {
+        if let Set::Table(table) = self {
+            Set::leave(table, context);
+        }
+        self.iter().for_each(visit);
+        std::mem::take(self)
+    }
+
+    /// All members of a table are going to leave their set.
+    fn leave(table: &SegmentedTable<Entry>, context: &Context<'_>) {
+        if context.undo.is_some() {
+            table.iter().for_each(|entry| context.changing(context.hasher.hash(entry.key()), entry));
+        }
+    }
+
     /// Takes out `count` members, which are fewer than it has, and shows them. What is left over of a set that was made anew is
     /// returned, for the caller to free.
     pub fn pop_some(&mut self, count: usize, context: &Context<'_>, mut visit: impl FnMut(Member<'_>)) -> Option<Set> {
@@ -98,6 +118,7 @@ impl Set {
                     };
                     rest.insert_unique(hasher.hash(entry.key()), entry, ByKey(hasher));
                 }
+                Set::leave(table, context);
                 table.iter().for_each(|entry| visit(Member::Bytes(entry.key())));
                 Some(Set::Table(std::mem::replace(table, Box::new(rest))))
             }

@@ -45,6 +45,7 @@ impl Bench {
             now_ms: 0,
             random: &self.random,
             discarded: &self.discarded,
+            undo: None,
         }
     }
 

@@ -41,7 +41,8 @@ fn run(entries: usize, value_bytes: usize, seed: u64) {
     let hasher = KeyHasher::new(seed, 2);
     let source = RefCell::new(Random::new(seed));
     let discarded = Discarded::default();
-    let context = Context { settings: &settings, hasher: &hasher, now_ms: 0, random: &source, discarded: &discarded };
+    let context =
+        Context { settings: &settings, hasher: &hasher, now_ms: 0, random: &source, discarded: &discarded, undo: None };
     let mut random = Random::new(seed + 1);
     let mut below = |n: usize| random.below(n as u64) as usize;
     let mut set = SortedSet::with_hints(1, 1, &context);
@@ -149,7 +150,8 @@ fn ranges_by_member() {
     let hasher = KeyHasher::new(1, 2);
     let source = RefCell::new(Random::new(1));
     let discarded = Discarded::default();
-    let context = Context { settings: &settings, hasher: &hasher, now_ms: 0, random: &source, discarded: &discarded };
+    let context =
+        Context { settings: &settings, hasher: &hasher, now_ms: 0, random: &source, discarded: &discarded, undo: None };
     for hint in [1, 1000] {
         let mut set = SortedSet::with_hints(hint, 1, &context);
         for member in ["", "1", "12", "a", "b", "ba"] {

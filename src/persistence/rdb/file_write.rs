@@ -4,9 +4,9 @@
 use std::sync::Arc;
 
 use super::write::{self, Out, save_value};
-use super::{VERSION_7_0, VERSION_MAX, kind, opcode};
+use super::{VERSION_7_0, VERSION_MAX, elements, hash, kind, opcode};
 use crate::base::crc64;
-use crate::keyspace::{Entry, Object, ValueRef};
+use crate::keyspace::{Element, Entry, Head, List, Object, Typed, ValueRef};
 use crate::persistence::disk::{Chunk, Coder};
 
 /// Strings of so many bytes are not encoded here: they are handed on as they are, and [`ChunkCoder`] encodes them.
@@ -92,30 +92,17 @@ impl FileWriter {
         idle_s: Option<u32>,
         frequency: Option<u8>,
     ) -> Option<Arc<Vec<u8>>> {
-        if let (Some(now_ms), ValueRef::Object(Object::Hash(hash))) = (self.plain_hashes_at_ms, entry.value())
-            && hash.living_len(now_ms) == 0
-        {
+        if self.has_nothing_to_say(entry) {
             return None;
         }
         self.select(db);
-        if let Some(deadline_ms) = entry.deadline_ms() {
-            self.bytes.push(opcode::EXPIRE_TIME_MS);
-            self.bytes.extend_from_slice(&deadline_ms.to_le_bytes());
-        }
         let mut out = Out {
             bytes: &mut self.bytes,
             compress: self.compress,
             key: Some(entry.key()),
             plain_hashes_at_ms: self.plain_hashes_at_ms,
         };
-        if let Some(idle_s) = idle_s {
-            out.push(opcode::IDLE);
-            write::length(&mut out, u64::from(idle_s));
-        }
-        if let Some(frequency) = frequency {
-            out.push(opcode::FREQ);
-            out.push(frequency);
-        }
+        about_key(&mut out, entry, idle_s, frequency);
         match entry.value() {
             ValueRef::Raw(string) if string.len() >= SHARED_MIN => {
                 out.kind(kind::STRING);
@@ -124,6 +111,75 @@ impl FileWriter {
             value => save_value(&mut out, &value),
         }
         None
+    }
+
+    /// Of a hash without deadlines, no field may be left.
+    fn has_nothing_to_say(&self, entry: &Entry) -> bool {
+        match (self.plain_hashes_at_ms, entry.value()) {
+            (Some(now_ms), ValueRef::Object(Object::Hash(hash))) => hash.living_len(now_ms) == 0,
+            _ => false,
+        }
+    }
+
+    /// What stands before the elements of a key that has a large collection; None: nothing of it is written.
+    pub fn head(&self, entry: &Entry, idle_s: Option<u32>, frequency: Option<u8>) -> Option<Head> {
+        let ValueRef::Object(object) = entry.value() else { return None };
+        if self.has_nothing_to_say(entry) {
+            return None;
+        }
+        let mut bytes = Vec::new();
+        let plain_hashes_at_ms = self.plain_hashes_at_ms;
+        let mut out = Out { bytes: &mut bytes, compress: self.compress, key: Some(entry.key()), plain_hashes_at_ms };
+        about_key(&mut out, entry, idle_s, frequency);
+        let (elements, due_ms) = match object {
+            Object::List(list) => {
+                elements::list_head(&mut out, list);
+                (if let List::Nodes(nodes) = list { nodes.nodes_len() } else { 1 }, None)
+            }
+            Object::Set(set) => {
+                elements::set_head(&mut out, set);
+                (set.len(), None)
+            }
+            Object::SortedSet(set) => {
+                elements::sorted_set_head(&mut out, set);
+                (set.len(), None)
+            }
+            Object::Hash(hash) => {
+                let due_ms = hash::head(&mut out, hash);
+                (plain_hashes_at_ms.map_or(hash.len(), |now_ms| hash.living_len(now_ms)), due_ms)
+            }
+        };
+        Some(Head { bytes, elements, due_ms })
+    }
+
+    /// What [`FileWriter::head`] has answered; the elements follow.
+    pub fn begin(&mut self, db: usize, head: &Head) {
+        self.select(db);
+        self.bytes.extend_from_slice(&head.bytes);
+    }
+
+    /// Whether an element is one of those that [`FileWriter::head`] has counted.
+    pub fn counts(&self, element: &Element<'_>) -> bool {
+        match (self.plain_hashes_at_ms, element) {
+            (Some(now_ms), Element::Field(_, _, Some(deadline_ms))) => *deadline_ms >= now_ms,
+            _ => true,
+        }
+    }
+
+    /// An element. A long string comes back, to follow the bytes that have been written so far.
+    #[must_use = "the string is still to be written"]
+    pub fn element(&mut self, element: &Element<'_>, due_ms: Option<i64>) -> Option<Arc<Vec<u8>>> {
+        elements::save_sharing(&mut self.out(), element, due_ms, SHARED_MIN)
+    }
+
+    /// Another one for keys that are to come later in the same file.
+    pub fn for_later(&self) -> FileWriter {
+        FileWriter { compress: self.compress, plain_hashes_at_ms: self.plain_hashes_at_ms, db: None, bytes: Vec::new() }
+    }
+
+    /// All that the other has written and what has been taken from it now stands in the file.
+    pub fn follow(&mut self, other: &FileWriter) {
+        self.db = other.db.or(self.db);
     }
 
     /// Bytes that have been written and not been taken.
@@ -136,9 +192,31 @@ impl FileWriter {
     }
 
     pub fn take(&mut self) -> Vec<u8> {
+        if self.bytes.len() < self.bytes.capacity() / 4 {
+            // A few, before a long string; while they wait they are not to take the room of many.
+            let taken = self.bytes.as_slice().into();
+            self.bytes.clear();
+            return taken;
+        }
         // As much again will come.
         let capacity = self.bytes.capacity().min(TAKEN_MAX);
         std::mem::replace(&mut self.bytes, Vec::with_capacity(capacity))
+    }
+}
+
+/// What stands before the type of a value: its key's deadline, and its last use.
+fn about_key(out: &mut Out<'_>, entry: &Entry, idle_s: Option<u32>, frequency: Option<u8>) {
+    if let Some(deadline_ms) = entry.deadline_ms() {
+        out.push(opcode::EXPIRE_TIME_MS);
+        out.extend_from_slice(&deadline_ms.to_le_bytes());
+    }
+    if let Some(idle_s) = idle_s {
+        out.push(opcode::IDLE);
+        write::length(out, u64::from(idle_s));
+    }
+    if let Some(frequency) = frequency {
+        out.push(opcode::FREQ);
+        out.push(frequency);
     }
 }
 

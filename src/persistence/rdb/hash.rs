@@ -3,10 +3,10 @@
 use super::read::{CUT_OFF, DUPLICATE, EMPTY, Reader, has_twins};
 use super::write::Out;
 use super::ziplist::Pair;
-use super::{kind, write};
+use super::{elements, kind, write};
 use crate::collections::Malformed;
 use crate::collections::listpack::Listpack;
-use crate::keyspace::{Context, Hash, NewValue, Ttl, Typed};
+use crate::keyspace::{Context, Element, Hash, NewValue, Ttl, Typed};
 
 /// A field that has no deadline.
 const NO_DEADLINE: u64 = 0;
@@ -18,45 +18,53 @@ pub(super) fn has_deadlines(hash: &Hash) -> bool {
 
 /// With its type.
 pub(super) fn save(out: &mut Out<'_>, hash: &Hash) {
-    let mut digits = (itoa::Buffer::new(), itoa::Buffer::new());
-    if let (Some(now_ms), Some(_)) = (out.plain_hashes_at_ms, hash.next_deadline_ms()) {
-        out.kind(kind::HASH);
-        write::length(out, hash.living_len(now_ms) as u64);
-        hash.for_each(now_ms, |field, value, _| {
-            write::string(out, field.bytes(&mut digits.0));
-            write::string(out, value.bytes(&mut digits.1));
-        });
-        return;
-    }
     match (hash, hash.next_deadline_ms()) {
         (Hash::Pack(pack), _) => {
             out.kind(kind::HASH_LISTPACK);
             write::string(out, pack.as_bytes());
         }
-        (Hash::TimedPack(pack), Some(first_ms)) => {
+        (Hash::TimedPack(pack), Some(first_ms)) if out.plain_hashes_at_ms.is_none() => {
             out.kind(kind::HASH_LISTPACK_EX);
             out.extend_from_slice(&first_ms.to_le_bytes());
             write::string(out, pack.as_bytes());
         }
-        (_, Some(first_ms)) => {
-            out.kind(kind::HASH_METADATA);
-            out.extend_from_slice(&first_ms.to_le_bytes());
-            write::length(out, hash.len() as u64);
-            hash.for_each(i64::MIN, |field, value, deadline_ms| {
-                let ttl = deadline_ms.map_or(NO_DEADLINE, |deadline_ms| (deadline_ms - first_ms) as u64 + 1);
-                write::length(out, ttl);
-                write::string(out, field.bytes(&mut digits.0));
-                write::string(out, value.bytes(&mut digits.1));
+        _ => {
+            let due_ms = head(out, hash);
+            let mut digits = itoa::Buffer::new();
+            let living_at_ms = out.plain_hashes_at_ms.unwrap_or(i64::MIN);
+            hash.for_each(living_at_ms, |field, value, deadline_ms| {
+                elements::save(out, &Element::Field(field.bytes(&mut digits), value, deadline_ms), due_ms);
             });
         }
-        (_, None) => {
+    }
+}
+
+/// What stands before the fields, if they come one by one. What their deadlines are counted from, where they are written.
+pub(super) fn head(out: &mut Out<'_>, hash: &Hash) -> Option<i64> {
+    match (hash.next_deadline_ms(), out.plain_hashes_at_ms) {
+        (Some(_), Some(now_ms)) => {
+            out.kind(kind::HASH);
+            write::length(out, hash.living_len(now_ms) as u64);
+            None
+        }
+        (Some(due_ms), None) => {
+            out.kind(kind::HASH_METADATA);
+            out.extend_from_slice(&due_ms.to_le_bytes());
+            write::length(out, hash.len() as u64);
+            Some(due_ms)
+        }
+        (None, _) => {
             out.kind(kind::HASH);
             write::length(out, hash.len() as u64);
-            hash.for_each(i64::MIN, |field, value, _| {
-                write::string(out, field.bytes(&mut digits.0));
-                write::string(out, value.bytes(&mut digits.1));
-            });
+            None
         }
+    }
+}
+
+/// What stands before a field: its deadline, if such are written.
+pub(super) fn deadline(out: &mut Out<'_>, due_ms: Option<i64>, deadline_ms: Option<i64>) {
+    if let Some(due_ms) = due_ms {
+        write::length(out, deadline_ms.map_or(NO_DEADLINE, |deadline_ms| (deadline_ms - due_ms) as u64 + 1));
     }
 }
 

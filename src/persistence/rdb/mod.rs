@@ -15,6 +15,7 @@
 //! what has not been understood yet, so that a load can be done in slices, and written piece by piece; neither side opens files
 //! itself. Cost: a blob is one copy; everything else is proportional to its elements.
 
+mod elements;
 mod file_read;
 mod file_shape;
 mod file_write;

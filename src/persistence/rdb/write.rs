@@ -1,10 +1,9 @@
 //! Values to bytes.
 
-use super::{NODE_PACKED, NODE_PLAIN, hash, kind};
+use super::{elements, hash, kind};
 use crate::base::{lzf, number};
 use crate::collections::listpack::ListpackValue;
-use crate::collections::quicklist::Node;
-use crate::keyspace::{List, Object, Set, SortedSet, Typed, ValueRef};
+use crate::keyspace::{Element, List, Object, Set, SortedSet, ValueRef};
 
 /// Strings of up to so many bytes are not compressed: it would not pay.
 const COMPRESS_ABOVE: usize = 20;
@@ -125,28 +124,10 @@ pub fn save_value(out: &mut Out<'_>, value: &ValueRef<'_>) {
 }
 
 fn save_list(out: &mut Out<'_>, list: &List) {
-    out.kind(kind::LIST_QUICKLIST_2);
+    elements::list_head(out, list);
     match list {
-        List::Pack(pack) => {
-            length(out, 1);
-            length(out, NODE_PACKED);
-            string(out, pack.as_bytes());
-        }
-        List::Nodes(nodes) => {
-            length(out, nodes.nodes_len() as u64);
-            for node in nodes.nodes() {
-                match node {
-                    Node::Packed(pack) => {
-                        length(out, NODE_PACKED);
-                        string(out, pack.as_bytes());
-                    }
-                    Node::Plain(bytes) => {
-                        length(out, NODE_PLAIN);
-                        string(out, bytes);
-                    }
-                }
-            }
-        }
+        List::Pack(pack) => elements::save_pack(out, pack),
+        List::Nodes(nodes) => nodes.nodes().for_each(|node| elements::save(out, &Element::Node(node), None)),
     }
 }
 
@@ -158,14 +139,12 @@ fn save_set(out: &mut Out<'_>, set: &Set) {
         }
         Set::Pack(pack) => {
             // A type of its own since 7.2; 7.0 reads this one.
-            out.kind(kind::SET);
-            length(out, set.len() as u64);
+            elements::set_head(out, set);
             pack.iter().for_each(|member| element(out, member));
         }
         Set::Table(table) => {
-            out.kind(kind::SET);
-            length(out, set.len() as u64);
-            table.iter().for_each(|entry| string(out, entry.key()));
+            elements::set_head(out, set);
+            table.iter().for_each(|entry| elements::save(out, &Element::Member(entry.key()), None));
         }
     }
 }
@@ -177,12 +156,8 @@ fn save_sorted_set(out: &mut Out<'_>, set: &SortedSet) {
             string(out, pack.as_bytes());
         }
         SortedSet::Tree(tree) => {
-            out.kind(kind::ZSET_2);
-            length(out, tree.len() as u64);
-            for (member, score) in tree.iter() {
-                string(out, member);
-                out.extend_from_slice(&score.to_le_bytes());
-            }
+            elements::sorted_set_head(out, set);
+            tree.iter().for_each(|(member, score)| elements::save(out, &Element::Scored(member, score), None));
         }
     }
 }
