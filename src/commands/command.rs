@@ -121,8 +121,8 @@ pub struct Wait {
     pub null_array: bool,
     /// The type that a key must have for another attempt.
     pub kind: Kind,
-    /// Whether another attempt is made when a key has another type or is gone: XREADGROUP.
-    pub on_no_key: bool,
+    /// Whether another attempt is made at every change of a key, as one that is there may have too little; else when it is made.
+    pub on_change: bool,
 }
 
 bitflags::bitflags! {

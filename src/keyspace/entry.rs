@@ -56,6 +56,13 @@ pub enum NewValue<'a> {
 }
 
 impl NewValue<'_> {
+    pub fn kind(&self) -> super::Kind {
+        match self {
+            NewValue::Object(object) => object.kind(),
+            NewValue::Int(_) | NewValue::Embedded(_) | NewValue::Raw(_) => super::Kind::String,
+        }
+    }
+
     /// How a string is kept: as an integer if it is one, inside the entry if it is short.
     #[inline]
     pub fn string(bytes: &[u8]) -> NewValue<'_> {

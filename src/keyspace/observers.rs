@@ -2,8 +2,8 @@
 //! ([`Watched`]), client-side caches, subscribers to keyspace events.
 //!
 //! ```text
-//!   Writer, expiry --> changed(db, key) --+--> Awaited: keys that became ready        \
-//!                                         +--> Watched: number of the last change      } interest: one byte, 0 on the hot path
+//!   Writer ----------> made(db, key) -----+--> Awaited: keys that became ready        \
+//!   Writer, expiry --> changed(db, key) --+--> Watched: number of the last change      } interest: one byte, 0 on the hot path
 //!                                         +--> changed keys, for client-side caches   /
 //!   Writer, expiry --> notify(event) -----> notifications
 //!                                              |
@@ -17,7 +17,7 @@ use std::cell::{Cell, RefCell};
 
 use super::awaited::{Awaited, ReadyKey};
 use super::watched::Watched;
-use super::{Event, Key};
+use super::{Event, Key, Kind};
 
 bitflags::bitflags! {
     /// Kinds of those who want to know of changes of keys.
@@ -128,6 +128,21 @@ impl Observers {
         }
     }
 
+    /// A key was made, with a value of this kind: it was not there, or is not what it was.
+    #[inline]
+    pub(super) fn made(&mut self, db: usize, key: Key<'_>, kind: Kind) {
+        if self.interest.contains(Interest::AWAITED) {
+            self.made_slowly(db, key, kind);
+        }
+    }
+
+    #[cold]
+    fn made_slowly(&mut self, db: usize, key: Key<'_>, kind: Kind) {
+        if self.awaited.made(db, key, kind) {
+            self.add_pending(Pending::READY);
+        }
+    }
+
     #[cold]
     fn changed_slowly(&mut self, db: usize, key: Key<'_>) {
         if self.interest.contains(Interest::AWAITED) && self.awaited.changed(db, key) {
@@ -145,12 +160,14 @@ impl Observers {
 
     /// Every key of `dbs` may be another now; `was_or_is_there` says which of the keys of any of them was there before or is now.
     pub(super) fn databases_changed(&mut self, dbs: &[usize], was_or_is_there: impl Fn(Key<'_>) -> bool) {
-        for &db in dbs {
-            if self.awaited.database_changed(db) {
-                self.add_pending(Pending::READY);
-            }
-        }
         self.watched.databases_changed(dbs, was_or_is_there);
+    }
+
+    /// Every key of a database is another now; `kind_of` says what it is.
+    pub(super) fn database_made(&mut self, db: usize, kind_of: impl Fn(Key<'_>) -> Option<Kind>) {
+        if self.awaited.database_made(db, kind_of) {
+            self.add_pending(Pending::READY);
+        }
     }
 
     /// Whoever keeps copies of values has to forget all of them.
@@ -194,7 +211,7 @@ impl Observers {
         std::mem::take(&mut self.invalidations)
     }
 
-    /// The keys that somebody waits for and that were changed since the last call, in the order of their changes.
+    /// The keys that somebody waits for and that became ready since the last call, in that order.
     pub fn take_ready(&mut self) -> Vec<ReadyKey> {
         self.take_pending(Pending::READY);
         self.awaited.take_ready()
@@ -217,15 +234,15 @@ impl Observers {
         self.awaited.is_empty()
     }
 
-    /// One more waits for this key.
-    pub fn wait(&mut self, db: usize, key: Key<'_>) {
-        self.awaited.wait(db, key);
+    /// One more waits for a value of this kind at this key; `on_change`: also for changes of it.
+    pub fn wait(&mut self, db: usize, key: Key<'_>, kind: Kind, on_change: bool) {
+        self.awaited.wait(db, key, kind, on_change);
         self.interest |= Interest::AWAITED;
     }
 
     /// One fewer waits for it.
-    pub fn stop_waiting(&mut self, db: usize, key: Key<'_>) {
-        self.awaited.stop(db, key);
+    pub fn stop_waiting(&mut self, db: usize, key: Key<'_>, kind: Kind, on_change: bool) {
+        self.awaited.stop(db, key, kind, on_change);
         self.interest.set(Interest::AWAITED, !self.awaited.is_empty());
     }
 

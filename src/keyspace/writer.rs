@@ -1,5 +1,6 @@
 //! Changing: how commands change a key. Every change ends in [`Writer::changed`] (a key that moves: in [`Writer::signal`] for the place that it
-//! leaves), so that watchers, caches and blocked clients are told in one place. Keys and fields that go by themselves (`expiry`, `eviction`) are
+//! leaves), so that watchers and caches are told in one place, and every key that was not there comes through [`Writer::made`], which tells blocked
+//! clients. Keys and fields that go by themselves (`expiry`, `eviction`) are
 //! removed by the keyspace, which tells the same observers.
 //!
 //! Looking a key up here removes it if its deadline has passed, so commands see living keys only.
@@ -122,6 +123,13 @@ impl<'a> Writer<'a> {
         self.keyspace.observers.changed(self.db, key);
     }
 
+    /// A key is there that was not: whoever waits for one is told, and subscribers are.
+    #[inline]
+    fn made(&mut self, key: Key<'_>, kind: Kind) {
+        self.keyspace.observers.made(self.db, key, kind);
+        self.notify(Event::NEW, key);
+    }
+
     /// Brings what a lookup of the key will touch into the cache.
     #[inline]
     pub fn prefetch(&self, key: Key<'_>) {
@@ -175,7 +183,8 @@ impl<'a> Writer<'a> {
         let policy_lfu = self.keyspace.settings.policy.is_lfu();
         let Keyspace { dbs, hasher, reclaimer, .. } = &mut *self.keyspace;
         let db = &mut dbs[self.db];
-        let mut was_expired = false;
+        // Of a key that takes the place of one whose deadline has passed.
+        let mut made_kind = None;
         match db.find_mut(key) {
             Some(entry) => {
                 // A key whose deadline has passed is not there: its count and its deadline don't pass to the new one.
@@ -183,6 +192,9 @@ impl<'a> Writer<'a> {
                 // Only hashes have fields; a string in place of a string is not asked for them.
                 let may_have_fields = entry.kind() == Kind::Hash || matches!(value, NewValue::Object(_));
                 let fields_due_before = if may_have_fields { fields_due_ms(entry) } else { None };
+                if expired {
+                    made_kind = Some(value.kind());
+                }
                 let displaced = entry.set_value(value);
                 if !policy_lfu || expired {
                     entry.set_lru(lru);
@@ -193,7 +205,6 @@ impl<'a> Writer<'a> {
                     db.refile_fields(key.hash, fields_due_before, fields_due);
                 }
                 reclaimer.displaced(db.displaced(key, displaced));
-                was_expired = expired;
                 match ttl {
                     Ttl::At(deadline_ms) => db.set_deadline(key, Some(deadline_ms)),
                     Ttl::Clear if volatile => db.set_deadline(key, None),
@@ -206,13 +217,14 @@ impl<'a> Writer<'a> {
                     Ttl::At(deadline_ms) => Some(deadline_ms),
                     Ttl::Clear | Ttl::Keep => None,
                 };
+                let kind = value.kind();
                 db.insert(key, value, deadline_ms, lru, hasher);
-                self.notify(Event::NEW, key);
+                self.made(key, kind);
             }
         }
-        if was_expired {
+        if let Some(kind) = made_kind {
             self.keyspace.note_expired(self.db, key);
-            self.notify(Event::NEW, key);
+            self.made(key, kind);
         }
         self.changed(key);
     }
@@ -450,8 +462,9 @@ impl<'a> Writer<'a> {
         let _ = self.living(key);
         let lru = self.keyspace.new_lru();
         let Keyspace { dbs, hasher, .. } = &mut *self.keyspace;
+        let kind = value.kind();
         dbs[self.db].insert(key, value, None, lru, hasher);
-        self.notify(Event::NEW, key);
+        self.made(key, kind);
     }
 
     /// Sets the deadline (None: takes it away) of a key that is there. Whether there was anything to do: the same deadline once more
@@ -556,8 +569,10 @@ impl<'a> Writer<'a> {
     fn attach(&mut self, key: Key<'_>, mut detached: Detached) {
         self.remove(key);
         let Keyspace { dbs, hasher, .. } = &mut *self.keyspace;
-        dbs[self.db].insert(key, detached.value.as_new(), detached.deadline_ms, detached.lru, hasher);
-        self.notify(Event::NEW, key);
+        let value = detached.value.as_new();
+        let kind = value.kind();
+        dbs[self.db].insert(key, value, detached.deadline_ms, detached.lru, hasher);
+        self.made(key, kind);
         self.modified(key);
         self.changed(key);
     }
@@ -622,6 +637,9 @@ impl<'a> Writer<'a> {
         self.keyspace.dbs_used = self.keyspace.dbs_used.max(a.max(b) + 1);
         let Keyspace { dbs, observers, .. } = &mut *self.keyspace;
         observers.databases_changed(&[a, b], |key| dbs[a].find(key).is_some() || dbs[b].find(key).is_some());
+        for db in [a, b] {
+            observers.database_made(db, |key| dbs[db].find(key).map(Entry::kind));
+        }
         self.keyspace.dirty += 1;
     }
 }

@@ -1,11 +1,11 @@
 //! Blocking commands: clients that wait for a key to be changed (BLPOP), and serving them.
 //!
 //! A command that finds nothing answers [`Outcome::Wait`]. Its client then gets a gate bit of its own ([`gate::BLOCKED`]), so nothing
-//! more of it is parsed or executed, and a copy of its arguments. When one of its keys has been changed, right after the
+//! more of it is parsed or executed, and a copy of its arguments. When one of its keys has been made, right after the
 //! command that did it, the command is run again with these arguments; it is done, or goes on waiting where it stood.
 //!
 //! ```text
-//!   Observers (keyspace): which keys to look out for, which were changed
+//!   Observers (keyspace): which keys to look out for, which were made
 //!        |
 //!   Blocking::queues: key -> clients, first come first served        Blocking::deadlines: when to give up
 //!        |                                                                 |
@@ -17,7 +17,7 @@
 //! Invariants: a client has [`gate::BLOCKED`] if and only if it has a [`Waiting`]; it then stands in the queue of each of its keys, in
 //! [`Observers`](crate::keyspace::Observers) as often, and in `deadlines` if it has one. A client that is closed waits no more.
 //!
-//! Cost: nothing for those who wait. A change of a key that somebody waits for is one look into its queue.
+//! Cost: nothing for those who wait. A key that somebody waits for and that is made is one look into its queue.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -41,7 +41,7 @@ pub struct Waiting {
     keys: std::ops::Range<usize>,
     db: usize,
     kind: Kind,
-    on_no_key: bool,
+    on_change: bool,
     deadline_ms: Option<u64>,
     /// Whether its reply is not wanted (CLIENT REPLY).
     muted: bool,
@@ -75,12 +75,7 @@ impl Waiting {
 }
 
 /// Who waits for a key: slab keys by place.
-#[derive(Default)]
-struct Queue {
-    clients: BTreeMap<u64, usize>,
-    /// How many of them are also to be woken when the key goes.
-    on_no_key: usize,
-}
+type Queue = BTreeMap<u64, usize>;
 
 /// How a wait ends before there is something.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -126,10 +121,9 @@ impl Blocking {
         self.deadlines.len()
     }
 
-    /// Keys that somebody waits for, and of these the ones whose removal somebody waits for too.
-    pub fn keys(&self) -> (usize, usize) {
-        let queues = self.queues.iter().flat_map(BTreeMap::values);
-        queues.fold((0, 0), |(all, on_no_key), queue| (all + 1, on_no_key + usize::from(queue.on_no_key > 0)))
+    /// Keys that somebody waits for.
+    pub fn keys(&self) -> usize {
+        self.queues.iter().map(BTreeMap::len).sum()
     }
 
     /// When the next client gives up, Unix milliseconds.
@@ -196,7 +190,7 @@ impl Engine {
             keys: wait.keys,
             db: client.session.db,
             kind: wait.kind,
-            on_no_key: wait.on_no_key,
+            on_change: wait.on_change,
             deadline_ms: wait.timeout_ms.map(|timeout_ms| now_us.div_ceil(1000).saturating_add(timeout_ms)),
             muted: client.output.is_muted(),
             run_ns,
@@ -210,16 +204,9 @@ impl Engine {
         }
         for name in waiting.keys() {
             let hash = self.keyspace.hash(name);
-            self.keyspace.observers.wait(waiting.db, Key::with_hash(name, hash));
-            let queues = &mut blocking.queues[waiting.db];
-            if !queues.contains_key(name) {
-                queues.insert(name.into(), Queue::default());
-            }
-            let queue = queues.get_mut(name).expect("it was just put there");
+            self.keyspace.observers.wait(waiting.db, Key::with_hash(name, hash), waiting.kind, waiting.on_change);
             // A key that is named twice is waited for once.
-            if queue.clients.insert(waiting.order, key).is_none() {
-                queue.on_no_key += usize::from(waiting.on_no_key);
-            }
+            blocking.queues[waiting.db].entry(name.into()).or_default().insert(waiting.order, key);
         }
         client.waiting = Some(waiting);
         true
@@ -247,7 +234,7 @@ impl Engine {
             keys: 0..0,
             db: client.session.db,
             kind: Kind::String,
-            on_no_key: false,
+            on_change: false,
             deadline_ms: timeout_ms.map(|timeout_ms| now_us.div_ceil(1000).saturating_add(timeout_ms)),
             muted: client.output.is_muted(),
             run_ns: 0,
@@ -308,13 +295,16 @@ impl Engine {
         }
         for name in waiting.keys() {
             let hash = self.keyspace.hash(name);
-            self.keyspace.observers.stop_waiting(waiting.db, Key::with_hash(name, hash));
+            self.keyspace.observers.stop_waiting(
+                waiting.db,
+                Key::with_hash(name, hash),
+                waiting.kind,
+                waiting.on_change,
+            );
             let queues = &mut blocking.queues[waiting.db];
             let Some(queue) = queues.get_mut(name) else { continue };
-            if queue.clients.remove(&waiting.order).is_some() {
-                queue.on_no_key -= usize::from(waiting.on_no_key);
-            }
-            if queue.clients.is_empty() {
+            queue.remove(&waiting.order);
+            if queue.is_empty() {
                 queues.remove(name);
             }
         }
@@ -329,10 +319,12 @@ impl Engine {
         }
     }
 
-    /// Runs the commands of those who wait for keys that have been changed: key by key in the order of the changes, and of those
-    /// who wait for a key the first first.
+    /// Runs the commands of those who wait for keys that have become ready: key by key in that order, and of those who wait for a key
+    /// the first first.
     #[cold]
     pub(super) fn serve_ready_keys(&mut self) {
+        // What made them may have taken so long that one of them is past its deadline by now.
+        self.read_clock();
         for ready in self.keyspace.observers.take_ready() {
             let mut from = 0;
             // None of those that come to wait meanwhile is looked at: it has looked at the key itself.
@@ -340,16 +332,10 @@ impl Engine {
             while let Some(queue) = self.blocking.queue(ready.db, &ready.bytes) {
                 let view = self.keyspace.view(ready.db);
                 let kind = view.peek(Key::with_hash(&ready.bytes, ready.hash)).map(|entry| entry.kind());
-                if kind.is_none() && queue.on_no_key == 0 {
-                    break;
-                }
-                let Some((&order, &key)) = queue.clients.range(from..end).next() else { break };
+                let Some(kind) = kind else { break };
+                let Some((&order, &key)) = queue.range(from..end).next() else { break };
                 from = order + 1;
-                let wakes = self.clients[key]
-                    .waiting
-                    .as_ref()
-                    .is_some_and(|waiting| waiting.on_no_key || kind == Some(waiting.kind));
-                if wakes {
+                if self.clients[key].waiting.as_ref().is_some_and(|waiting| kind == waiting.kind) {
                     self.try_again(key);
                     self.tell_of_changes(Some(key));
                 }

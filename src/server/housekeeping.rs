@@ -18,6 +18,12 @@ impl Engine {
         }
     }
 
+    /// In the middle of a turn: reads the clock once more, for deadlines that what has just run may have reached.
+    pub(super) fn read_clock(&mut self) {
+        let now_ms = (self.clock.unix_us() / 1000) as i64;
+        self.keyspace.set_now_ms(now_ms.max(self.keyspace.now_ms()));
+    }
+
     /// A turn ends: books its time.
     pub fn finish_turn(&mut self) {
         self.recorder.turn.requests = self.stats.turn.requests;

@@ -113,9 +113,9 @@ fn brpoplpush(args: &mut Args<'_>, db: &mut Writer<'_>, reply: &mut Reply<'_>) -
     Ok(Outcome::Done)
 }
 
-/// `null_array`: what it answers where it may not wait.
-pub(super) fn wait_for_source(timeout_ms: Option<u64>, null_array: bool) -> Outcome {
-    Outcome::Wait(Wait { keys: 1..2, timeout_ms, null_array, kind: Kind::List, on_no_key: false })
+/// `needs_more`: a source that is there may have too few elements. Such a command answers a null array where it may not wait.
+pub(super) fn wait_for_source(timeout_ms: Option<u64>, needs_more: bool) -> Outcome {
+    Outcome::Wait(Wait { keys: 1..2, timeout_ms, null_array: needs_more, kind: Kind::List, on_change: needs_more })
 }
 
 /// Moves an element of the list at argument 1 to that at argument 2. False: there is no such list.

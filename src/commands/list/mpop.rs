@@ -57,7 +57,7 @@ fn blmpop(args: &mut Args<'_>, db: &mut Writer<'_>, reply: &mut Reply<'_>) -> Re
     if call.pop(args, db, reply)? {
         return Ok(Outcome::Done);
     }
-    Ok(Outcome::Wait(Wait { keys: call.keys, timeout_ms, null_array: true, kind: Kind::List, on_no_key: false }))
+    Ok(Outcome::Wait(Wait { keys: call.keys, timeout_ms, null_array: true, kind: Kind::List, on_change: false }))
 }
 
 /// What a call asks for.

@@ -189,5 +189,5 @@ fn pop_or_wait(
             return Ok(Outcome::Done);
         }
     }
-    Ok(Outcome::Wait(Wait { keys: 1..last, timeout_ms, null_array: true, kind: Kind::List, on_no_key: false }))
+    Ok(Outcome::Wait(Wait { keys: 1..last, timeout_ms, null_array: true, kind: Kind::List, on_change: false }))
 }

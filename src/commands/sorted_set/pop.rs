@@ -214,7 +214,7 @@ fn bzmpop(args: &mut Args<'_>, db: &mut Writer<'_>, reply: &mut Reply<'_>) -> Re
         timeout_ms,
         null_array: true,
         kind: Kind::SortedSet,
-        on_no_key: false,
+        on_change: false,
     }))
 }
 
@@ -277,5 +277,5 @@ fn pop_or_wait(args: &Args<'_>, db: &mut Writer<'_>, reply: &mut Reply<'_>, end:
             return Ok(Outcome::Done);
         }
     }
-    Ok(Outcome::Wait(Wait { keys: 1..last, timeout_ms, null_array: true, kind: Kind::SortedSet, on_no_key: false }))
+    Ok(Outcome::Wait(Wait { keys: 1..last, timeout_ms, null_array: true, kind: Kind::SortedSet, on_change: false }))
 }

@@ -15,7 +15,7 @@ fn blocked(harness: &mut EngineHarness) -> usize {
 fn assert_nobody_waits(harness: &mut EngineHarness) {
     assert_eq!(blocked(harness), 0);
     let blocking = &harness.engine.blocking;
-    assert_eq!(blocking.keys(), (0, 0));
+    assert_eq!(blocking.keys(), 0);
     assert_eq!(blocking.clients_with_deadline(), 0);
     assert!(harness.engine.keyspace.observers.is_nothing_awaited());
 }
@@ -324,9 +324,26 @@ fn the_same_key_twice_is_one_key() {
     let mut harness = EngineHarness::new();
     let other = harness.connect();
     assert_eq!(harness.line_as(other, "blpop k k k 0"), "");
-    assert_eq!(harness.engine.blocking.keys(), (1, 0));
+    assert_eq!(harness.engine.blocking.keys(), 1);
     harness.line("rpush k v w");
     assert_eq!(harness.take(other), b"*2\r\n$1\r\nk\r\n$1\r\nv\r\n");
+    assert_nobody_waits(&mut harness);
+}
+
+/// A transaction sees one moment, who is served after it the next: the list is past its deadline by then.
+#[test]
+fn a_list_that_expires_in_the_transaction_that_made_it() {
+    let mut harness = EngineHarness::with_config(&[("enable-debug-command", "yes")]);
+    let other = harness.connect();
+    assert_eq!(harness.line_as(other, "blpop k 0"), "");
+    for line in ["multi", "rpush k a", "pexpire k 5", "debug sleep 0.02", "lrange k 0 -1"] {
+        harness.line(line);
+    }
+    assert_eq!(harness.line("exec"), "*4\r\n:1\r\n:1\r\n+OK\r\n*1\r\n$1\r\na\r\n");
+    assert_eq!(harness.take(other), b"");
+    assert_eq!(harness.line("exists k"), ":0\r\n");
+    assert_eq!(harness.line("rpush k b"), ":1\r\n");
+    assert_eq!(harness.take(other), b"*2\r\n$1\r\nk\r\n$1\r\nb\r\n");
     assert_nobody_waits(&mut harness);
 }
 
