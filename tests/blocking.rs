@@ -312,6 +312,16 @@ const SCENES: &[(&str, &[Step])] = &[
         ],
     ),
     (
+        "hardly any time at all, or hardly less than none",
+        &[
+            step(0, "BLPOP k 1e-400", &[0]),
+            // As a long double a little less than a millisecond before, which is rounded up to no time: for ever.
+            step(0, "BLPOP k -0.001", &[]),
+            step(1, "BLMOVE k l LEFT LEFT 9000000000000000", &[]),
+            step(3, "RPUSH k v w", &[3, 0, 1]),
+        ],
+    ),
+    (
         "unblocked",
         &[
             step(3, "CLIENT UNBLOCK 0 TIMEOUT", &[3]),

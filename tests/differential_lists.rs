@@ -317,6 +317,13 @@ BLMPOP 0.001 2 no no2 LEFT
 BLPOP l abc
 BLPOP l -1
 BLPOP l nan
+BLPOP no 1e-4000
+BLPOP no 0x1p-12
+BLPOP l -1e400
+BLPOP l -inf
+BLPOP l -0.0011
+BLPOP l 1e5000
+BLPOP l 1e-5000
 BLPOP l
 BLPOP l \" 1\"
 BRPOP l \"\"

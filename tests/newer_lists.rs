@@ -61,6 +61,16 @@ LRANGE s 0 -1 => *["b"]
 BLPOP s inf => -ERR timeout is out of range
 BLPOP s 1e300 => -ERR timeout is out of range
 BLPOP s 9223372036854775807 => -ERR timeout is out of range
+BLPOP s 9223372036854775.807 => -ERR timeout is out of range
+BLPOP s 9223372036854775 => -ERR timeout is out of range
+BRPOP s 1e4000 => -ERR timeout is out of range
+BLMOVE s t LEFT RIGHT 0x1p60 => -ERR timeout is out of range
+BLMPOP 1e18 1 s LEFT => -ERR timeout is out of range
+BZPOPMIN z 1e18 => -ERR timeout is out of range
+BZMPOP 1e400 1 z MIN => -ERR timeout is out of range
+BLPOP s 1e5000 => -ERR timeout is not a float or out of range
+WAIT 1 9223372036854775807 => -ERR timeout is out of range
+BLPOP s 9221000000000000 => *["s", "b"]
 "#;
 
 const ENCODINGS: Table = r#"

@@ -98,6 +98,30 @@ impl LongDouble {
         }
     }
 
+    /// The product, rounded to the nearest.
+    pub fn times(self, factor: u32) -> LongDouble {
+        let Size::Finite { mantissa, exponent } = self.size else { return self };
+        match rounded(u128::from(mantissa) * u128::from(factor), exponent, false) {
+            Size::Finite { mantissa: 0, .. } => LongDouble::from(0),
+            size => LongDouble { negative: self.negative, size },
+        }
+    }
+
+    /// The next integer that is not smaller; the last one on that side where that is none of 64 bits.
+    pub fn ceil(self) -> i64 {
+        let beyond = if self.negative { i64::MIN } else { i64::MAX };
+        let Size::Finite { mantissa, exponent } = self.size else { return beyond };
+        if exponent > 0 {
+            // The top bit is set unless all are.
+            return if mantissa == 0 { 0 } else { beyond };
+        }
+        let shift = exponent.unsigned_abs();
+        let whole = mantissa.checked_shr(shift).unwrap_or(0);
+        let is_whole = whole.checked_shl(shift) == Some(mantissa) || mantissa == 0;
+        let magnitude = i128::from(whole) + i128::from(!is_whole && !self.negative);
+        i64::try_from(if self.negative { -magnitude } else { magnitude }).unwrap_or(beyond)
+    }
+
     /// Prints it with 17 decimals, without the zeros at the end: `3.2`, `10`, `-0.00000000000000001`. A number that rounds to
     /// nothing is `0`.
     pub fn to_decimal(self) -> String {
@@ -360,6 +384,34 @@ mod tests {
             let long = format!("{number}{}e-{}", "0".repeat(40), decimals + 40);
             assert_eq!(LongDouble::parse(short.as_bytes()), LongDouble::parse(long.as_bytes()), "{short}");
         }
+    }
+
+    #[test]
+    fn seconds_become_milliseconds() {
+        for (seconds, ms) in [
+            ("0", 0),
+            ("1", 1000),
+            ("0.001", 1),
+            ("0.001000000000000000000001", 1),
+            ("0.0011", 2),
+            ("1e-4000", 1),
+            ("-1e-4000", 0),
+            // A little less than so much.
+            ("-0.001", 0),
+            ("-0.002", -1),
+            ("-0.0011", -1),
+            ("-1", -1000),
+            ("9223372036854775.5", 9_223_372_036_854_775_500),
+            ("9223372036854775.807", i64::MAX),
+            ("9223372036854776", i64::MAX),
+            ("-9223372036854775.9", i64::MIN),
+            ("1e4930", i64::MAX),
+            ("inf", i64::MAX),
+            ("-inf", i64::MIN),
+        ] {
+            assert_eq!(LongDouble::parse(seconds.as_bytes()).unwrap().times(1000).ceil(), ms, "{seconds}");
+        }
+        assert_eq!(LongDouble::MAX.times(2), LongDouble::parse(b"inf").unwrap());
     }
 
     #[test]

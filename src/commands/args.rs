@@ -5,13 +5,11 @@
 
 use std::sync::Arc;
 
+use crate::base::long_double::LongDouble;
 use crate::base::number;
 use crate::commands::CommandError;
 use crate::keyspace::{EMBEDDED_MAX, Key, NewValue};
 use crate::resp::request::ArgRef;
-
-/// Longest wait of a blocking command: what an i64 can count, less the time since 1970.
-const TIMEOUT_MAX_MS: f64 = (i64::MAX / 2) as f64;
 
 /// Borrowed arguments of the request being executed.
 pub struct Args<'a> {
@@ -136,24 +134,15 @@ impl<'a> Args<'a> {
         usize::try_from(int).ok().filter(|&db| db < databases).ok_or(CommandError::new("ERR DB index is out of range"))
     }
 
-    /// How long a blocking command may wait: seconds, with decimals, rounded up to milliseconds. None: for ever.
+    /// How long a blocking command may wait: seconds, with decimals, rounded up to milliseconds. None: for ever. Redis computes them as long
+    /// doubles, of which some that are written with few digits are no whole number of milliseconds.
     ///
     /// # Errors
     /// `ERR timeout is not a float or out of range`, `ERR timeout is out of range`, `ERR timeout is negative`
-    pub fn timeout_ms(&self, index: usize) -> Result<Option<u64>, CommandError> {
-        let seconds = number::parse_f64(self.get(index))
+    pub fn timeout_ms(&self, index: usize, now_ms: i64) -> Result<Option<u64>, CommandError> {
+        let seconds = LongDouble::parse(self.get(index))
             .ok_or(CommandError::new("ERR timeout is not a float or out of range"))?;
-        let ms = seconds * 1000.0;
-        // What is a whole number of milliseconds but for the last bits is that number.
-        let whole = ms.round();
-        let ms = if (ms - whole).abs() <= ms.abs() * (4.0 * f64::EPSILON) { whole } else { ms.ceil() };
-        if ms > TIMEOUT_MAX_MS {
-            return Err(CommandError::new("ERR timeout is out of range"));
-        }
-        if ms < 0.0 {
-            return Err(CommandError::new("ERR timeout is negative"));
-        }
-        Ok((ms > 0.0).then_some(ms as u64))
+        timeout_within(seconds.times(1000).ceil(), now_ms)
     }
 
     /// Whether arguments have buffers of their own, which a command may take.
@@ -170,5 +159,17 @@ impl<'a> Args<'a> {
     /// The first key's hash as computed with the batch.
     pub fn key_hash(&self) -> u64 {
         self.key_hash
+    }
+}
+
+/// A timeout in milliseconds, None being for ever, whose end can be told as a time.
+///
+/// # Errors
+/// `ERR timeout is out of range`, `ERR timeout is negative`
+pub fn timeout_within(timeout_ms: i64, now_ms: i64) -> Result<Option<u64>, CommandError> {
+    match timeout_ms {
+        ..0 => Err(CommandError::new("ERR timeout is negative")),
+        _ if timeout_ms > i64::MAX - now_ms => Err(CommandError::new("ERR timeout is out of range")),
+        _ => Ok(Some(timeout_ms as u64).filter(|&timeout_ms| timeout_ms > 0)),
     }
 }

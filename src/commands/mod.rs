@@ -28,7 +28,7 @@ pub mod permission;
 mod registry;
 mod time_unit;
 
-pub use args::Args;
+pub use args::{Args, timeout_within};
 pub use command::{
     Acl, Arg, ArgFlags, ArgKind, BeginSearch, Command, FindKeys, Flags, Group, KeyFlags, KeySpec, Outcome, Run, Wait,
     Write, accepts,

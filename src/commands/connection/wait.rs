@@ -2,7 +2,7 @@
 //! long as they said. The local disk is asked for a sync at once, whatever `appendfsync` is. The waiting is [`crate::server::blocking`]'s.
 
 use crate::base::number;
-use crate::commands::{Acl, Arg, Args, Command, CommandError, CommandResult, Flags, Group, Run};
+use crate::commands::{Acl, Arg, Args, Command, CommandError, CommandResult, Flags, Group, Run, timeout_within};
 use crate::server::Engine;
 use crate::server::blocking::{Acks, NO_AOF};
 
@@ -22,7 +22,7 @@ pub(super) static WAIT: Command = Command {
 
 fn wait(args: &mut Args<'_>, engine: &mut Engine, key: usize) -> CommandResult {
     let replicas = args.int(1)? > 0;
-    let timeout_ms = timeout_ms(args.get(2))?;
+    let timeout_ms = timeout_ms(args.get(2), engine.keyspace.now_ms())?;
     let acks = Acks { local_bytes: None, replicas, counts_both: false };
     engine.wait_for_acks(key, "wait", args, acks, timeout_ms);
     Ok(())
@@ -45,7 +45,7 @@ pub(super) static WAITAOF: Command = Command {
 fn waitaof(args: &mut Args<'_>, engine: &mut Engine, key: usize) -> CommandResult {
     let is_local = args.int_within(1, 0, 1)? > 0;
     let replicas = number::parse_i64(args.get(2)).filter(|&count| count >= 0).ok_or(NOT_POSITIVE)? > 0;
-    let timeout_ms = timeout_ms(args.get(3))?;
+    let timeout_ms = timeout_ms(args.get(3), engine.keyspace.now_ms())?;
     // What anybody has written by now; what this client has is among it.
     let written_bytes = engine.request_sync(is_local);
     if is_local && written_bytes.is_none() {
@@ -59,10 +59,8 @@ fn waitaof(args: &mut Args<'_>, engine: &mut Engine, key: usize) -> CommandResul
 const NOT_POSITIVE: CommandError = CommandError::new("ERR value is out of range, must be positive");
 
 /// Milliseconds; None: for ever.
-fn timeout_ms(text: &[u8]) -> Result<Option<u64>, CommandError> {
-    match number::parse_i64(text) {
-        None => Err(CommandError::new("ERR timeout is not an integer or out of range")),
-        Some(..0) => Err(CommandError::new("ERR timeout is negative")),
-        Some(timeout_ms) => Ok(u64::try_from(timeout_ms).ok().filter(|&timeout_ms| timeout_ms > 0)),
-    }
+fn timeout_ms(text: &[u8], now_ms: i64) -> Result<Option<u64>, CommandError> {
+    let timeout_ms =
+        number::parse_i64(text).ok_or(CommandError::new("ERR timeout is not an integer or out of range"))?;
+    timeout_within(timeout_ms, now_ms)
 }

@@ -80,7 +80,7 @@ pub(super) static BLMOVE: Command = Command {
 
 fn blmove(args: &mut Args<'_>, db: &mut Writer<'_>, reply: &mut Reply<'_>) -> Result<Outcome, CommandError> {
     let (from, to) = (side(args, 3)?, side(args, 4)?);
-    let timeout_ms = args.timeout_ms(5)?;
+    let timeout_ms = args.timeout_ms(5, db.now_ms())?;
     if !move_one(args, db, reply, from, to)? {
         return Ok(wait_for_source(timeout_ms, false));
     }
@@ -105,7 +105,7 @@ pub(super) static BRPOPLPUSH: Command = Command {
 };
 
 fn brpoplpush(args: &mut Args<'_>, db: &mut Writer<'_>, reply: &mut Reply<'_>) -> Result<Outcome, CommandError> {
-    let timeout_ms = args.timeout_ms(3)?;
+    let timeout_ms = args.timeout_ms(3, db.now_ms())?;
     if !move_one(args, db, reply, Side::Right, Side::Left)? {
         return Ok(wait_for_source(timeout_ms, false));
     }

@@ -57,7 +57,7 @@ pub(super) static BLMOVEM: Command = Command {
 
 fn blmovem(args: &mut Args<'_>, db: &mut Writer<'_>, reply: &mut Reply<'_>) -> Result<Outcome, CommandError> {
     let call = Call::parse(args, 6)?;
-    let timeout_ms = args.timeout_ms(5)?;
+    let timeout_ms = args.timeout_ms(5, db.now_ms())?;
     if call.move_elements(args, db, reply)? { Ok(Outcome::Done) } else { Ok(wait_for_source(timeout_ms, true)) }
 }
 

@@ -53,7 +53,7 @@ pub(super) static BLMPOP: Command = Command {
 
 fn blmpop(args: &mut Args<'_>, db: &mut Writer<'_>, reply: &mut Reply<'_>) -> Result<Outcome, CommandError> {
     let call = Call::parse(args, 2)?;
-    let timeout_ms = args.timeout_ms(1)?;
+    let timeout_ms = args.timeout_ms(1, db.now_ms())?;
     if call.pop(args, db, reply)? {
         return Ok(Outcome::Done);
     }

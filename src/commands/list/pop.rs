@@ -176,7 +176,7 @@ fn pop_or_wait(
     side: Side,
 ) -> Result<Outcome, CommandError> {
     let last = args.len() - 1;
-    let timeout_ms = args.timeout_ms(last)?;
+    let timeout_ms = args.timeout_ms(last, db.now_ms())?;
     for index in 1..last {
         let key = if index == 1 { args.key(1) } else { db.key(args.get(index)) };
         let visit = |element: ListpackValue<'_>| {

@@ -205,7 +205,7 @@ pub(super) static BZMPOP: Command = Command {
 
 fn bzmpop(args: &mut Args<'_>, db: &mut Writer<'_>, reply: &mut Reply<'_>) -> Result<Outcome, CommandError> {
     let multiple = Multiple::parse(args, 2)?;
-    let timeout_ms = args.timeout_ms(1)?;
+    let timeout_ms = args.timeout_ms(1, db.now_ms())?;
     if multiple.pop(args, db, reply)? {
         return Ok(Outcome::Done);
     }
@@ -260,7 +260,7 @@ fn bzpopmax(args: &mut Args<'_>, db: &mut Writer<'_>, reply: &mut Reply<'_>) -> 
 
 fn pop_or_wait(args: &Args<'_>, db: &mut Writer<'_>, reply: &mut Reply<'_>, end: End) -> Result<Outcome, CommandError> {
     let last = args.len() - 1;
-    let timeout_ms = args.timeout_ms(last)?;
+    let timeout_ms = args.timeout_ms(last, db.now_ms())?;
     for at in 1..last {
         let key = if at == 1 { args.key(1) } else { db.key(args.get(at)) };
         let popped = db.change(key, event(end), |set: &mut SortedSet, context| {
