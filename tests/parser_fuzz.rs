@@ -104,7 +104,9 @@ fn read_multibulk(frame: &[u8], limits: &Limits) -> Frame {
 }
 
 fn read_inline(frame: &[u8]) -> Frame {
-    let Some(newline) = frame.iter().position(|&byte| byte == b'\n') else {
+    // A NUL byte before it, and there is no end.
+    let end = frame.iter().position(|&byte| byte == b'\n' || byte == 0).filter(|&end| frame[end] != 0);
+    let Some(newline) = end else {
         let too_long = frame.len() > INLINE_MAX;
         return if too_long { Frame::Violation(ProtocolError::InlineTooBig) } else { Frame::Incomplete };
     };
@@ -130,7 +132,7 @@ fn split_naively(line: &[u8]) -> Option<Vec<Vec<u8>>> {
         Closed,
     }
     let space = |byte: u8| byte == b' ' || (9..=13).contains(&byte);
-    let has_quotes = line.contains(&b'"') || line.contains(&b'\'');
+    let is_in_word = |byte: u8| byte == 11 || byte == 12;
     let mut words: Vec<Vec<u8>> = Vec::new();
     let mut state = State::Between;
     let mut at = 0;
@@ -138,9 +140,8 @@ fn split_naively(line: &[u8]) -> Option<Vec<Vec<u8>>> {
         let byte = line[at];
         let mut used = 1;
         match state {
-            // Where quotes have a meaning, a NUL byte ends the line, as it ends a line of redis.conf.
-            State::Between | State::Word | State::Closed if byte == 0 && has_quotes => return Some(words),
-            State::Between | State::Word | State::Closed if space(byte) => state = State::Between,
+            State::Between | State::Closed if space(byte) => state = State::Between,
+            State::Word if space(byte) && !is_in_word(byte) => state = State::Between,
             State::Closed => return None,
             State::Between | State::Word => {
                 if state == State::Between {

@@ -156,6 +156,8 @@ fn inline_requests() {
         open(b"SET k \xff\xfe\r\nGET k\r\n"),
         open(b"\"PING\" \"x\"\r\n'PING'\r\n"),
         open(b"PING \x0b\x0c x\r\n"),
+        open(b"ECHO a\x0bb\x0c\r\nECHO \"a\"\x0b\x0c\r\nECHO \x0ba\x0c\"b\"\r\n"),
+        open(b"ECHO a\x85b\xa0\r\nECHO \xa0\r\n"),
         open(b"PING\r\r\nPING\rx\r\n"),
         open(b"\"\"\r\n'' a\r\n"),
         closing(b"PING\r\nSET k \"a\r\n"),
@@ -167,6 +169,23 @@ fn inline_requests() {
         closing(b"'\n"),
     ];
     check(&[], Cuts::All, &scripts);
+}
+
+/// A line with a NUL byte has no end: nothing behind it is looked at until it is too long.
+#[test]
+fn inline_requests_with_nul_bytes() {
+    for line in [
+        b"PING\x00\r\nPING\r\n".as_slice(),
+        b"\x00\nPING\n",
+        b"ECHO a\x00b\r\nPING\r\n",
+        b"ECHO \"a\x00b\"\r\nPING\r\n",
+        b"ECHO 'a' \x00\r\n*1\r\n$4\r\nPING\r\n",
+        b"\"a\x00\r\n\"\x00\r\n",
+    ] {
+        let mut script = line.to_vec();
+        script.resize(64 * 1024 + 1, b'\n');
+        check(&[], Cuts::Some, &[closing(&script), closing(&[b"PING\r\n", script.as_slice()].concat())]);
+    }
 }
 
 #[test]

@@ -16,7 +16,7 @@
 //! The protocol: <https://redis.io/docs/latest/develop/reference/protocol-spec/>. Where Redis is lenient (it does not check the line
 //! feed after a header's carriage return, nor the two bytes behind a bulk), so is this parser.
 
-use memchr::memchr;
+use memchr::{memchr, memchr2};
 
 /// Longest inline request and longest header line without a line end, in bytes.
 pub const INLINE_MAX: usize = 64 * 1024;
@@ -210,6 +210,9 @@ pub enum Progress {
     BigBulk { len: usize },
 }
 
+/// [`Parser::searched`] of an inline request with a NUL byte. Redis looks for the end of a C string's line: there is none, whatever follows.
+const ENDLESS: usize = usize::MAX;
+
 /// The position inside one connection's current frame.
 #[derive(Clone, Debug, Default)]
 pub struct Parser {
@@ -218,7 +221,7 @@ pub struct Parser {
     missing: u32,
     /// Length of the bulk whose header has been read and whose bytes are awaited.
     bulk_len: Option<usize>,
-    /// Bytes of a header or inline request searched for their line end in vain.
+    /// Bytes of a header or inline request searched for their line end in vain; or [`ENDLESS`].
     searched: usize,
 }
 
@@ -386,18 +389,21 @@ impl Parser {
         args: &mut Vec<ArgRef>,
         owned: &mut Vec<Vec<u8>>,
     ) -> Result<Progress, ProtocolError> {
-        let Some(found) = memchr(b'\n', &frame[self.searched..]) else {
-            if frame.len() > INLINE_MAX {
-                return Err(ProtocolError::InlineTooBig);
+        let newline = match frame.get(self.searched..).and_then(|rest| memchr2(b'\n', 0, rest)) {
+            Some(found) if frame[self.searched + found] == b'\n' => self.searched + found,
+            found => {
+                if frame.len() > INLINE_MAX {
+                    return Err(ProtocolError::InlineTooBig);
+                }
+                let is_endless = found.is_some() || self.searched == ENDLESS;
+                self.searched = if is_endless { ENDLESS } else { frame.len() };
+                return Ok(Progress::Incomplete);
             }
-            self.searched = frame.len();
-            return Ok(Progress::Incomplete);
         };
-        let newline = self.searched + found;
         let line = &frame[..newline];
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         self.pos = newline + 1;
-        if memchr::memchr2(b'"', b'\'', line).is_none() {
+        if memchr2(b'"', b'\'', line).is_none() {
             // No quotes: the words lie in the frame as they are.
             let mut at = 0;
             while at < line.len() {
@@ -405,7 +411,7 @@ impl Parser {
                     at += 1;
                     continue;
                 }
-                let end = line[at..].iter().position(|&b| is_space(b)).map_or(line.len(), |n| at + n);
+                let end = line[at..].iter().position(|&b| ends_word(b)).map_or(line.len(), |n| at + n);
                 args.push(ArgRef::in_frame(at, end - at));
                 at = end;
             }
@@ -491,8 +497,14 @@ fn header_slow(frame: &[u8], start: usize, searched: usize) -> Header {
     }
 }
 
+/// What may stand before a word.
 fn is_space(byte: u8) -> bool {
-    matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | 0x0b | 0x0c)
+    ends_word(byte) || matches!(byte, 0x0b | 0x0c)
+}
+
+/// What ends a word without quotes: as in Redis not everything that may stand before the next one.
+fn ends_word(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
 }
 
 /// Splits a line into words as a shell would, with `"..."` (escapes `\n \r \t \b \a \xHH`) and `'...'` (escape `\'`): the
@@ -517,7 +529,7 @@ pub fn split_words(line: &[u8]) -> Option<Vec<Vec<u8>>> {
                 [b'\'', tail @ ..] => rest = single_quoted(tail, &mut word)?,
                 [] => break,
                 [0, ..] => break,
-                [first, tail @ ..] if !is_space(*first) => {
+                [first, tail @ ..] if !ends_word(*first) => {
                     word.push(*first);
                     rest = tail;
                     continue;
