@@ -2,7 +2,7 @@
 
 mod support;
 
-use support::pair::run_table;
+use support::pair::{Pair, run_table};
 use support::stream::{self, Command, Generator, Profile};
 use support::table::Agreement;
 
@@ -225,4 +225,60 @@ fn a_stream_on_positions_in_resp2() {
 #[test]
 fn a_stream_on_positions_in_resp3() {
     stream::run(&TINY, "a_stream_on_positions_in_resp3", "3");
+}
+
+/// Scores that no GEOADD gives.
+const SCORES: &[&str] = &[
+    "-inf",
+    "-1e300",
+    "-9223372036854775808",
+    "-2.5e15",
+    "-1",
+    "-0.5",
+    "0",
+    "1.5",
+    "2500000000000000",
+    "3479099956230698.5",
+    "4503599627370495",
+    "4503599627370496",
+    "9007199254740993",
+    "9223372036854774784",
+    "9223372036854775808",
+    "1.2e19",
+    "18446744073709549568",
+    "18446744073709551616",
+    "1e300",
+    "inf",
+];
+
+/// ZADD gives a member any score, and the geo commands take its position from that.
+#[test]
+fn scores_that_are_no_positions() {
+    let pair = Pair::start(&[]);
+    let mut clients = pair.connect();
+    for (number, score) in SCORES.iter().enumerate() {
+        clients.line(&format!("ZADD g {score} m{number}"));
+    }
+    for number in 0..SCORES.len() {
+        clients.lines(&format!(
+            "GEOPOS g m{number}
+             GEOHASH g m{number}
+             GEOSEARCH g FROMMEMBER m{number} BYRADIUS 1000 km WITHDIST WITHHASH WITHCOORD
+             GEOSEARCH g FROMMEMBER m{number} BYRADIUS 30000 km
+             GEOSEARCH g FROMMEMBER m{number} BYBOX 30000 30000 km WITHHASH
+             GEORADIUSBYMEMBER g m{number} 5000 km WITHDIST
+             GEORADIUSBYMEMBER g m{number} 1 m STORE d
+             ZRANGE d 0 -1 WITHSCORES"
+        ));
+        for other in 0..SCORES.len() {
+            clients.line(&format!("GEODIST g m{number} m{other}"));
+        }
+    }
+    // The edges of the map, where a cell begins that is not on it.
+    for (longitude, latitude) in [("180", "85.05112878"), ("-180", "-85.05112878"), ("0", "85.05112878"), ("180", "0")]
+    {
+        for radius in ["1", "1000", "20000", "40000", "1e300"] {
+            clients.line(&format!("GEORADIUS g {longitude} {latitude} {radius} km WITHDIST WITHHASH"));
+        }
+    }
 }

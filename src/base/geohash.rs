@@ -125,17 +125,26 @@ impl Cell {
         }
     }
 
-    /// The cell so many columns to the east and rows to the north. The map's edges meet.
+    /// The cell so many columns to the east and rows to the north. The map's edges meet. The edge itself is in a cell beyond the last,
+    /// which as in Redis only a move along that axis brings back.
     fn shifted(&self, east: i32, north: i32) -> Cell {
         let mask = ((1u64 << self.step) - 1) as u32;
-        let shift = |index: u32, by: i32| index.wrapping_add_signed(by) & mask;
+        let shift = |index: u32, by: i32| if by == 0 { index } else { index.wrapping_add_signed(by) & mask };
         Cell { step: self.step, column: shift(self.column, east), row: shift(self.row, north) }
     }
 }
 
+/// The bits that a score is taken for. Members of any sorted set may be asked for their positions; what is no number of 64 bits becomes what
+/// Redis's machine code for x86-64 makes of it: negative numbers wrap around, and beyond the range one value stands for all.
+fn bits_of_score(score: f64) -> u64 {
+    const HALF: f64 = (1u64 << 63) as f64;
+    let truncated = |number: f64| if (-HALF..HALF).contains(&number) { number as i64 } else { i64::MIN };
+    if score >= HALF { truncated(score - HALF) as u64 ^ 1 << 63 } else { truncated(score) as u64 }
+}
+
 /// The position that a score stands for: the middle of its cell.
 pub fn position_of_score(score: f64) -> Position {
-    let bounds = Cell::from_bits(score as u64, STEPS_MAX).bounds();
+    let bounds = Cell::from_bits(bits_of_score(score), STEPS_MAX).bounds();
     let middle = |low: f64, high: f64, max: f64| ((low + high) / 2.0).clamp(-max, max);
     Position {
         longitude: middle(bounds.west, bounds.east, LONGITUDE_MAX),
