@@ -263,6 +263,12 @@ impl Observers {
         self.watched.is_changed(db, key, since)
     }
 
+    /// The names of the keys of these databases that are watched. One that is there was alive when it was watched, or was made since,
+    /// though its deadline may have passed: WATCH and SWAPDB take out what they find expired.
+    pub(super) fn watched_in(&self, dbs: &[usize]) -> Vec<Box<[u8]>> {
+        self.watched.keys_of(dbs)
+    }
+
     /// Keys that are watched.
     pub fn watched_keys(&self) -> usize {
         self.watched.len()

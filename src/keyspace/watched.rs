@@ -36,6 +36,11 @@ impl Watched {
         self.keys.len()
     }
 
+    /// Names of the keys of these databases.
+    pub fn keys_of(&self, dbs: &[usize]) -> Vec<Box<[u8]>> {
+        self.keys.iter().filter(|watched| dbs.contains(&watched.db)).map(|watched| watched.bytes.clone()).collect()
+    }
+
     /// One more watches this key. The number to ask with, later.
     pub fn watch(&mut self, db: usize, key: Key<'_>) -> u64 {
         let found = self.keys.find_mut(key.hash, |watched| watched.db == db && *watched.bytes == *key.bytes);

@@ -583,8 +583,8 @@ impl<'a> Writer<'a> {
         let old = std::mem::replace(&mut self.keyspace.dbs[db], Db::new(now_ms));
         let len = old.len();
         if len > 0 {
-            let was_there = |key: Key<'_>| old.find(key).is_some_and(|entry| !entry.is_expired(now_ms));
-            self.keyspace.observers.databases_changed(&[db], was_there);
+            // Also one that is past its deadline: it was alive when it was watched.
+            self.keyspace.observers.databases_changed(&[db], |key| old.find(key).is_some());
         }
         self.keyspace.discard(old);
         self.keyspace.dirty += len as u64;
@@ -633,6 +633,13 @@ impl<'a> Writer<'a> {
 
     /// Exchanges the contents of two databases.
     pub fn swap(&mut self, a: usize, b: usize) {
+        // What is past its deadline is not there, neither where it was nor where it would come to.
+        for name in self.keyspace.observers.watched_in(&[a, b]) {
+            let key = self.key(&name);
+            for db in [a, b] {
+                self.of_db(db).living(key);
+            }
+        }
         self.keyspace.dbs.swap(a, b);
         self.keyspace.dbs_used = self.keyspace.dbs_used.max(a.max(b) + 1);
         let Keyspace { dbs, observers, .. } = &mut *self.keyspace;

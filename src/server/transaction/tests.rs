@@ -104,6 +104,38 @@ fn flushes_do_not_change_what_is_not_there() {
     assert_eq!(harness.line("exec"), "*0\r\n");
 }
 
+/// What each comes to is redis-server's answer. `late`: the deadline has passed, but the key has not been taken out.
+#[test]
+fn databases_that_change_as_a_whole_with_keys_past_their_deadlines() {
+    let cases: &[(&[&str], bool)] = &[
+        // Alive when it was watched, and gone.
+        (&["set k 1 px 100", "watch k", "late", "flushall"], true),
+        (&["set k 1 px 100", "watch k", "late", "flushdb"], true),
+        (&["set k 1 px 100", "watch k", "late", "swapdb 0 1"], true),
+        // Not there when it was watched, nor now.
+        (&["set k 1 px 100", "late", "watch k", "flushall"], false),
+        (&["set k 1 px 100", "late", "watch k", "swapdb 0 1"], false),
+        (&["select 1", "set k 1 px 100", "select 0", "late", "watch k", "swapdb 0 1"], false),
+        (&["select 1", "set k 1 px 100", "select 0", "late", "watch k", "swapdb 0 1", "flushall"], false),
+        (&["select 1", "set k 1 px 100", "select 0", "watch k", "late", "swapdb 0 1", "swapdb 0 1"], false),
+        // There now.
+        (&["select 1", "set k 1 px 100", "select 0", "late", "watch k", "swapdb 0 1", "set k 2"], true),
+        (&["select 1", "set k 1 px 100", "select 0", "watch k", "swapdb 0 1", "late"], true),
+    ];
+    for (lines, is_changed) in cases {
+        let mut harness = EngineHarness::new();
+        harness.engine.keyspace.active_expire = false;
+        for line in *lines {
+            match *line {
+                "late" => harness.engine.clock.advance(std::time::Duration::from_millis(101)),
+                line => assert!(!harness.line(line).starts_with('-'), "{line}"),
+            }
+        }
+        harness.line("multi");
+        assert_eq!(harness.line("exec"), if *is_changed { "*-1\r\n" } else { "*0\r\n" }, "{lines:?}");
+    }
+}
+
 #[test]
 fn unwatch_discard_reset_and_goodbye_forget() {
     for forget in ["unwatch", "discard", "reset"] {
