@@ -208,10 +208,29 @@ fn info_has_what_newer_monitoring_reads() {
         "acl_access_denied_key",
         "acl_access_denied_channel",
         "evicted_scripts",
-        "listener0",
+        "listener1",
     ] {
         assert!(fields.iter().any(|(_, found)| found == field), "{field}");
     }
+}
+
+/// 7.2's lines about what is listened on: addresses as `bind` has them, without those that the machine has not got.
+#[test]
+fn listeners() {
+    let server = support::server::Server::subject(&["--bind", "127.0.0.1", "-192.0.2.1"]);
+    let mut client = server.connect();
+    let mut lines = || {
+        let info = client.run("INFO server").string();
+        info.lines().filter(|line| line.starts_with("listener")).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let unix = format!("listener1:name=unix,bind={}", server.socket().display());
+    assert_eq!(lines(), [unix.as_str()]);
+    let port = server.open_port();
+    assert_eq!(lines(), [format!("listener0:name=tcp,bind=127.0.0.1,port={port}"), unix.clone()]);
+    server.connect().run("CONFIG SET bind \"127.0.0.1 -127.0.0.2\"");
+    assert_eq!(lines(), [format!("listener0:name=tcp,bind=127.0.0.1,bind=-127.0.0.2,port={port}"), unix.clone()]);
+    server.connect().run("CONFIG SET port 0");
+    assert_eq!(lines(), [unix]);
 }
 
 /// MEMORY STATS has Redis's fields, and they fit together.

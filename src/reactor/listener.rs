@@ -15,14 +15,15 @@ use super::socket::Stream;
 /// Where to listen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Address {
-    Tcp(SocketAddr),
+    /// With the text that it was configured by.
+    Tcp(SocketAddr, String),
     /// Path and, unless the umask's will do, permission bits.
     Unix(PathBuf, Option<u32>),
 }
 
 /// A bound socket.
 pub enum Listener {
-    Tcp(TcpListener),
+    Tcp(TcpListener, String),
     Unix(UnixListener, PathBuf),
 }
 
@@ -34,7 +35,7 @@ impl Listener {
     pub fn bind(address: &Address, backlog: u32) -> io::Result<Listener> {
         let backlog = i32::try_from(backlog).unwrap_or(i32::MAX);
         match address {
-            Address::Tcp(address) => {
+            Address::Tcp(address, written) => {
                 let socket = Socket::new(Domain::for_address(*address), Type::STREAM, Some(Protocol::TCP))?;
                 if address.is_ipv6() {
                     // `bind * -::*` binds both families to one port.
@@ -44,7 +45,7 @@ impl Listener {
                 socket.set_nonblocking(true)?;
                 socket.bind(&(*address).into())?;
                 socket.listen(backlog)?;
-                Ok(Listener::Tcp(TcpListener::from_std(socket.into())))
+                Ok(Listener::Tcp(TcpListener::from_std(socket.into()), written.clone()))
             }
             Address::Unix(path, permissions) => {
                 drop(fs::remove_file(path));
@@ -66,7 +67,7 @@ impl Listener {
     /// As setsockopt(2): it takes a privilege.
     pub fn mark(&self, mark: u32) -> io::Result<()> {
         match self {
-            Listener::Tcp(listener) if mark != 0 => SockRef::from(listener).set_mark(mark),
+            Listener::Tcp(listener, _) if mark != 0 => SockRef::from(listener).set_mark(mark),
             _ => Ok(()),
         }
     }
@@ -74,7 +75,7 @@ impl Listener {
     pub fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
         use mio::event::Source;
         match self {
-            Listener::Tcp(listener) => listener.register(registry, token, Interest::READABLE),
+            Listener::Tcp(listener, _) => listener.register(registry, token, Interest::READABLE),
             Listener::Unix(listener, _) => listener.register(registry, token, Interest::READABLE),
         }
     }
@@ -83,7 +84,7 @@ impl Listener {
     /// As accept(2): WouldBlock when nobody waits, EMFILE when there is no descriptor left.
     pub fn accept(&self) -> io::Result<Stream> {
         match self {
-            Listener::Tcp(listener) => listener.accept().map(|(stream, _)| Stream::Tcp(stream)),
+            Listener::Tcp(listener, _) => listener.accept().map(|(stream, _)| Stream::Tcp(stream)),
             Listener::Unix(listener, _) => listener.accept().map(|(stream, _)| Stream::Unix(stream)),
         }
     }
@@ -91,7 +92,15 @@ impl Listener {
     /// The address really bound: the port, when port 0 was asked for.
     pub fn local_addr(&self) -> Option<SocketAddr> {
         match self {
-            Listener::Tcp(listener) => listener.local_addr().ok(),
+            Listener::Tcp(listener, _) => listener.local_addr().ok(),
+            Listener::Unix(..) => None,
+        }
+    }
+
+    /// What a TCP address was configured by.
+    pub fn written(&self) -> Option<&str> {
+        match self {
+            Listener::Tcp(_, written) => Some(written),
             Listener::Unix(..) => None,
         }
     }
@@ -99,7 +108,7 @@ impl Listener {
     /// Path of a Unix socket.
     pub fn path(&self) -> Option<&PathBuf> {
         match self {
-            Listener::Tcp(_) => None,
+            Listener::Tcp(..) => None,
             Listener::Unix(_, path) => Some(path),
         }
     }

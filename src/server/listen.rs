@@ -54,8 +54,8 @@ pub(super) fn bind_all(addresses: &[String], port: u16, backlog: i32) -> Result<
             Some(name) => (true, name),
             None => (false, written.as_str()),
         };
-        let bound =
-            resolve(name, port).and_then(|address| Listener::bind(&Address::Tcp(address), backlog.unsigned_abs()));
+        let bound = resolve(name, port)
+            .and_then(|address| Listener::bind(&Address::Tcp(address, written.clone()), backlog.unsigned_abs()));
         match bound {
             Ok(listener) => listeners.push(listener),
             Err(error) => {

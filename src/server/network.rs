@@ -1,7 +1,6 @@
 //! The listening sockets of a running server, and where clients' sockets are registered.
 
 use std::io;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use mio::{Registry, Token};
@@ -115,9 +114,9 @@ impl Network {
         self.exporter = Exporter::default();
     }
 
-    /// The addresses that are listened on.
-    pub fn tcp_addresses(&self) -> Vec<SocketAddr> {
-        self.listeners.iter().flatten().filter_map(Listener::local_addr).collect()
+    /// The addresses that are listened on, as `bind` has them.
+    pub fn tcp_binds(&self) -> impl Iterator<Item = &str> {
+        self.listeners.iter().flatten().filter_map(Listener::written)
     }
 
     /// Path of the Unix socket.

@@ -546,7 +546,7 @@ pub fn run(started: Started) -> Result<(), ExitReason> {
 /// # Errors
 /// When it can't listen.
 pub fn in_process() -> io::Result<SocketAddr> {
-    let address = Address::Tcp((Ipv4Addr::LOCALHOST, 0).into());
+    let address = Address::Tcp((Ipv4Addr::LOCALHOST, 0).into(), String::new());
     let listener = Listener::bind(&address, Config::default().tcp_backlog.unsigned_abs())?;
     let address = listener.local_addr().ok_or(ErrorKind::AddrNotAvailable)?;
     thread::Builder::new().name("zedis".to_owned()).spawn(move || {

@@ -50,17 +50,13 @@ pub(super) fn server(engine: &mut Engine, text: &mut Text) {
     text.field("executable", &engine.facts.executable);
     text.field("config_file", &engine.facts.config_file);
     text.field("io_threads_active", 0);
-    let bound: String =
-        engine.network.tcp_addresses().iter().map(|address| format!("bind={},", address.ip())).collect();
-    let mut listeners = Vec::new();
+    // The number says what kind it is, whatever others there are.
+    let bound: String = engine.network.tcp_binds().map(|written| format!("bind={written},")).collect();
     if !bound.is_empty() {
-        listeners.push(format!("name=tcp,{bound}port={}", engine.config.port));
+        text.field("listener0", format_args!("name=tcp,{bound}port={}", engine.config.port));
     }
     if let Some(path) = engine.network.unix_path() {
-        listeners.push(format!("name=unix,bind={}", path.display()));
-    }
-    for (index, listener) in listeners.iter().enumerate() {
-        text.field(&format!("listener{index}"), listener);
+        text.field("listener1", format_args!("name=unix,bind={}", path.display()));
     }
 }
 
