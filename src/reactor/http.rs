@@ -2,7 +2,8 @@
 //! resource.
 //!
 //! Everything is bounded: the request by [`REQUEST_MAX`], the response by whoever makes it, time by the owner, who closes what has not
-//! come to an end ([`Peer::opened_ms`]). What the peer sends behind its request is not read.
+//! come to an end ([`Peer::opened_ms`]). What the peer sends behind its request, or instead of one, is received and dropped, up to
+//! [`DRAINED_MAX`], until the peer closes: a socket closed on unread bytes is reset, and the peer may never see its answer.
 
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
@@ -15,13 +16,16 @@ use super::socket::Stream;
 const REQUEST_MAX: usize = 8 * 1024;
 /// Bytes sent in one turn.
 const SEND_MAX: usize = 256 * 1024;
+/// Bytes dropped behind a response, and so many of them in one turn.
+const DRAINED_MAX: usize = 4 * 1024 * 1024;
+const DRAIN_MAX: usize = 256 * 1024;
 
 /// What a peer's socket came to.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Progress {
     /// Another event will tell.
     Wait,
-    /// There is more to send than one turn sends.
+    /// There is more to send, or to drop, than one turn does.
     More,
     /// This path is asked for; [`Peer::respond`] answers.
     Get { path: String, head_only: bool },
@@ -61,12 +65,16 @@ pub struct Peer {
     /// Its request is complete and not answered yet.
     is_asking: bool,
     is_answered: bool,
+    /// Its response has been sent; bytes dropped since.
+    drained: Option<usize>,
     /// When it was accepted, on the owner's clock.
     pub opened_ms: u64,
+    /// The how manieth it was, on the owner's count.
+    pub order: u64,
 }
 
 impl Peer {
-    pub fn new(stream: Stream, opened_ms: u64) -> Peer {
+    pub fn new(stream: Stream, opened_ms: u64, order: u64) -> Peer {
         Peer {
             stream,
             request: Vec::new(),
@@ -75,7 +83,9 @@ impl Peer {
             sent: 0,
             is_asking: false,
             is_answered: false,
+            drained: None,
             opened_ms,
+            order,
         }
     }
 
@@ -87,6 +97,9 @@ impl Peer {
 
     /// Reads what there is of a request, or sends what is left of a response.
     pub fn advance(&mut self) -> Progress {
+        if self.drained.is_some() {
+            return self.drain();
+        }
         if self.is_answered {
             return self.send();
         }
@@ -118,6 +131,11 @@ impl Peer {
         self.is_asking
     }
 
+    /// Whether nothing is being done for it: it has not asked yet, or has been answered.
+    pub fn is_idle(&self) -> bool {
+        !self.is_asking && (!self.is_answered || self.drained.is_some())
+    }
+
     /// Answers; the connection ends with it.
     pub fn respond(&mut self, status: Status, kind: &str, body: Arc<Vec<u8>>, head_only: bool) -> Progress {
         self.head = format!(
@@ -140,7 +158,8 @@ impl Peer {
                 _ => &self.body[self.sent - self.head.len()..],
             };
             if piece.is_empty() {
-                return Progress::Done;
+                self.drained = Some(0);
+                return if self.stream.end_sending().is_ok() { self.drain() } else { Progress::Done };
             }
             if left == 0 {
                 return Progress::More;
@@ -155,6 +174,31 @@ impl Peer {
                 Err(_) => return Progress::Done,
             }
         }
+    }
+}
+
+impl Peer {
+    /// Drops what the peer still sends, until it closes.
+    fn drain(&mut self) -> Progress {
+        let mut chunk = [0; 16 * 1024];
+        let mut left = DRAIN_MAX;
+        while left > 0 {
+            match self.stream.recv(&mut chunk) {
+                Ok(0) => return Progress::Done,
+                Ok(len) => {
+                    left = left.saturating_sub(len);
+                    let drained = self.drained.unwrap_or(0) + len;
+                    self.drained = Some(drained);
+                    if drained > DRAINED_MAX {
+                        return Progress::Done;
+                    }
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Progress::Wait,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(_) => return Progress::Done,
+            }
+        }
+        Progress::More
     }
 }
 

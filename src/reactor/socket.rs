@@ -1,7 +1,7 @@
 //! A connected socket, and the two system calls of a turn.
 
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
-use std::net::SocketAddr;
+use std::net::{Shutdown, SocketAddr};
 use std::time::Duration;
 
 use mio::event::Source;
@@ -132,6 +132,15 @@ impl Stream {
             Stream::Tcp(stream) => stream.write(bytes),
             Stream::Unix(stream) => stream.write(bytes),
             Stream::Detached => Err(ErrorKind::WouldBlock.into()),
+        }
+    }
+
+    /// Says that nothing more is sent; receiving goes on.
+    pub(super) fn end_sending(&self) -> io::Result<()> {
+        match self {
+            Stream::Tcp(stream) => stream.shutdown(Shutdown::Write),
+            Stream::Unix(stream) => stream.shutdown(Shutdown::Write),
+            Stream::Detached => Ok(()),
         }
     }
 

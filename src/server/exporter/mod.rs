@@ -1,8 +1,8 @@
 //! The Prometheus endpoint: `GET /metrics` on `metrics-port`, served by the loop beside the clients' requests.
 //!
 //! Owned by [`Network`](crate::server::network::Network): listeners and connections of their own, with tokens of their own, so that nothing
-//! of it is seen by the clients' path. Bounded: [`PEERS_MAX`] connections of [`PEER_MS`] at most, a request of a few KiB, and one text in
-//! [`FRESH_MS`], however often it is asked for, made in slices of at most some 0.3 ms, one in a turn.
+//! of it is seen by the clients' path. Bounded: [`PEERS_MAX`] connections of [`PEER_MS`] at most, of which those that ask for nothing give way
+//! to others, a request of a few KiB, and one text in [`FRESH_MS`], however often it is asked for, made in slices of at most some 0.3 ms, one in a turn.
 
 mod text;
 
@@ -38,6 +38,8 @@ const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 pub(super) struct Exporter {
     listeners: Vec<Listener>,
     peers: Slab<Peer>,
+    /// Connections accepted so far.
+    accepted: u64,
     /// Connections with more to send than a turn sends.
     unfinished: Vec<usize>,
     /// Listeners whose queue may hold more connections than could be accepted.
@@ -72,35 +74,26 @@ impl Exporter {
         !self.unfinished.is_empty() || self.rendering.is_some()
     }
 
-    /// Accepts what waits; connections beyond the limit are closed at once.
-    fn accept(&mut self, index: usize, registry: &Registry, now_ms: u64) -> Vec<usize> {
-        let mut accepted = Vec::new();
-        let Some(listener) = self.listeners.get(index) else { return accepted };
-        for _ in 0..ACCEPTS_MAX {
-            match listener.accept() {
-                Ok(stream) if self.peers.len() < PEERS_MAX => {
-                    let key = self.peers.insert(Peer::new(stream, now_ms));
-                    let token = Token(FIRST_TOKEN + LISTENERS_MAX + key);
-                    if self.peers[key].register(registry, token).is_err() {
-                        self.peers.remove(key);
-                    } else {
-                        accepted.push(key);
-                    }
-                }
-                Ok(_) => {}
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => {
-                    if error.kind() != io::ErrorKind::WouldBlock {
-                        log::warning(format_args!("Accepting a connection for metrics: {error}"));
-                        break;
-                    }
-                    return accepted;
-                }
+    /// Accepts one that waits, in the place of the oldest that is idle if all are taken; without such it is closed at once, and there is
+    /// nobody to look after.
+    fn accept(&mut self, index: usize, registry: &Registry, now_ms: u64) -> io::Result<Option<usize>> {
+        let Some(listener) = self.listeners.get(index) else { return Err(io::ErrorKind::WouldBlock.into()) };
+        let stream = listener.accept()?;
+        if self.peers.len() >= PEERS_MAX {
+            let idle = self.peers.iter().filter(|(_, peer)| peer.is_idle());
+            match idle.min_by_key(|(_, peer)| peer.order).map(|(key, _)| key) {
+                Some(oldest) => drop(self.peers.remove(oldest)),
+                None => return Ok(None),
             }
         }
-        // There will be no other event for those that wait.
-        self.stalled.push(index);
-        accepted
+        self.accepted += 1;
+        let key = self.peers.insert(Peer::new(stream, now_ms, self.accepted));
+        let token = Token(FIRST_TOKEN + LISTENERS_MAX + key);
+        if self.peers[key].register(registry, token).is_err() {
+            self.peers.remove(key);
+            return Ok(None);
+        }
+        Ok(Some(key))
     }
 
     /// Drops connections that took too long.
@@ -118,10 +111,21 @@ impl Engine {
         }
         let now_ms = self.keyspace.now_ms() as u64;
         let Some(registry) = self.network.registry() else { return };
-        for key in self.network.exporter.accept(number, &registry, now_ms) {
-            // What it has sent already may have come without another event.
-            self.advance_scrape(key);
+        for _ in 0..ACCEPTS_MAX {
+            match self.network.exporter.accept(number, &registry, now_ms) {
+                // What it has sent already may have come without another event, and the next may take its place.
+                Ok(Some(key)) => self.advance_scrape(key),
+                Ok(None) => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(error) => {
+                    log::warning(format_args!("Accepting a connection for metrics: {error}"));
+                    break;
+                }
+            }
         }
+        // There will be no other event for those that wait.
+        self.network.exporter.stalled.push(number);
     }
 
     /// Looks after the endpoint; one of the periodic jobs.
