@@ -216,6 +216,31 @@ SET k v
 kind DEBUG OBJECT k
 DEBUG BOGUS
 DEBUG BOGUS x
+DEBUG MALLCTL
+DEBUG MALLCTL-STR
+DEBUG MALLCTL nosuch
+DEBUG MALLCTL ""
+DEBUG MALLCTL arenas.page
+DEBUG MALLCTL arenas.bin
+DEBUG MALLCTL arenas.bin.0.size
+DEBUG MALLCTL arenas.page 1
+DEBUG MALLCTL arenas.dirty_decay_ms 5000
+DEBUG MALLCTL arenas.dirty_decay_ms
+DEBUG MALLCTL arenas.dirty_decay_ms 10000 and more
+DEBUG MALLCTL arenas.dirty_decay_ms x
+DEBUG MALLCTL arena.0.purge
+DEBUG MALLCTL arena.0.purge 1
+DEBUG MALLCTL arena.99999.dirty_decay_ms
+kind DEBUG MALLCTL stats.allocated
+kind DEBUG MALLCTL version
+kind DEBUG MALLCTL-STR version
+DEBUG MALLCTL-STR opt.dss
+DEBUG MALLCTL-STR arena.0.dss
+DEBUG MALLCTL-STR nosuch
+DEBUG MALLCTL-STR arena.0.purge
+DEBUG MALLCTL-STR arena.0.purge x
+DEBUG MALLCTL-STR arena.0.purge VOID
+DEBUG MALLCTL-STR thread.tcache.flush VOID
 DEBUG
 DEBUG POPULATE 3
 ~ KEYS *

@@ -11,6 +11,7 @@ use std::ptr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
+use nix::errno::Errno;
 use tikv_jemalloc_sys as je;
 
 /// The global allocator of the program and of its tests.
@@ -259,6 +260,100 @@ pub fn set_background_thread(on: bool) {
             size_of::<bool>(),
         );
     }
+}
+
+/// Controls that may be set to a number. To others it would be a pointer, or less than they read.
+fn takes_number(name: &[u8]) -> bool {
+    matches!(name, b"background_thread" | b"max_background_threads" | b"epoch")
+        || name.starts_with(b"arena") && (name.ends_with(b".dirty_decay_ms") || name.ends_with(b".muzzy_decay_ms"))
+}
+
+/// The value of a control as a number, whatever its size; then sets it to `new`.
+///
+/// # Errors
+/// Those of mallctl(3), and EPERM where a number can't be set.
+pub fn control_number(name: &CStr, new: Option<i64>) -> Result<i64, Errno> {
+    // Reading an arena's name takes a buffer.
+    if name.to_bytes().ends_with(b".name") {
+        return Err(Errno::EINVAL);
+    }
+    if new.is_some() && !takes_number(name.to_bytes()) {
+        // That there is no such control is worth more to know.
+        return control_number(name, None).and(Err(Errno::EPERM));
+    }
+    let mut len = size_of::<i64>();
+    loop {
+        let mut old = 0_i64;
+        let mut old_len = len;
+        // One that has the size of a bool is one.
+        let new = new.map(|new| if len == 1 { i64::from(new as u8 != 0) } else { new });
+        let (new, new_len) = new.as_ref().map_or((ptr::null(), 0), |new| (ptr::from_ref(new), len));
+        // SAFETY: a control copies at most `old_len` bytes to `old`, which has as many (the one that does otherwise is refused above), and
+        // refuses a size that is not its own. One that reads a new value (see above) reads `new_len` bytes, no more than there are: all of a
+        // small number's on a little-endian machine. All of this outlives the call.
+        let failed = unsafe {
+            je::mallctl(
+                name.as_ptr(),
+                (&raw mut old).cast::<c_void>(),
+                &raw mut old_len,
+                new.cast_mut().cast::<c_void>(),
+                new_len,
+            )
+        };
+        match Errno::from_raw(failed) {
+            _ if failed == 0 => return Ok(old),
+            // The size may be wrong.
+            Errno::EINVAL if len > 1 => len /= 2,
+            error => return Err(error),
+        }
+    }
+}
+
+/// The value of a control that is a text.
+///
+/// # Errors
+/// Those of mallctl(3), and EINVAL where it is no text.
+pub fn control_text(name: &CStr) -> Result<String, Errno> {
+    const TEXTS: &[&[u8]] = &[
+        b"version",
+        b"config.malloc_conf",
+        b"opt.dss",
+        b"opt.junk",
+        b"opt.metadata_thp",
+        b"opt.percpu_arena",
+        b"opt.stats_print_opts",
+        b"opt.thp",
+        b"opt.zero_realloc",
+    ];
+    let bytes = name.to_bytes();
+    if !TEXTS.contains(&bytes) && !(bytes.starts_with(b"arena.") && bytes.ends_with(b".dss")) {
+        return control_number(name, None).and(Err(Errno::EINVAL));
+    }
+    let mut text: *const c_char = ptr::null();
+    let mut len = size_of::<*const c_char>();
+    // SAFETY: these controls answer a pointer, for which `text` has the room; both outlive the call.
+    let failed =
+        unsafe { je::mallctl(name.as_ptr(), (&raw mut text).cast::<c_void>(), &raw mut len, ptr::null_mut(), 0) };
+    if failed != 0 || text.is_null() {
+        return Err(Errno::from_raw(failed));
+    }
+    // SAFETY: it is a C string that the allocator keeps: constants, and its options as they were read at its start.
+    Ok(unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned())
+}
+
+/// Has the allocator do what a control without a value stands for.
+///
+/// # Errors
+/// Those of mallctl(3), and EPERM where it is not known to be harmless.
+pub fn control_action(name: &CStr) -> Result<(), Errno> {
+    let bytes = name.to_bytes();
+    let of_arena = bytes.starts_with(b"arena.") && (bytes.ends_with(b".purge") || bytes.ends_with(b".decay"));
+    if !of_arena && bytes != b"thread.tcache.flush" {
+        return control_number(name, None).and(Err(Errno::EPERM));
+    }
+    // SAFETY: a control without a value, which only gives memory back that is not in use.
+    let failed = unsafe { je::mallctl(name.as_ptr(), ptr::null_mut(), ptr::null_mut(), ptr::null_mut(), 0) };
+    if failed == 0 { Ok(()) } else { Err(Errno::from_raw(failed)) }
 }
 
 /// 0 if there is no such statistic.

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use super::{ADMIN, ADMIN_ACL, debug_digest, debug_object, debug_protocol, debug_reload, debug_switches};
+use super::{
+    ADMIN, ADMIN_ACL, debug_digest, debug_mallctl, debug_object, debug_protocol, debug_reload, debug_switches,
+};
 use crate::base::number;
 use crate::commands::{Args, Command, CommandError, CommandResult, Flags, Group, Run};
 use crate::keyspace::{NewValue, Ttl};
@@ -37,6 +39,8 @@ const SUBCOMMANDS: &[(&str, usize, usize, Debug)] = &[
     ("LISTPACK", 3, 3, debug_object::listpack),
     ("LOADAOF", 2, usize::MAX, debug_reload::loadaof),
     ("LOG", 3, 3, debug_switches::log),
+    ("MALLCTL", 3, usize::MAX, debug_mallctl::mallctl),
+    ("MALLCTL-STR", 3, usize::MAX, debug_mallctl::mallctl_str),
     ("OBJECT", 3, 4, debug_object::object),
     ("PANIC", 2, 2, debug_switches::panic),
     ("PAUSE-CRON", 3, 3, debug_switches::pause_cron),
@@ -155,6 +159,10 @@ fn help(_args: &mut Args<'_>, engine: &mut Engine, key: usize) -> CommandResult 
         "    Write what has changed to the append-only file, empty all databases, and load it again.",
         "LOG <message>",
         "    Write <message> to the log.",
+        "MALLCTL <key> [<val>]",
+        "    A number that the allocator knows by a name, and set it, if that can do no harm.",
+        "MALLCTL-STR <key> [VOID]",
+        "    A text, or with VOID have the allocator give memory back: arena.<i>.purge, arena.<i>.decay.",
         "OBJECT <key>",
         "    How a key's value is kept.",
         "PANIC",

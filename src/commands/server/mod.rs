@@ -14,6 +14,7 @@ mod config;
 mod dbsize;
 mod debug;
 mod debug_digest;
+mod debug_mallctl;
 mod debug_object;
 mod debug_protocol;
 mod debug_reload;
