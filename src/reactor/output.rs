@@ -228,6 +228,23 @@ impl Output {
         count
     }
 
+    /// The bytes to send, in order, without the first `skip` of them.
+    pub fn bytes_behind(&self, mut skip: usize) -> impl Iterator<Item = &[u8]> {
+        let first = self.first.as_ref().map(|first| &first[self.first_sent..]);
+        let (start, len) = ((self.head & MASK) as usize, (self.tail - self.head) as usize);
+        let to_end = len.min(RING_CAPACITY - start);
+        let ring = self.ring.iter().flat_map(move |ring| [&ring[start..start + to_end], &ring[..len - to_end]]);
+        let overflow = self.overflow.iter().flat_map(|overflow| {
+            let sent = std::iter::once(overflow.sent).chain(std::iter::repeat(0));
+            overflow.chunks.iter().zip(sent).map(|(chunk, sent)| &chunk.bytes()[sent..])
+        });
+        first.into_iter().chain(ring).chain(overflow).filter_map(move |piece| {
+            let skipped = skip.min(piece.len());
+            skip -= skipped;
+            Some(&piece[skipped..]).filter(|piece| !piece.is_empty())
+        })
+    }
+
     /// If everything to send is one piece, that piece.
     #[inline]
     pub fn single_piece(&self) -> Option<&[u8]> {

@@ -125,6 +125,22 @@ impl Scanner {
         Ok(replies)
     }
 
+    /// Continues on `bytes` up to the end of a reply: how many of them that took, and whether one ended there.
+    ///
+    /// # Errors
+    /// As [`Scanner::scan`].
+    pub fn scan_one(&mut self, bytes: &[u8]) -> Result<(usize, bool), ScanError> {
+        let mut at = 0;
+        while at < bytes.len() {
+            let (next, ended) = self.step(bytes, at)?;
+            at = next;
+            if ended && self.value_ended() {
+                return Ok((at, true));
+            }
+        }
+        Ok((at, false))
+    }
+
     /// Whether it stands between two replies.
     pub fn is_idle(&self) -> bool {
         self.levels.is_empty() && matches!(self.state, State::Type)
@@ -359,6 +375,22 @@ mod tests {
             let mut scanner = Scanner::default();
             assert_eq!(scanner.scan(&bytes), Ok(replies), "{:?}", bytes.escape_ascii().to_string());
             assert!(scanner.is_idle());
+        }
+    }
+
+    #[test]
+    fn finds_the_end_of_each_reply() {
+        for (bytes, replies) in streams() {
+            let (mut scanner, mut counter, mut at, mut ends) = (Scanner::default(), Scanner::default(), 0, 0);
+            while at < bytes.len() {
+                let piece = &bytes[at..bytes.len().min(at + 7)];
+                let (used, ended) = scanner.scan_one(piece).unwrap();
+                assert!(used > 0 && (ended || used == piece.len()));
+                assert_eq!(counter.scan(&piece[..used]), Ok(u64::from(ended)));
+                at += used;
+                ends += u64::from(ended);
+            }
+            assert_eq!(ends, replies, "{:?}", bytes.escape_ascii().to_string());
         }
     }
 

@@ -47,6 +47,8 @@ pub struct Waiting {
     muted: bool,
     /// Time that its attempts took.
     run_ns: u64,
+    /// What the last of them answered.
+    reply_bytes: u64,
     /// It waits for no key, but for disks.
     acks: Option<Acks>,
 }
@@ -194,6 +196,7 @@ impl Engine {
             deadline_ms: wait.timeout_ms.map(|timeout_ms| now_us.div_ceil(1000).saturating_add(timeout_ms)),
             muted: client.output.is_muted(),
             run_ns,
+            reply_bytes: 0,
             acks: None,
         });
         client.session.gates |= gate::BLOCKED;
@@ -238,6 +241,7 @@ impl Engine {
             deadline_ms: timeout_ms.map(|timeout_ms| now_us.div_ceil(1000).saturating_add(timeout_ms)),
             muted: client.output.is_muted(),
             run_ns: 0,
+            reply_bytes: 0,
             acks: Some(acks),
         });
         client.session.gates |= gate::BLOCKED;
@@ -364,6 +368,7 @@ impl Engine {
         let started_ns = self.clock.monotonic_ns();
         client.output.attach(&mut self.pool);
         client.output.set_muted(waiting.muted);
+        let queued_bytes = client.output.queued_bytes();
         let mut args = Args::new(&waiting.frame, &waiting.args, &mut [], waiting.key_hash);
         let mut reply = Reply::new(&mut client.output, client.session.version);
         let changes = self.keyspace.changes();
@@ -374,6 +379,7 @@ impl Engine {
             self.keyspace.journal.finish_command(waiting.db, has_changed, args.from(0));
         }
         waiting.run_ns += self.clock.monotonic_ns() - started_ns;
+        waiting.reply_bytes = client.output.queued_bytes().saturating_sub(queued_bytes) as u64;
         client.waiting = Some(waiting);
         match outcome {
             Ok(Outcome::Wait(_)) => {
@@ -406,7 +412,7 @@ impl Engine {
         }
         let timed = Timed { started_ns: self.clock.monotonic_ns(), elapsed_ns: waiting.run_ns, calls: 1 };
         let args = Args::new(&waiting.frame, &waiting.args, &mut [], waiting.key_hash);
-        self.look_after_wait(key, waiting.command, &args, timed);
+        self.look_after_wait(key, waiting.command, &args, timed, waiting.reply_bytes);
         let now_ms = self.keyspace.now_ms() as u64;
         let client = &mut self.clients[key];
         client.output.set_muted(client.session.reply_off);

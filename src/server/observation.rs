@@ -14,6 +14,7 @@ use std::ops::Range;
 
 use crate::commands::{Args, CommandId, Flags};
 use crate::reactor::RING_CAPACITY;
+use crate::resp::scan::Scanner;
 use crate::server::command_log::{LogEntry, LogKind, kept_args, request_bytes};
 use crate::server::dispatch::Frames;
 use crate::server::engine::{Engine, Request};
@@ -158,10 +159,18 @@ impl Engine {
     }
 
     /// A command that had to wait is done.
-    pub(super) fn look_after_wait(&mut self, key: usize, id: CommandId, args: &Args<'_>, timed: Timed) {
-        if timed.elapsed_ns >= self.stats.long_runs.from_ns || self.gates & gate::ONE_BY_ONE != 0 {
+    pub(super) fn look_after_wait(
+        &mut self,
+        key: usize,
+        id: CommandId,
+        args: &Args<'_>,
+        timed: Timed,
+        reply_bytes: u64,
+    ) {
+        let is_large = reply_bytes >= self.thresholds.reply_bytes;
+        if is_large || timed.elapsed_ns >= self.stats.long_runs.from_ns || self.gates & gate::ONE_BY_ONE != 0 {
             let request_bytes = request_bytes(args);
-            let seen = Observed { command: id, key: Some(key), timed, request_bytes, reply_bytes: 0 };
+            let seen = Observed { command: id, key: Some(key), timed, request_bytes, reply_bytes };
             self.observe(&seen, |full_name| kept_args(full_name, args));
         }
     }
@@ -293,8 +302,8 @@ impl Engine {
         self.batch.clients.get(of.checked_sub(1)?).map(|&(key, _)| key as usize)
     }
 
-    /// The output of the client at `key` has outgrown its ring. `queued_bytes`: what was in it before these requests were executed. Of
-    /// several it is not known whose reply was large, and the entry says so.
+    /// The output of the client at `key` has outgrown its ring. `queued_bytes`: what was in it before these requests were executed, each of
+    /// which has been answered once.
     #[cold]
     #[inline(never)]
     pub(super) fn look_for_large_replies(
@@ -304,18 +313,42 @@ impl Engine {
         mut frames: Frames<'_>,
         queued_bytes: usize,
     ) {
-        let reply_bytes = self.clients[key].output.queued_bytes().saturating_sub(queued_bytes) as u64;
-        let Some(request) = requests.first().filter(|_| reply_bytes >= self.thresholds.reply_bytes) else { return };
-        let timed = Timed { started_ns: self.recorder.turn.started_ns, elapsed_ns: 0, calls: requests.len() as u32 };
-        let seen = Observed { command: request.command, key: Some(key), timed, request_bytes: 0, reply_bytes };
-        let args = frames.args_of(request);
-        self.observe(&seen, |full_name| {
-            let mut kept = kept_args(full_name, &args);
-            if requests.len() > 1 {
-                kept.push(format!("... ({} more calls answered together)", requests.len() - 1).into_bytes());
+        for (index, reply_bytes) in self.large_replies(key, requests.len(), queued_bytes) {
+            let request = &requests[index];
+            let timed = Timed { started_ns: self.recorder.turn.started_ns, elapsed_ns: 0, calls: 1 };
+            let seen = Observed { command: request.command, key: Some(key), timed, request_bytes: 0, reply_bytes };
+            let args = frames.args_of(request);
+            self.observe(&seen, |full_name| kept_args(full_name, &args));
+        }
+    }
+
+    /// Which of the last `count` replies to the client at `key` are large, and how large. The bytes are looked through for where one ends,
+    /// but for those of the last reply, and no further than there can be a large one: mostly it is the last.
+    fn large_replies(&self, key: usize, count: usize, queued_bytes: usize) -> Vec<(usize, u64)> {
+        let threshold = self.thresholds.reply_bytes;
+        let output = &self.clients[key].output;
+        let mut left = output.queued_bytes().saturating_sub(queued_bytes) as u64;
+        let mut large = Vec::new();
+        let (mut index, mut len, mut scanner) = (0, 0, Scanner::default());
+        for mut piece in output.bytes_behind(queued_bytes) {
+            while !piece.is_empty() && index + 1 < count && left >= threshold {
+                let Ok((used, ended)) = scanner.scan_one(piece) else { return large };
+                piece = &piece[used..];
+                len += used as u64;
+                if ended {
+                    if len >= threshold {
+                        large.push((index, len));
+                    }
+                    left -= len;
+                    len = 0;
+                    index += 1;
+                }
             }
-            kept
-        });
+        }
+        if index + 1 == count && left >= threshold {
+            large.push((index, left));
+        }
+        large
     }
 }
 

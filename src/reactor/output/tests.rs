@@ -80,6 +80,9 @@ fn what_was_put_is_sent_in_order() {
                 8..=10 => {
                     let bytes = waiting(&output);
                     assert!(bytes.iter().eq(twin.iter().take(bytes.len())), "seed {seed}, step {step}");
+                    let skip = random.below(twin.len() as u64 + 1) as usize;
+                    let behind = output.bytes_behind(skip).flatten();
+                    assert!(behind.eq(twin.iter().skip(skip)), "seed {seed}, step {step}: behind {skip}");
                     let sent = match random.below(3) {
                         0 => bytes.len(),
                         1 => random.below(bytes.len() as u64 + 1) as usize,

@@ -148,14 +148,54 @@ fn large_requests_and_replies_are_logged() {
     assert_eq!(amount(LogKind::LargeReply), Some(1_500_000 + 12));
     harness.feed(harness.first, &pipeline(&["get nothing", "get big"]));
     let last = entries(&harness, LogKind::LargeReply).pop();
-    assert_eq!(last.as_deref(), Some(": get nothing ... (1 more calls answered together) x2"));
-    // A small threshold looks at each command, and so knows whose reply was large.
+    assert_eq!(last.as_deref(), Some(": get big x1"));
+    // A small threshold looks at each command.
     harness.line("config set commandlog-reply-larger-than 1000 commandlog-request-larger-than 50");
     harness.feed(harness.first, &pipeline(&["get nothing", "get big"]));
     assert_eq!(entries(&harness, LogKind::LargeReply).pop().as_deref(), Some(": get big x1"));
     assert_eq!(entries(&harness, LogKind::LargeRequest).len(), 1);
     harness.line("set a 0123456789012345678901234567890123456789");
     assert_eq!(entries(&harness, LogKind::LargeRequest).len(), 2);
+}
+
+/// Each entry is about one reply, whatever was sent and executed together.
+#[test]
+fn large_replies_are_logged_by_the_command_that_they_answer() {
+    let mut harness = EngineHarness::new();
+    let value = vec![b'v'; 1_500_000];
+    harness.send(&[b"SET", b"big", &value]);
+    harness.send(&[b"SET", b"bigger", &[value.as_slice(), b"v"].concat()]);
+    let half = vec![b'v'; 600_000];
+    harness.send(&[b"RPUSH", b"halves", &half, &half, b"and", b"little"]);
+    assert_eq!(harness.engine.gates, 0, "the hot loop is not left");
+    let lines =
+        ["get none", "get big", "lindex halves 0", "lindex halves 1", "lrange halves 0 -1", "get bigger", "type big"];
+    let wanted = [(": get big x1", 1_500_012), (": lrange halves 0 -1 x1", 1_200_047), (": get bigger x1", 1_500_013)];
+    let transaction = [["multi"].as_slice(), &lines, &["exec"]].concat();
+    for version in ["2", "3"] {
+        harness.line(&format!("hello {version}"));
+        for lines in [lines.as_slice(), &transaction, &lines[..6], &["get none", "mget big none"]] {
+            harness.line("commandlog reset large-reply");
+            harness.feed(harness.first, &pipeline(lines));
+            let amounts: Vec<u64> =
+                harness.engine.command_log.entries(LogKind::LargeReply).map(|entry| entry.amount).collect();
+            let logged: Vec<(String, u64)> =
+                entries(&harness, LogKind::LargeReply).into_iter().zip(amounts.into_iter().rev()).collect();
+            if lines.len() == 2 {
+                assert_eq!(logged.len(), 1);
+                assert_eq!(logged[0].0, ": mget big none x1");
+            } else {
+                let wanted: Vec<(String, u64)> = wanted.iter().map(|&(entry, len)| (entry.to_string(), len)).collect();
+                assert_eq!(logged, wanted, "RESP{version}");
+            }
+        }
+    }
+    // As is what a client has waited for.
+    let other = harness.connect();
+    harness.line("commandlog reset large-reply");
+    harness.line_as(other, "blmpop 0 1 list left count 10");
+    harness.send(&[b"RPUSH", b"list", &half, &half]);
+    assert_eq!(entries(&harness, LogKind::LargeReply), [": blmpop 0 1 list left count 10 x1"]);
 }
 
 #[test]
