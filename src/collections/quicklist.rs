@@ -31,6 +31,7 @@ mod tests;
 
 pub use iter::Iter;
 pub use node::{Node, NodeLimit};
+pub use sequence::Leftovers;
 use sequence::{At, Sequence};
 
 use super::listpack::{self, Listpack, ListpackValue, Search};
@@ -161,9 +162,9 @@ impl Quicklist {
         self.nodes.take_frozen(visit)
     }
 
-    /// Forgets what is left of the list as it was.
-    pub fn thaw(&mut self) {
-        self.nodes.thaw();
+    /// Forgets what is left of the list as it was: for the caller to free.
+    pub fn thaw(&mut self) -> Option<Leftovers> {
+        self.nodes.thaw()
     }
 
     // ---- The ends ----

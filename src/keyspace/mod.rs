@@ -31,6 +31,7 @@ mod writer;
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -178,6 +179,8 @@ pub struct Keyspace {
     pub journal: Journal,
     /// What the threads that write files allocate, less what they free, bytes: they free what the loop has allocated.
     pub elsewhere: Arc<AtomicI64>,
+    /// Memory of what has been taken of a snapshot and waits for what must be written before it, bytes.
+    pub waiting: Rc<Cell<usize>>,
     /// FLUSHALL has been executed, which the RDB file does not know yet.
     pub is_flushed: bool,
     /// Whether the wheel removes keys by itself (`DEBUG SET-ACTIVE-EXPIRE`).
@@ -213,6 +216,7 @@ impl Keyspace {
             observers: Observers::default(),
             journal: Journal::default(),
             elsewhere: Arc::default(),
+            waiting: Rc::default(),
             is_flushed: false,
             active_expire: true,
             expiry_is_paused: false,
@@ -340,7 +344,8 @@ impl Keyspace {
     /// Memory in use without what has been let go of and only waits to be freed, bytes: what a limit is compared with.
     #[inline]
     pub fn kept_bytes(&self) -> usize {
-        self.used_bytes().saturating_sub(self.reclaimer.pending_bytes())
+        let leaving = self.reclaimer.pending_bytes() + self.taken_bytes() + self.waiting.get();
+        self.used_bytes().saturating_sub(leaving)
     }
 
     /// The process ends: its memory goes with it, at once, and not key by key.

@@ -15,6 +15,7 @@ use super::entry::{Displaced, Entry, Value, ValueRef};
 use super::set::entries_bytes;
 use crate::base::allocator;
 use crate::base::threads;
+use crate::collections::quicklist::Leftovers;
 use crate::collections::segmented_table::SegmentedTable;
 use crate::collections::timing_wheel::TimingWheel;
 
@@ -48,6 +49,7 @@ enum Garbage {
     Entry(Entry),
     Value(Value),
     Entries(SegmentedTable<Entry>),
+    Nodes(Leftovers),
     Database(SegmentedTable<Entry>, Box<Deadlines>),
 }
 
@@ -59,7 +61,7 @@ impl Garbage {
         match self {
             Garbage::Database(table, _) => table.len(),
             // Nobody's keys.
-            Garbage::Entries(_) => 0,
+            Garbage::Entries(_) | Garbage::Nodes(_) => 0,
             _ => 1,
         }
     }
@@ -71,6 +73,7 @@ impl Garbage {
             Garbage::Value(Value::Raw(bytes)) => bytes.capacity(),
             Garbage::Value(Value::Object(object)) => object.memory_bytes(ELEMENTS_WEIGHED),
             Garbage::Value(Value::Int(_) | Value::Short(_)) => 0,
+            Garbage::Nodes(nodes) => nodes.memory_bytes(),
             Garbage::Entries(table) => entries_bytes(table, ELEMENTS_WEIGHED),
             Garbage::Database(table, deadlines) => {
                 let weighed = table.len().min(KEYS_WEIGHED);
@@ -157,6 +160,11 @@ impl Reclaimer {
         if !table.is_empty() {
             self.collect(Garbage::Entries(table));
         }
+    }
+
+    /// Frees nodes of a list elsewhere.
+    pub fn nodes(&mut self, nodes: Leftovers) {
+        self.collect(Garbage::Nodes(nodes));
     }
 
     /// Frees a whole database's keys elsewhere.

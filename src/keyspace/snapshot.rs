@@ -20,7 +20,6 @@ mod parts;
 mod undo;
 
 use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
 use std::rc::Rc;
 
 pub use undo::UndoLog;
@@ -32,7 +31,7 @@ use super::{FieldText, Key, Keyspace};
 use crate::base::hash::KeyHasher;
 use crate::collections::quicklist::Node;
 use crate::collections::segmented_table::{Rehash, SegmentedTable};
-use parts::{Parts, is_long};
+use parts::{Parts, Queue, is_long};
 
 /// Who wants to have the keys.
 pub trait SnapshotSink {
@@ -52,6 +51,7 @@ pub trait SnapshotSink {
 
 /// What a sink needs of a key before its elements.
 pub struct Head {
+    pub key: Box<[u8]>,
     /// What stands before them.
     pub bytes: Vec<u8>,
     /// How many they are.
@@ -88,7 +88,7 @@ pub(super) struct Unsaved {
     has_marks: bool,
     /// Collections on their way, the first of which is being handed over. While there are any, the walk stays where it is, so that they lie ahead of it;
     /// or, if one was renamed, `unsaved_from` is 0.
-    parts: VecDeque<Parts>,
+    parts: Queue,
 }
 
 impl Unsaved {
@@ -104,12 +104,12 @@ impl Unsaved {
             }
             entry.set_saved(true);
         }
-        self.parts.iter().find(|parts| parts.is_of(hash, entry.key())).map(Parts::undo)
+        self.parts.of(hash, entry.key()).map(Parts::undo)
     }
 
     fn begin_parts(&mut self, hash: u64, entry: &mut Entry, head: Head, early: bool) {
         let name = entry.key().to_vec();
-        self.parts.push_back(Parts::begin(Key::with_hash(&name, hash), entry, head, early));
+        self.parts.push(Parts::begin(Key::with_hash(&name, hash), entry, head, early));
     }
 
     /// A new key lies ahead of the walk.
@@ -128,10 +128,8 @@ impl Unsaved {
         if self.save_early(hash, entry).is_none() {
             return;
         }
-        if let Some(parts) = self.parts.iter_mut().find(|parts| parts.is_of(hash, entry.key()))
-            && let Value::Object(object) = entry.take_value()
-        {
-            parts.take(object);
+        if let Value::Object(object) = entry.take_value() {
+            self.parts.take(Key::with_hash(entry.key(), hash), object);
         }
     }
 }
@@ -145,6 +143,8 @@ pub(super) struct Walk {
     pending: usize,
     /// The slot that was looked at last.
     slot: usize,
+    /// About the memory of collections that are on their way and have no key any more, bytes.
+    taken_bytes: Rc<Cell<usize>>,
 }
 
 /// Entries fetched ahead.
@@ -225,7 +225,7 @@ impl Db {
     /// Nobody wants the collections that are on their way any more.
     fn drop_parts(&mut self, reclaimer: &mut Reclaimer) {
         let Some(unsaved) = &mut self.unsaved else { return };
-        for parts in unsaved.parts.drain(..) {
+        while let Some(parts) = unsaved.parts.pop() {
             let object = parts.find(&mut self.table);
             parts.drop_with(object, reclaimer);
         }
@@ -250,7 +250,7 @@ impl Db {
 
     /// Whether a collection of this database has been handed over in part.
     fn has_begun(&self) -> bool {
-        self.unsaved.as_ref().and_then(|unsaved| unsaved.parts.front()).is_some_and(Parts::has_begun)
+        self.unsaved.as_ref().is_some_and(|unsaved| unsaved.parts.has_begun())
     }
 
     /// Hands over the rest of the collection that has been handed over in part, if there is one.
@@ -261,12 +261,17 @@ impl Db {
         }
     }
 
-    /// Hands over a collection as a whole if it is on its way, or about to be, with those before it.
+    /// Whether a key that is about to be changed has, from now on, a value on its way.
     #[cold]
-    fn finish_parts(&mut self, key: Key<'_>, hasher: &KeyHasher, reclaimer: &mut Reclaimer) {
+    fn is_in_parts(&mut self, key: Key<'_>) -> bool {
         self.find_mut(key);
+        self.unsaved.as_ref().is_some_and(|unsaved| unsaved.parts.of(key.hash, key.bytes).is_some())
+    }
+
+    /// Hands over a collection that is on its way, with those before it.
+    fn finish_parts(&mut self, key: Key<'_>, hasher: &KeyHasher, reclaimer: &mut Reclaimer) {
         let Some(unsaved) = &mut self.unsaved else { return };
-        while unsaved.parts.iter().any(|parts| parts.is_of(key.hash, key.bytes)) {
+        while unsaved.parts.of(key.hash, key.bytes).is_some() {
             step(&mut self.table, unsaved, hasher, reclaimer);
         }
     }
@@ -280,15 +285,13 @@ impl Db {
     #[cold]
     fn lift_slowly(&mut self, key: Key<'_>) -> bool {
         self.find_mut(key);
-        let Some(unsaved) = &mut self.unsaved else { return false };
-        let lifted = unsaved.parts.iter_mut().find(|parts| parts.is_of(key.hash, key.bytes)).map(Parts::lift);
-        lifted.is_some()
+        self.unsaved.as_mut().is_some_and(|unsaved| unsaved.parts.lift(key))
     }
 
     /// A key whose value is on its way has this name now.
     pub(super) fn put_down(&mut self, key: Key<'_>) {
         if let Some(unsaved) = &mut self.unsaved
-            && unsaved.parts.iter_mut().any(|parts| parts.put_down(key))
+            && unsaved.parts.put_down(key)
         {
             // It may lie behind the walk; all changes are looked at until it is through.
             self.unsaved_from = 0;
@@ -303,20 +306,19 @@ impl Db {
 
     #[cold]
     fn displaced_slowly(&mut self, key: Key<'_>, displaced: Displaced) -> Displaced {
-        let parts = self.unsaved.as_mut().map(|unsaved| &mut unsaved.parts);
-        let Some(parts) = parts.and_then(|parts| parts.iter_mut().find(|parts| parts.is_of(key.hash, key.bytes)))
+        let Some(unsaved) = self.unsaved.as_mut().filter(|unsaved| unsaved.parts.of(key.hash, key.bytes).is_some())
         else {
             return displaced;
         };
         match displaced {
             Displaced::Entry(mut entry) => {
                 if let Value::Object(object) = entry.take_value() {
-                    parts.take(object);
+                    unsaved.parts.take(key, object);
                 }
                 Displaced::Entry(entry)
             }
             Displaced::Value(Value::Object(object)) => {
-                parts.take(object);
+                unsaved.parts.take(key, object);
                 Displaced::Nothing
             }
             other => other,
@@ -326,10 +328,10 @@ impl Db {
 
 /// Hands over a part of the first collection that is on its way.
 fn step(table: &mut SegmentedTable<Entry>, unsaved: &mut Unsaved, hasher: &KeyHasher, reclaimer: &mut Reclaimer) {
-    let (Some(sink), Some(parts)) = (&unsaved.sink, unsaved.parts.front_mut()) else { return };
+    let (Some(sink), Some(parts)) = (&unsaved.sink, unsaved.parts.first()) else { return };
     let mut object = parts.find(table);
     if parts.step(unsaved.number, object.as_deref_mut(), hasher, &mut *sink.borrow_mut(), reclaimer)
-        && let Some(parts) = unsaved.parts.pop_front()
+        && let Some(parts) = unsaved.parts.pop()
     {
         parts.drop_with(object, reclaimer);
     }
@@ -346,12 +348,17 @@ impl Keyspace {
         for (number, db) in self.dbs.iter_mut().take(self.dbs_used).enumerate().filter(|(_, db)| !db.is_empty()) {
             db.unsaved_from = 0;
             let sink = Some(Rc::clone(sink));
-            let parts = VecDeque::new();
+            let parts = Queue::new(&self.walk.taken_bytes);
             db.unsaved =
                 Some(Box::new(Unsaved { number, sink, from: 0, bucket: 0, version: 0, has_marks: false, parts }));
             self.walk.pending += 1;
         }
         true
+    }
+
+    /// About the memory of what has gone and is only kept until it has been handed over, bytes.
+    pub(super) fn taken_bytes(&self) -> usize {
+        self.walk.taken_bytes.get()
     }
 
     /// Whether there is still something to walk through.
@@ -426,7 +433,7 @@ impl Keyspace {
     /// A key is going to another database, whose walk has no part in it: its value is handed over before.
     pub(super) fn finish_parts(&mut self, db: usize, key: Key<'_>) {
         let Keyspace { dbs, hasher, reclaimer, walk, .. } = self;
-        if key.hash >= dbs[db].unsaved_from {
+        if key.hash >= dbs[db].unsaved_from && dbs[db].is_in_parts(key) {
             dbs.iter_mut().chain(&mut walk.detached).for_each(|db| db.finish_begun(hasher, reclaimer));
             dbs[db].finish_parts(key, hasher, reclaimer);
         }

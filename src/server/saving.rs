@@ -4,7 +4,7 @@
 //! ([`crate::persistence::disk`]). In the background it goes on by a slice per turn, and pauses when the disk falls behind; in the foreground it holds
 //! everything up until the file is there. There is no other process, so there is no fork and nothing to copy but what is about to be changed.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -89,6 +89,8 @@ struct SaveSink {
     large: Option<Large>,
     /// The key whose elements are coming.
     in_parts: Option<InParts>,
+    /// Bytes of keys that come behind such a one, for the keyspace to know.
+    waiting: Rc<Cell<usize>>,
     /// A key did not have as many elements as it was going to: a file with such a key is no file.
     is_miscounted: bool,
 }
@@ -97,6 +99,8 @@ struct SaveSink {
 struct InParts {
     /// Elements still to come.
     left: usize,
+    /// Cut.
+    key: String,
     due_ms: Option<i64>,
     /// Other keys that are about to be changed, which come behind it.
     others: Option<Others>,
@@ -105,10 +109,26 @@ struct InParts {
 struct Others {
     writer: FileWriter,
     chunks: Vec<Chunk>,
+    /// Of the chunks.
     bytes: u64,
+    /// What the keyspace knows of it, and how much of that is this.
+    waiting: Rc<Cell<usize>>,
+    counted_bytes: usize,
+}
+
+impl Drop for Others {
+    fn drop(&mut self) {
+        self.waiting.set(self.waiting.get() - self.counted_bytes);
+    }
 }
 
 impl Others {
+    fn count(&mut self) {
+        let bytes = self.bytes as usize + self.writer.len();
+        self.waiting.set(self.waiting.get() - self.counted_bytes + bytes);
+        self.counted_bytes = bytes;
+    }
+
     fn send(&mut self) {
         if self.writer.is_empty() {
             return;
@@ -122,6 +142,7 @@ impl Others {
 struct Large {
     /// Cut.
     key: String,
+    what: &'static str,
     elements: usize,
     bytes: usize,
     early: bool,
@@ -129,10 +150,15 @@ struct Large {
 
 impl Large {
     fn text(&self) -> String {
-        let Large { key, elements, bytes, early } = self;
+        let Large { key, what, elements, bytes, early } = self;
         let when = if *early { " ahead of its change" } else { "" };
-        format!("BGSAVE took key '{key}' as a whole{when}: {elements} elements, {bytes} bytes")
+        format!("BGSAVE took {what}key '{key}' as a whole{when}: {elements} elements, {bytes} bytes")
     }
+}
+
+/// A key as it is shown in texts.
+fn shown(key: &[u8]) -> String {
+    key[..key.len().min(KEY_SHOWN_MAX)].escape_ascii().to_string()
 }
 
 impl SaveSink {
@@ -149,8 +175,13 @@ impl SaveSink {
     fn put_aside(&mut self, db: usize, entry: &Entry) {
         let Writer::Rdb(writer) = &self.writer else { return };
         let Some(in_parts) = &mut self.in_parts else { return };
-        let others =
-            in_parts.others.get_or_insert_with(|| Others { writer: writer.for_later(), chunks: Vec::new(), bytes: 0 });
+        let others = in_parts.others.get_or_insert_with(|| Others {
+            writer: writer.for_later(),
+            chunks: Vec::new(),
+            bytes: 0,
+            waiting: Rc::clone(&self.waiting),
+            counted_bytes: 0,
+        });
         let long_string = others.writer.entry(db, entry, self.uses.idle_s(entry), self.uses.frequency(entry));
         if others.writer.len() >= CHUNK_BYTES || long_string.is_some() {
             others.send();
@@ -159,6 +190,7 @@ impl SaveSink {
             others.bytes += string.len() as u64;
             others.chunks.push(Chunk::Shared(string));
         }
+        others.count();
     }
 
     fn share(&mut self, string: Arc<Vec<u8>>) {
@@ -169,9 +201,9 @@ impl SaveSink {
 
     #[cold]
     fn note_large(&mut self, entry: &Entry, bytes: usize, early: bool) {
-        let key = &entry.key()[..entry.key().len().min(KEY_SHOWN_MAX)];
+        let key = shown(entry.key());
         let elements = if let ValueRef::Object(object) = entry.value() { object.len() } else { 1 };
-        self.large = Some(Large { key: key.escape_ascii().to_string(), elements, bytes, early });
+        self.large = Some(Large { key, what: "", elements, bytes, early });
     }
 
     fn send(&mut self) {
@@ -219,7 +251,8 @@ impl SnapshotSink for SaveSink {
         if let Writer::Rdb(writer) = &mut self.writer {
             writer.begin(db, &head);
         }
-        self.in_parts = Some(InParts { left: head.elements, due_ms: head.due_ms, others: None });
+        let key = shown(&head.key);
+        self.in_parts = Some(InParts { left: head.elements, key, due_ms: head.due_ms, others: None });
     }
 
     fn element(&mut self, element: Element<'_>) {
@@ -231,7 +264,14 @@ impl SnapshotSink for SaveSink {
             Some(left) => in_parts.left = left,
             None => self.is_miscounted = true,
         }
-        if let Some(string) = writer.element(&element, in_parts.due_ms) {
+        let before = writer.len();
+        let long_string = writer.element(&element, in_parts.due_ms);
+        let bytes = writer.len() - before + long_string.as_ref().map_or(0, |string| string.len());
+        if bytes >= LARGE_BYTES && self.large.as_ref().is_none_or(|other| other.bytes < bytes) {
+            let key = in_parts.key.clone();
+            self.large = Some(Large { key, what: "an element of ", elements: 1, bytes, early: false });
+        }
+        if let Some(string) = long_string {
             self.share(string);
         } else if self.writer.len() >= CHUNK_BYTES {
             self.send();
@@ -248,7 +288,7 @@ impl SnapshotSink for SaveSink {
             writer.follow(&others.writer);
         }
         self.sent_bytes += others.bytes;
-        others.chunks.into_iter().for_each(|chunk| self.disk.write(self.file, chunk));
+        others.chunks.drain(..).for_each(|chunk| self.disk.write(self.file, chunk));
     }
 }
 
@@ -487,6 +527,7 @@ impl Engine {
             early_keys: 0,
             large: None,
             in_parts: None,
+            waiting: Rc::clone(&self.keyspace.waiting),
             is_miscounted: false,
         }));
         let shared: SharedSink = sink.clone();
@@ -643,7 +684,7 @@ impl Engine {
             Some(Outcome::Failed { doing, error }) => return self.failed_in_background(&active, doing, &error),
             None => {}
         }
-        active.queued_peak_bytes = active.queued_peak_bytes.max(disk.queued_bytes());
+        active.queued_peak_bytes = active.queued_peak_bytes.max(disk.queued_bytes() + self.keyspace.waiting.get());
         if !active.is_walked && !disk.is_full() && started_ns >= active.resumes_ns {
             active.is_walked = self.walk_slice(&mut active, started_ns);
             if active.is_walked {

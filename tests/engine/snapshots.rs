@@ -94,7 +94,7 @@ impl SnapshotSink for Collected {
         let elements = if let Object::List(List::Nodes(nodes)) = object { nodes.nodes_len() } else { object.len() };
         let is_list = matches!(object, Object::List(_));
         let about = format!("{is_list} {:?} ", entry.deadline_ms());
-        Some(Head { bytes: [about.as_bytes(), entry.key()].concat(), elements, due_ms: None })
+        Some(Head { key: entry.key().into(), bytes: [about.as_bytes(), entry.key()].concat(), elements, due_ms: None })
     }
 
     fn begin(&mut self, db: usize, head: Head, early: bool) {
@@ -303,7 +303,9 @@ fn change_large(harness: &mut Harness, random: &mut Random) {
     }
     let few = (n..n + 30).map(|n| n.to_string()).collect::<Vec<_>>();
     let pairs = (n..n + 30).map(|k| format!("{} m{k}", k * n % 1000)).collect::<Vec<_>>().join(" ");
-    let fields = (n..n + 30).map(|k| format!("f{k} v{n}")).collect::<Vec<_>>().join(" ");
+    // Of the long ones a segment is more than a part.
+    let long = "x".repeat([0, 0, 400][n as usize % 3]);
+    let fields = (n..n + 30).map(|k| format!("f{k} v{n}{long}")).collect::<Vec<_>>().join(" ");
     let line = match (kind, random.below(12)) {
         (0, 0..=4) => format!("RPUSH {key} {} {}", few.join(" "), "x".repeat(n as usize % 300)),
         (0, 5) => format!("LPUSH {key} {}", few.join(" ")),
@@ -438,7 +440,7 @@ fn a_key_on_its_way_may_go_anywhere() {
             let fill = |harness: &mut Harness, key: &str, from: usize, to: usize| {
                 for n in from..to {
                     harness.run(&match kind {
-                        "list" => format!("RPUSH {key} element{n} {n} {n}"),
+                        "list" => format!("RPUSH {key} element{n} {n} {n:0>100}"),
                         "set" => format!("SADD {key} member{n}"),
                         "zset" => format!("ZADD {key} {} member{n}", n * 7 % 1000),
                         _ => format!("HSETEX {key} EX {} FIELDS 1 field{n} value", 1000 + n),

@@ -202,13 +202,15 @@ impl Quicklist {
         while let Some(at) = next
             && removed < count
         {
-            let (gone, stay) = self.nodes.edit(at, |node| node.remove_matching(&search, count - removed, direction));
-            removed += gone;
-            kept += stay;
-            if gone == 0 {
+            // Most nodes have none, and are not touched.
+            if self.nodes.get(at).find(&search, direction).is_none() {
+                kept += self.nodes.get(at).len();
                 next = self.nodes.beside(at, direction);
                 continue;
             }
+            let (gone, stay) = self.nodes.edit(at, |node| node.remove_matching(&search, count - removed, direction));
+            removed += gone;
+            kept += stay;
             if stay == 0 {
                 self.nodes.remove(at);
             } else {

@@ -70,13 +70,55 @@ struct Frozen {
     near: At,
     /// Nodes that have been changed or removed since, as they were.
     copies: BTreeMap<u32, Node>,
+    /// Blocks that have been taken out as they were, by the first number in each; slots without a number are among them.
+    runs: BTreeMap<u32, VecDeque<Slot>>,
 }
+
+/// Nodes as they were, for nobody.
+pub struct Leftovers(Box<Frozen>);
+
+impl Leftovers {
+    /// About their memory, bytes.
+    pub fn memory_bytes(&self) -> usize {
+        let copies = self.0.copies.values().chain(self.0.runs.values().flatten().map(|slot| &slot.node));
+        copies.take(LEFTOVERS_WEIGHED).map(Node::memory_bytes).sum::<usize>() / LEFTOVERS_WEIGHED
+            * (self.0.copies.len() + BLOCK * self.0.runs.len())
+    }
+}
+
+/// Nodes by which the memory of all is estimated.
+const LEFTOVERS_WEIGHED: usize = 8;
 
 impl Frozen {
     #[cold]
     #[inline(never)]
     fn keep(&mut self, slot: &mut Slot) {
         self.copies.insert(std::mem::take(&mut slot.number), slot.node.clone());
+    }
+
+    /// Node `number`, if it is not in its slot any more.
+    fn take(&mut self, number: u32) -> Option<Node> {
+        if let Some(copy) = self.copies.remove(&number) {
+            return Some(copy);
+        }
+        loop {
+            let (&first, run) = self.runs.range_mut(..=number).next_back()?;
+            while run.front().is_some_and(|slot| slot.number == 0) {
+                run.pop_front();
+            }
+            let is_it = run.front().is_some_and(|slot| slot.number == number);
+            let taken = if is_it { run.pop_front() } else { None };
+            let is_over = run.is_empty();
+            if is_over {
+                self.runs.remove(&first);
+            }
+            match taken {
+                Some(slot) => return Some(slot.node),
+                // Nothing but slots without a number was left of it; the node may be in what was around it.
+                None if is_over => {}
+                None => return None,
+            }
+        }
     }
 }
 
@@ -328,7 +370,7 @@ impl Sequence {
         self.len -= removed;
         self.tidy(from);
         if let Some(frozen) = &mut self.frozen {
-            blocks.iter_mut().for_each(|block| block.give(&mut frozen.copies));
+            blocks.iter_mut().for_each(|block| block.give(&mut frozen.runs));
         }
         blocks.retain(|block| !block.nodes.is_empty());
         let len = blocks.iter().map(|block| block.len).sum();
@@ -345,7 +387,7 @@ impl Sequence {
             slot.number = last;
         }
         let near = At { block: 0, node: 0 };
-        self.frozen = Some(Box::new(Frozen { next: 1, last, near, copies: BTreeMap::new() }));
+        self.frozen = Some(Box::new(Frozen { next: 1, last, near, copies: BTreeMap::new(), runs: BTreeMap::new() }));
     }
 
     pub fn is_frozen(&self) -> bool {
@@ -357,7 +399,7 @@ impl Sequence {
         let frozen = self.frozen.as_mut().filter(|frozen| frozen.next <= frozen.last)?;
         let number = frozen.next;
         frozen.next += 1;
-        if let Some(node) = frozen.copies.remove(&number) {
+        if let Some(node) = frozen.take(number) {
             return Some(visit(&node));
         }
         let near = frozen.near;
@@ -370,9 +412,10 @@ impl Sequence {
         Some(visit(&slot.node))
     }
 
-    /// Nobody wants what is left of it as it was.
-    pub fn thaw(&mut self) {
-        self.frozen = None;
+    /// Nobody wants what is left of it as it was: that, to be freed.
+    pub fn thaw(&mut self) -> Option<Leftovers> {
+        let frozen = self.frozen.take()?;
+        (!frozen.copies.is_empty() || !frozen.runs.is_empty()).then_some(Leftovers(frozen))
     }
 
     fn find_number(&self, number: u32, near: At) -> Option<At> {
@@ -431,15 +474,11 @@ impl Sequence {
 }
 
 impl Block {
-    /// Moves the nodes that have numbers to where copies of such are.
-    fn give(&mut self, copies: &mut BTreeMap<u32, Node>) {
-        for slot in std::mem::take(&mut self.nodes) {
-            if slot.number == 0 {
-                self.nodes.push_back(slot);
-            } else {
-                self.len -= slot.len();
-                copies.insert(slot.number, slot.node);
-            }
+    /// Moves all nodes, if there is one with a number among them, to where such are.
+    fn give(&mut self, runs: &mut BTreeMap<u32, VecDeque<Slot>>) {
+        if let Some(first) = self.nodes.iter().map(|slot| slot.number).find(|&number| number != 0) {
+            runs.insert(first, std::mem::take(&mut self.nodes));
+            self.len = 0;
         }
     }
 

@@ -328,7 +328,7 @@ fn a_frozen_list_is_as_it_was() {
                     list.nodes.check();
                 }
                 let mut over = false;
-                for _ in 0..random.below(haste) {
+                for _ in 0..=random.below(haste) {
                     let node = list.take_frozen(|node| match node {
                         Node::Packed(pack) => taken.extend(pack.iter().map(ListpackValue::to_vec)),
                         Node::Plain(bytes) => taken.push(bytes.to_vec()),

@@ -8,7 +8,9 @@
 //! Cost: a part is some hundred elements. What lies between two parts of a collection in the file must belong to it, so the sink has other keys that
 //! are about to be changed wait meanwhile.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, VecDeque};
+use std::rc::Rc;
 
 use super::undo::{self, UndoLog};
 use super::{Element, Head, SnapshotSink};
@@ -19,13 +21,15 @@ use crate::keyspace::entry::Entry;
 use crate::keyspace::reclaim::Reclaimer;
 use crate::keyspace::{FieldText, Hash, Key, List, Object, Set, SortedSet, Typed, ValueRef};
 
-/// Collections with more elements are taken in parts: so many are written in less than a slice.
-const WHOLE_MAX: usize = 1024;
-/// And lists with more nodes, of some kilobytes each.
-const WHOLE_NODES_MAX: usize = 8;
-/// Elements of a part, where they don't come by segments; nodes of one.
+/// Collections with more elements are taken in parts; a list of one node has no parts.
+const WHOLE_MAX: usize = 128;
+const WHOLE_NODES_MAX: usize = 1;
+/// Elements of a part, where they don't come by segments.
 const PART: usize = 256;
-const PART_NODES: usize = 4;
+/// Bytes of a part, but for its last element: what is compressed in about a slice.
+const PART_BYTES: usize = 64 * 1024;
+/// Estimates of memory look at so many elements.
+const WEIGHED: usize = 5;
 
 /// A collection on its way.
 pub(super) struct Parts {
@@ -37,9 +41,96 @@ pub(super) struct Parts {
     early: bool,
     /// It is being renamed: for the moment it is under no key.
     is_moving: bool,
-    /// The collection, if its key has gone or has another value.
-    taken: Option<Object>,
+    /// The collection and about its memory in bytes, if its key has gone or has another value.
+    taken: Option<(Object, usize)>,
     undo: RefCell<UndoLog>,
+}
+
+/// The collections of a database that are on their way, in the order in which they are handed over, and which of them is under which key.
+pub(super) struct Queue {
+    parts: VecDeque<Parts>,
+    /// By the hashes of the keys: numbers, counted from the first that there ever was.
+    numbers: BTreeMap<u64, u64>,
+    /// Of the first that is still there.
+    first: u64,
+    /// About the memory of those that are under no key, in all databases.
+    taken_bytes: Rc<Cell<usize>>,
+}
+
+impl Queue {
+    pub fn new(taken_bytes: &Rc<Cell<usize>>) -> Queue {
+        let taken_bytes = Rc::clone(taken_bytes);
+        Queue { parts: VecDeque::new(), numbers: BTreeMap::new(), first: 0, taken_bytes }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.parts.is_empty()
+    }
+
+    pub fn push(&mut self, parts: Parts) {
+        self.numbers.insert(parts.hash, self.first + self.parts.len() as u64);
+        self.parts.push_back(parts);
+    }
+
+    pub fn pop(&mut self) -> Option<Parts> {
+        let parts = self.parts.pop_front()?;
+        if self.numbers.get(&parts.hash) == Some(&self.first) {
+            self.numbers.remove(&parts.hash);
+        }
+        self.first += 1;
+        if let Some((_, bytes)) = parts.taken {
+            self.taken_bytes.set(self.taken_bytes.get() - bytes);
+        }
+        Some(parts)
+    }
+
+    pub fn first(&mut self) -> Option<&mut Parts> {
+        self.parts.front_mut()
+    }
+
+    /// Whether the first elements of the first have been handed over, so that the others must follow.
+    pub fn has_begun(&self) -> bool {
+        self.parts.front().is_some_and(|parts| parts.head.is_none())
+    }
+
+    fn index_of(&self, hash: u64, key: &[u8]) -> Option<usize> {
+        let index = (*self.numbers.get(&hash)? - self.first) as usize;
+        if self.parts.get(index).is_some_and(|parts| parts.is_of(hash, key)) {
+            return Some(index);
+        }
+        // Two keys with the same hash would be a miracle.
+        self.parts.iter().position(|parts| parts.is_of(hash, key))
+    }
+
+    /// The one that is the value of this key.
+    pub fn of(&self, hash: u64, key: &[u8]) -> Option<&Parts> {
+        self.index_of(hash, key).map(|index| &self.parts[index])
+    }
+
+    /// The key of one has gone, or has another value.
+    pub fn take(&mut self, key: Key<'_>, object: Object) {
+        let Some(index) = self.index_of(key.hash, key.bytes) else { return };
+        let bytes = object.memory_bytes(WEIGHED);
+        self.taken_bytes.set(self.taken_bytes.get() + bytes);
+        self.parts[index].taken = Some((object, bytes));
+    }
+
+    /// The key of one is being renamed. False: there is no such one.
+    pub fn lift(&mut self, key: Key<'_>) -> bool {
+        let index = self.index_of(key.hash, key.bytes);
+        index.inspect(|&index| self.parts[index].is_moving = true).is_some()
+    }
+
+    /// The one that was lifted has this name now. False: none was.
+    pub fn put_down(&mut self, key: Key<'_>) -> bool {
+        let Some(index) = self.parts.iter().position(|parts| parts.is_moving) else { return false };
+        let parts = &mut self.parts[index];
+        parts.is_moving = false;
+        self.numbers.remove(&parts.hash);
+        (parts.hash, parts.key) = (key.hash, key.bytes.into());
+        self.numbers.insert(key.hash, self.first + index as u64);
+        true
+    }
 }
 
 /// Whether a value is too large for one slice.
@@ -52,6 +143,19 @@ pub(super) fn is_long(value: &ValueRef<'_>) -> bool {
         _ => false,
     }
 }
+
+/// What an element costs to hand over, bytes: longer values are shared.
+fn cost(entry: &Entry) -> usize {
+    let value = match entry.value() {
+        ValueRef::Raw(bytes) => bytes.len().min(SHARED_BYTES),
+        ValueRef::Embedded(bytes) => bytes.len(),
+        ValueRef::Int(_) | ValueRef::Object(_) => 8,
+    };
+    entry.key().len() + value
+}
+
+/// Values from about so many bytes on are not copied but shared with whoever writes them.
+const SHARED_BYTES: usize = 4096;
 
 fn field<'a>(entry: &'a Entry) -> Element<'a> {
     Element::Field(entry.key(), FieldText::of_entry(entry), entry.deadline_ms())
@@ -92,18 +196,8 @@ impl Parts {
         self.hash == hash && *self.key == *key && self.taken.is_none() && !self.is_moving
     }
 
-    /// Whether its first elements have been handed over, so that the others must follow.
-    pub fn has_begun(&self) -> bool {
-        self.head.is_none()
-    }
-
     pub fn undo(&self) -> &RefCell<UndoLog> {
         &self.undo
-    }
-
-    /// Its key has gone, or has another value.
-    pub fn take(&mut self, object: Object) {
-        self.taken = Some(object);
     }
 
     /// The collection where its key is, unless it is here.
@@ -112,19 +206,6 @@ impl Parts {
             return None;
         }
         table.find_mut(self.hash, |entry| same(entry.key(), &self.key)).and_then(Entry::object_mut)
-    }
-
-    pub fn lift(&mut self) {
-        self.is_moving = true;
-    }
-
-    /// It has another name now. False: it is not the one that was being renamed.
-    pub fn put_down(&mut self, key: Key<'_>) -> bool {
-        if std::mem::take(&mut self.is_moving) {
-            (self.hash, self.key) = (key.hash, key.bytes.into());
-            return true;
-        }
-        false
     }
 
     /// Hands over the next part. `object`: the collection, unless it is here. Whether that was the last.
@@ -140,14 +221,19 @@ impl Parts {
             sink.begin(db, head, self.early);
         }
         let log = self.undo.get_mut();
-        let is_last = match self.taken.as_mut().or(object) {
+        let is_last = match self.taken.as_mut().map(|(object, _)| object).or(object) {
             Some(Object::List(List::Nodes(nodes))) => {
-                let mut shown = (0..PART_NODES).map(|_| nodes.take_frozen(|node| sink.element(Element::Node(node))));
-                let is_last = !shown.all(|shown| shown.is_some());
-                if is_last {
-                    nodes.thaw();
+                let mut bytes = 0;
+                loop {
+                    let shown = nodes.take_frozen(|node| {
+                        sink.element(Element::Node(node));
+                        node.payload_bytes()
+                    });
+                    bytes += shown.unwrap_or(0);
+                    if shown.is_none() || bytes >= PART_BYTES {
+                        break shown.is_none();
+                    }
                 }
-                is_last
             }
             Some(Object::Hash(hash)) => step_table(hash.entries(), log, hasher, sink, reclaimer, field),
             Some(Object::Set(set)) => step_table(set.entries(), log, hasher, sink, reclaimer, member),
@@ -161,18 +247,23 @@ impl Parts {
     }
 
     /// It is over, or nobody wants it any more. `object`: the collection, unless it is here.
-    pub fn drop_with(self, object: Option<&mut Object>, reclaimer: &mut Reclaimer) {
-        if let Some(Object::List(List::Nodes(nodes))) = object {
-            nodes.thaw();
+    pub fn drop_with(mut self, object: Option<&mut Object>, reclaimer: &mut Reclaimer) {
+        if let Some(Object::List(List::Nodes(nodes))) = self.taken.as_mut().map(|(object, _)| object).or(object)
+            && let Some(copies) = nodes.thaw()
+        {
+            reclaimer.nodes(copies);
         }
-        if let Some(object) = self.taken {
+        if let Some((object, _)) = self.taken {
             reclaimer.object(object);
         }
         reclaimer.entries(self.undo.into_inner().into_noted());
     }
 }
 
-/// Hands over a segment of a table, or some of what was in it.
+/// Parts of a segment: about so many elements are in one, so that there is one in each.
+const PARTS_MAX: usize = 1024;
+
+/// Hands over a segment of a table, or part of one, or some of what was in it.
 fn step_table(
     table: Option<&SegmentedTable<Entry>>,
     log: &mut UndoLog,
@@ -190,9 +281,14 @@ fn step_table(
         });
     };
     let next = table.and_then(|table| table.segment_of(from)).and_then(|segment| {
+        // Where elements are long, a part has those of a part of the hashes.
+        let parts = (segment.iter().map(cost).sum::<usize>() / PART_BYTES).min(PARTS_MAX) as u64;
+        let span = (segment.last - segment.first) / (parts + 1);
+        let last = if parts == 0 { segment.last } else { from.saturating_add(span).min(segment.last) };
         // One that was merged reaches back to where the walk has been.
-        let reaches_back = segment.first < from;
-        for entry in segment.iter().filter(|entry| !reaches_back || hasher.hash(entry.key()) >= from) {
+        let is_whole = segment.first >= from && last == segment.last;
+        let is_in_part = |entry: &&Entry| is_whole || (from..=last).contains(&hasher.hash(entry.key()));
+        for entry in segment.iter().filter(is_in_part) {
             match log.meet(entry.key(), hasher) {
                 None => sink.element(element(entry)),
                 Some((before, was_there)) => {
@@ -203,7 +299,7 @@ fn step_table(
                 }
             }
         }
-        segment.last.checked_add(1)
+        last.checked_add(1)
     });
     log.has_met(next);
     false
@@ -227,7 +323,7 @@ fn step_sorted_set(
         });
     };
     let first = place.map_or(0, |(score, member)| tree.rank_behind(score, member));
-    let mut last = None;
+    let (mut last, mut bytes) = (None, 0);
     for (member, score) in tree.range(first..first + PART) {
         match log.meet(member, hasher) {
             None => sink.element(Element::Scored(member, score)),
@@ -239,6 +335,10 @@ fn step_sorted_set(
             }
         }
         last = Some((score, member));
+        bytes += member.len();
+        if bytes >= PART_BYTES {
+            break;
+        }
     }
     match last {
         Some((score, member)) => log.has_met_member(score, member),

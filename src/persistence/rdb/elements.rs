@@ -68,6 +68,7 @@ pub(super) fn save_sharing(
             write::length(out, NODE_PLAIN);
             Some(Arc::new(bytes.to_vec()))
         }
+        Element::Member(member) if member.len() >= shared_min => Some(Arc::new(member.to_vec())),
         Element::Field(field, FieldText::Shared(value), deadline_ms) if value.len() >= shared_min => {
             hash::deadline(out, due_ms, *deadline_ms);
             write::string(out, field);

@@ -149,7 +149,7 @@ impl FileWriter {
                 (plain_hashes_at_ms.map_or(hash.len(), |now_ms| hash.living_len(now_ms)), due_ms)
             }
         };
-        Some(Head { bytes, elements, due_ms })
+        Some(Head { key: entry.key().into(), bytes, elements, due_ms })
     }
 
     /// What [`FileWriter::head`] has answered; the elements follow.
