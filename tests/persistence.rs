@@ -59,7 +59,7 @@ fn signal(server: &Server, name: &str) {
 }
 
 fn info(client: &mut Client, field: &str) -> String {
-    let text = client.run("INFO persistence").string();
+    let text = client.run("INFO").string();
     let line = text.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
     line.unwrap_or_else(|| panic!("no {field} in {text}")).to_owned()
 }
@@ -307,6 +307,46 @@ fn a_large_value_is_named_when_it_holds_up_a_turn() {
     let cause = text.lines().find(|line| line.starts_with("longest_turn_wall_cause:")).expect("it is there");
     assert!(cause.contains("BGSAVE took key 'big' as a whole"), "{cause}");
     assert!(cause.contains("100000 elements"), "{cause}");
+}
+
+/// What a save keeps of a large collection, until it has written it, is neither a copy of what has not been changed nor in the way of new keys.
+#[test]
+fn memory_of_collections_that_are_being_saved() {
+    let server = Server::subject(&["--rdb-key-save-delay", "100000"]);
+    let mut client = server.connect();
+    let used = |client: &mut Client| info(client, "used_memory").parse::<i64>().expect("a number");
+    let element = "e".repeat(1000);
+    for first in (0..20_000).step_by(500) {
+        let fields = (first..first + 500).map(|n| format!("field{n} {element}")).collect::<Vec<_>>().join(" ");
+        client.run(&format!("HSET hash {fields}"));
+        let elements = (0..500).map(|_| element.as_str()).collect::<Vec<_>>().join(" ");
+        client.run(&format!("RPUSH list {elements}"));
+    }
+    client.run("BGSAVE");
+    assert_eq!(client.run(&format!("LREM list 0 {element}x")).int(), 0);
+    let before = used(&mut client);
+    client.run("RPUSH list last");
+    assert_eq!(client.run("LREM list 0 nosuch").int(), 0);
+    assert_eq!(client.run("HSET hash field1 other").int(), 0);
+    assert!(used(&mut client) - before < 2_000_000, "{before}, then {}", used(&mut client));
+    client.run(&format!("CONFIG SET maxmemory {}", before + 1_000_000));
+    client.run("DEL hash");
+    for n in 0..5_000 {
+        assert_eq!(client.run(&format!("SET key{n} {element}")).string(), "OK", "there is room for key {n}");
+    }
+    assert_eq!(info(&mut client, "rdb_bgsave_in_progress"), "1", "it still waits to be written");
+    client.run("CONFIG SET rdb-key-save-delay 0");
+    eventually("it is saved", || info(&mut client, "rdb_bgsave_in_progress") == "0");
+    assert_eq!(info(&mut client, "rdb_last_bgsave_status"), "ok");
+    let other = Server::not_started();
+    fs::copy(server.dir().join("dump.rdb"), other.dir().join("dump.rdb")).expect("it was saved");
+    let mut other = other;
+    other.restart_as_oracle(&[]);
+    let mut saved = other.connect();
+    assert_eq!(saved.run("HLEN hash").int(), 20_000);
+    assert_eq!(saved.run("HGET hash field1").string(), element);
+    assert_eq!(saved.run("LLEN list").int(), 20_000);
+    assert_eq!(saved.run("DBSIZE").int(), 2);
 }
 
 /// Connections that write while snapshots are taken.

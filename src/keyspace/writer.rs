@@ -195,7 +195,7 @@ impl<'a> Writer<'a> {
                 if expired {
                     made_kind = Some(value.kind());
                 }
-                let displaced = entry.set_value(value);
+                let mut displaced = entry.set_value(value);
                 if !policy_lfu || expired {
                     entry.set_lru(lru);
                 }
@@ -204,7 +204,8 @@ impl<'a> Writer<'a> {
                     let fields_due = fields_due_ms(entry);
                     db.refile_fields(key.hash, fields_due_before, fields_due);
                 }
-                reclaimer.displaced(db.displaced(key, displaced));
+                db.displaced(key, &mut displaced);
+                reclaimer.displaced(displaced);
                 match ttl {
                     Ttl::At(deadline_ms) => db.set_deadline(key, Some(deadline_ms)),
                     Ttl::Clear if volatile => db.set_deadline(key, None),

@@ -468,6 +468,9 @@ fn a_key_on_its_way_may_go_anywhere() {
             while !is_there() {
                 assert!(!harness.engine.keyspace.walk_snapshot(&mut || false), "it comes before the end");
             }
+            harness.run("MOVE filler1 2");
+            assert!(is_there(), "another key's way is not its own");
+            harness.run("MOVE filler1 2");
             harness.run(&what.replace('@', &key).replace('#', &behind).replace('^', &ahead));
             harness.advance_ms(5);
             for turn in 0..3 {
