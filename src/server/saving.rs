@@ -138,7 +138,7 @@ impl Others {
     }
 }
 
-/// A value that is written as a whole, however large it is.
+/// A value, or an element of one, that is written as a whole, however large it is.
 struct Large {
     /// Cut.
     key: String,

@@ -5,7 +5,7 @@
 //! nodes as they were). Should the key go, or get another value, the collection comes here until the walk is through with it; should it be renamed, it
 //! is looked for under its new name.
 //!
-//! Cost: a part is some hundred elements. What lies between two parts of a collection in the file must belong to it, so the sink has other keys that
+//! Cost: a part is some hundred elements, or about 64 KB of long ones. What lies between two parts of a collection in the file must belong to it, so the sink has other keys that
 //! are about to be changed wait meanwhile.
 
 use std::cell::{Cell, RefCell};
