@@ -1,12 +1,14 @@
 //! A connected socket, and the two system calls of a turn.
 
-use std::io::{self, ErrorKind, IoSlice, Read, Write};
+use std::io::{self, ErrorKind, IoSlice, Write};
 use std::net::{Shutdown, SocketAddr};
+use std::os::fd::AsFd;
 use std::time::Duration;
 
 use mio::event::Source;
 use mio::net::{TcpStream, UnixStream};
 use mio::{Interest, Registry, Token};
+use rustix::net::{RecvFlags, SendFlags};
 use socket2::{SockRef, TcpKeepalive};
 
 use super::buffer::BufferPool;
@@ -120,8 +122,8 @@ impl Stream {
     #[inline]
     pub(super) fn recv(&mut self, space: &mut [u8]) -> io::Result<usize> {
         match self {
-            Stream::Tcp(stream) => stream.read(space),
-            Stream::Unix(stream) => stream.read(space),
+            Stream::Tcp(stream) => bare_recv(stream, space),
+            Stream::Unix(stream) => bare_recv(stream, space),
             Stream::Detached => Err(ErrorKind::WouldBlock.into()),
         }
     }
@@ -129,8 +131,8 @@ impl Stream {
     #[inline]
     pub(super) fn send(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
-            Stream::Tcp(stream) => stream.write(bytes),
-            Stream::Unix(stream) => stream.write(bytes),
+            Stream::Tcp(stream) => bare_send(stream, bytes),
+            Stream::Unix(stream) => bare_send(stream, bytes),
             Stream::Detached => Err(ErrorKind::WouldBlock.into()),
         }
     }
@@ -151,6 +153,18 @@ impl Stream {
             Stream::Detached => Err(ErrorKind::WouldBlock.into()),
         }
     }
+}
+
+/// recv(2).
+#[inline]
+fn bare_recv(socket: &impl AsFd, space: &mut [u8]) -> io::Result<usize> {
+    Ok(rustix::net::recv(socket, space, RecvFlags::empty())?.0)
+}
+
+/// send(2); a connection that is gone is an error and no signal.
+#[inline]
+fn bare_send(socket: &impl AsFd, bytes: &[u8]) -> io::Result<usize> {
+    Ok(rustix::net::send(socket, bytes, SendFlags::NOSIGNAL)?)
 }
 
 /// `1.2.3.4:5` or `[::1]:5`; an IPv4 address mapped into IPv6 is printed as what it is.
