@@ -94,7 +94,10 @@ impl Report {
         });
         let stalls = self.stalls.iter().map(|stall| {
             let own = match &stall.own_account {
-                Some((ms, cause)) => format!("{{\"ms\": {ms:.3}, \"cause\": {}}}", quote(cause)),
+                Some(own) => {
+                    let (ms, longest) = (own.ms(), own.longest_ms());
+                    format!("{{\"ms\": {ms:.3}, \"longest_ms\": {longest:.3}, \"cause\": {}}}", quote(&own.cause))
+                }
                 None => "null".to_owned(),
             };
             format!(

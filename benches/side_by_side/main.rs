@@ -29,6 +29,8 @@ mod workloads;
 
 const ROUNDS: usize = 5;
 const ROUNDS_QUICK: usize = 3;
+/// Of what each is a minute's work, and about the longest turn rather than a mean.
+const STALL_ROUNDS: usize = 3;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -106,7 +108,7 @@ fn run() -> io::Result<()> {
     }
     if stalls::is_selected() {
         let sizes = if is_quick { &stalls::QUICK } else { &stalls::FULL };
-        report.stalls = stalls::measure(&programs, sizes, &logs)?;
+        report.stalls = stalls::measure(&programs, STALL_ROUNDS, sizes, &logs)?;
     }
     if eviction::is_selected() {
         let sizes = if is_quick { &eviction::QUICK } else { &eviction::FULL };
@@ -114,7 +116,7 @@ fn run() -> io::Result<()> {
     }
     if durability::is_selected() {
         let sizes = if is_quick { &durability::QUICK } else { &durability::FULL };
-        report.durability = durability::measure(&programs, rounds, sizes, &logs)?;
+        report.durability = durability::measure(&programs, rounds, STALL_ROUNDS, sizes, &logs)?;
     }
     report.write(&directory)?;
     println!("report: {}", directory.join("report.md").display());
