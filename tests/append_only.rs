@@ -13,6 +13,7 @@ use support::append_only::{
 use support::client::{Client, encode};
 use support::pair::{Pair, run_table};
 use support::random::Random;
+use support::reply::Reply;
 use support::server::{Server, eventually};
 use support::table::words;
 
@@ -304,6 +305,74 @@ fn what_expires_is_deleted_in_the_file() {
         let has = |line: &str| commands.contains(&words(line));
         has("DEL asked") && has("DEL unasked") && has("HDEL h f")
     });
+}
+
+/// What a client can see of a hash: fields with values and deadlines, and the key's deadline.
+fn visible(client: &mut Client, key: &str) -> String {
+    let mut fields: Vec<String> = client.run(&format!("HKEYS {key}")).items().iter().map(Reply::string).collect();
+    fields.sort();
+    if fields.is_empty() {
+        // Whether the key is still there depends on when the last field is removed.
+        return String::new();
+    }
+    let mut seen = format!("{:?}", client.run(&format!("PEXPIRETIME {key}")));
+    for field in fields {
+        let value = client.run(&format!("HGET {key} {field}")).string();
+        let deadline = client.run(&format!("HPEXPIRETIME {key} FIELDS 1 {field}"));
+        seen += &format!(" {field}={value}@{deadline:?}");
+    }
+    seen
+}
+
+/// Commands that meet fields past their deadlines which nobody has removed yet: executed again, they meet the same.
+#[test]
+fn overdue_fields_that_commands_meet() {
+    const COMMANDS: &[&str] = &[
+        "HSET {} due new",
+        "HSET {} other 1 due new",
+        "HMSET {} due new",
+        "HSETNX {} due new",
+        "HINCRBY {} due 5",
+        "HINCRBYFLOAT {} due 1.5",
+        "HDEL {} due living",
+        "HGETDEL {} FIELDS 2 due living",
+        "HGETEX {} PERSIST FIELDS 2 due timed",
+        "HSETEX {} FNX FIELDS 1 due new",
+        "HSETEX {} KEEPTTL FIELDS 2 due new timed newer",
+        "HPERSIST {} FIELDS 2 due timed",
+        "HPEXPIREAT {} 33177117420000 FIELDS 2 due living",
+    ];
+    let mut server = Server::subject(&["--appendonly", "yes", "--enable-debug-command", "yes"]);
+    let mut client = server.connect();
+    client.run("DEBUG SET-ACTIVE-EXPIRE 0");
+    let mut keys = Vec::new();
+    // A listpack and a table, where other fields are due too; and a hash that has nothing else.
+    for (kind, fields) in [("packed", 3), ("table", 800), ("alone", 0)] {
+        for (n, command) in COMMANDS.iter().enumerate() {
+            let key = format!("{kind}:{n}");
+            let due: Vec<String> = std::iter::once("due".to_owned()).chain((0..fields).map(|n| n.to_string())).collect();
+            let pairs: Vec<String> = due.iter().map(|field| format!("{field} 1")).collect();
+            client.run(&format!("HSET {key} {}", pairs.join(" ")));
+            if kind != "alone" {
+                client.run(&format!("HSET {key} living 1 timed 1"));
+                client.run(&format!("HPEXPIREAT {key} 33177117420123 FIELDS 1 timed"));
+                client.run(&format!("PEXPIREAT {key} 33177117420123"));
+            }
+            client.run(&format!("HPEXPIRE {key} 1 FIELDS {} {}", due.len(), due.join(" ")));
+            eventually("it is due", || client.run(&format!("HTTL {key} FIELDS 1 due")).items()[0].int() == -2);
+            let reply = client.run(&command.replace("{}", &key));
+            assert!(!format!("{reply:?}").contains("ERR"), "{command}: {reply:?}");
+            keys.push(key);
+        }
+    }
+    let before: Vec<String> = keys.iter().map(|key| visible(&mut client, key)).collect();
+    until_synced(&mut client);
+    server.kill();
+    server.restart(&["--appendonly", "yes"]);
+    let mut client = server.connect();
+    for (key, before) in keys.iter().zip(before) {
+        assert_eq!(visible(&mut client, key), before, "{key}");
+    }
 }
 
 fn tool(program: &str, words: &[&str], path: &Path) -> Output {

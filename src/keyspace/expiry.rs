@@ -6,6 +6,15 @@ use super::db::{fields_due_ms, save_early, tick_of};
 use super::entry::Entry;
 use super::{Db, Event, EventClass, Key, Keyspace, Object, Typed};
 
+/// Which of the fields that are past their deadlines go.
+#[derive(Clone, Copy)]
+enum Overdue<'a> {
+    /// The first so many, in the order of their deadlines.
+    First(usize),
+    /// Those that are among these.
+    Named(&'a [&'a [u8]]),
+}
+
 impl Keyspace {
     /// Removes up to `budget` keys and fields whose deadline has passed; what is left of the budget. 0 means that there may be more.
     pub fn expire_slice(&mut self, mut budget: usize) -> usize {
@@ -141,18 +150,20 @@ impl Keyspace {
             && deadline_ms < now_ms
         {
             // At least one, so that this ends.
-            budget = budget.saturating_sub(self.expire_fields_of(db, hash, deadline_ms, budget).max(1));
+            let expired = self.expire_fields_of(db, hash, deadline_ms, Overdue::First(budget));
+            budget = budget.saturating_sub(expired.max(1));
         }
         budget
     }
 
-    /// Removes all fields of a hash whose deadline has passed, since a command is about to change it: with a journal that must find it without them
-    /// when it is executed again. Takes as long as there are such fields, which the slices would have removed by now unless they are very many.
+    /// Removes those of the named fields whose deadline has passed, since a command is about to change the hash by them: with a journal
+    /// that must find it without them when it is executed again, and with a hash that has nothing else, without the hash. The other fields
+    /// that are due are left to the slices: there may be very many.
     #[cold]
-    pub(super) fn expire_fields_before_change(&mut self, db: usize, key: Key<'_>) {
+    pub(super) fn expire_named_fields(&mut self, db: usize, key: Key<'_>, fields: &[&[u8]]) {
         let due_ms = self.dbs[db].find(key).and_then(fields_due_ms);
         if let Some(due_ms) = due_ms.filter(|&due_ms| due_ms < self.now_ms) {
-            self.expire_fields_of(db, key.hash, due_ms, usize::MAX);
+            self.expire_fields_of(db, key.hash, due_ms, Overdue::Named(fields));
         }
     }
 
@@ -162,8 +173,8 @@ impl Keyspace {
         self.dbs[db].field_deadlines.first().is_some_and(|&(deadline_ms, _)| deadline_ms < self.now_ms)
     }
 
-    /// Removes up to `budget` fields of one hash; how many.
-    fn expire_fields_of(&mut self, db: usize, hash: u64, deadline_ms: i64, budget: usize) -> usize {
+    /// Removes fields of one hash whose deadline has passed; how many.
+    fn expire_fields_of(&mut self, db: usize, hash: u64, deadline_ms: i64, which: Overdue<'_>) -> usize {
         let Keyspace { dbs, hasher, reclaimer, now_ms, stats, settings, observers, journal, .. } = &mut *self;
         let now_ms = *now_ms;
         let Db { table, field_deadlines, unsaved_from, unsaved, .. } = &mut dbs[db];
@@ -173,19 +184,33 @@ impl Keyspace {
         let name = if journal.is_on() { entry.key().to_vec() } else { Vec::new() };
         let undo = if hash >= *unsaved_from { save_early(unsaved, hash, entry) } else { None };
         let Some(Object::Hash(fields)) = entry.object_mut() else { return 0 };
-        if journal.is_on() {
-            let due = fields.due(now_ms, budget);
-            let mut command = vec![b"HDEL".as_slice(), &name];
-            command.extend(due.iter().map(|field| field.as_slice()));
-            journal.happened(db, &command);
-        }
-        let expired = fields.expire(now_ms, budget, hasher, |entry| {
+        let mut free = |entry: Entry| {
             let left = match undo {
                 Some(undo) => undo.borrow_mut().removed(hasher.hash(entry.key()), entry, hasher),
                 None => Some(entry),
             };
             left.into_iter().for_each(|entry| reclaimer.entry(entry));
-        });
+        };
+        let expired = match which {
+            Overdue::First(budget) => {
+                if journal.is_on() {
+                    let due = fields.due(now_ms, budget);
+                    let mut command = vec![b"HDEL".as_slice(), &name];
+                    command.extend(due.iter().map(|field| field.as_slice()));
+                    journal.happened(db, &command);
+                }
+                fields.expire(now_ms, budget, hasher, free)
+            }
+            Overdue::Named(names) => {
+                let mut command = vec![b"HDEL".as_slice(), &name];
+                command.extend(names.iter().filter(|field| fields.expire_one(field, now_ms, hasher, &mut free)));
+                let expired = command.len() - 2;
+                if expired > 0 {
+                    journal.happened(db, &command);
+                }
+                expired
+            }
+        };
         stats.expired_subkeys += expired as u64;
         for _ in 0..expired {
             stats.expire_lags.record((now_ms - deadline_ms - 1).max(0) as u64);
@@ -194,7 +219,7 @@ impl Keyspace {
         if let Some(next_ms) = fields.next_deadline_ms() {
             field_deadlines.insert((next_ms, hash));
         }
-        if is_empty || !settings.notify.is_empty() || observers.is_interested() {
+        if expired > 0 && (is_empty || !settings.notify.is_empty() || observers.is_interested()) {
             let name = entry.key().to_vec();
             self.fields_expired(db, Key::with_hash(&name, hash), is_empty);
         }

@@ -340,9 +340,6 @@ impl<'a> Writer<'a> {
         event: Event,
         change: impl FnOnce(&mut T, &Context<'_>) -> Changed<R>,
     ) -> Result<Option<R>, WrongType> {
-        if self.keyspace.journal.is_on() && self.keyspace.has_fields_due(self.db) {
-            self.keyspace.expire_fields_before_change(self.db, key);
-        }
         let Keyspace { dbs, hasher, settings, random, discarded, now_ms, lru_clock, .. } = &mut *self.keyspace;
         let Some((entry, undo)) = dbs[self.db].find_to_change(key) else { return Ok(None) };
         if entry.is_expired(*now_ms) {
@@ -397,6 +394,15 @@ impl<'a> Writer<'a> {
             self.changed_in(key, event, changes, false);
         }
         Ok(answer)
+    }
+
+    /// To be called with the fields that a command looks at, before it changes the hash: those that are past their deadlines and have not been
+    /// removed yet are removed now, if there is a journal. See [`Keyspace::expire_named_fields`].
+    #[inline]
+    pub fn expire_fields<'f>(&mut self, key: Key<'_>, fields: impl Iterator<Item = &'f [u8]>) {
+        if self.keyspace.journal.is_on() && self.keyspace.has_fields_due(self.db) {
+            self.keyspace.expire_named_fields(self.db, key, &fields.collect::<Vec<_>>());
+        }
     }
 
     /// Gives the key this value, whatever it had before, without a deadline; without elements it goes. `event` is told of a value, or `del` of

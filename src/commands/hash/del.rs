@@ -39,6 +39,7 @@ fn hdel(args: &mut Args<'_>, db: &mut Writer<'_>, reply: &mut Reply<'_>) -> Comm
         }
         Changed(removed, removed)
     };
+    db.expire_fields(args.key(1), args.from(2));
     let removed = db.change(args.key(1), EVENT, change)?;
     reply.len(removed.unwrap_or(0));
     Ok(())
@@ -72,6 +73,7 @@ fn hgetdel(args: &mut Args<'_>, db: &mut Writer<'_>, reply: &mut Reply<'_>) -> C
         }
         Changed((), removed)
     };
+    db.expire_fields(key, fields.clone().map(|index| args.get(index)));
     if db.change(key, EVENT, change)?.is_none() {
         fields.for_each(|_| reply.null());
     } else if db.propagates() {

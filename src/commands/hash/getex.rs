@@ -243,6 +243,7 @@ fn hsetex(args: &mut Args<'_>, db: &mut Writer<'_>, reply: &mut Reply<'_>) -> Co
         values.set(hash, args, first, if past { Ttl::Clear } else { ttl }, context);
         Changed(true, (args.len() - first) / 2)
     };
+    db.expire_fields(key, fields());
     let is_set = db.change_or_make(key, super::set::EVENT, |_| Hash::new(), change)?;
     if is_set && past {
         let removed = |hash: &mut Hash, context: &Context<'_>| {

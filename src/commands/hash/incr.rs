@@ -112,5 +112,6 @@ fn change<R>(
         let changes = usize::from(sum.is_ok());
         Changed(sum, changes)
     };
+    db.expire_fields(args.key(1), std::iter::once(args.get(2)));
     db.change_or_make(args.key(1), Event::hash(event), |_| Hash::new(), change)?
 }

@@ -76,6 +76,7 @@ fn set_pairs(args: &mut Args<'_>, db: &mut Writer<'_>, name: &str) -> Result<usi
         let created = values.set(hash, args, 2, Ttl::Clear, context);
         Changed(created, args.len() / 2 - 1)
     };
+    db.expire_fields(args.key(1), args.from(2).step_by(2));
     Ok(db.change_or_make(args.key(1), EVENT, |_| Hash::new(), change)?)
 }
 
@@ -146,6 +147,7 @@ fn hsetnx(args: &mut Args<'_>, db: &mut Writer<'_>, reply: &mut Reply<'_>) -> Co
         values.set(hash, args, 2, Ttl::Clear, context);
         Changed(1, 1)
     };
+    db.expire_fields(args.key(1), std::iter::once(args.get(2)));
     reply.int(db.change_or_make(args.key(1), EVENT, |_| Hash::new(), change)?);
     Ok(())
 }

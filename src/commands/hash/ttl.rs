@@ -150,6 +150,7 @@ fn hpersist(args: &mut Args<'_>, db: &mut Writer<'_>, reply: &mut Reply<'_>) -> 
         }
         Changed((), usize::from(persisted))
     };
+    db.expire_fields(key, fields.clone().map(|index| args.get(index)));
     if db.change(key, PERSIST_EVENT, change)?.is_none() {
         fields.for_each(|_| reply.int(NO_FIELD));
     }

@@ -222,6 +222,28 @@ impl Hash {
         }
     }
 
+    /// Removes a field if it is past its deadline. Whether it was; what large value it had goes to `free`.
+    pub fn expire_one(&mut self, field: &[u8], now_ms: i64, hasher: &KeyHasher, mut free: impl FnMut(Entry)) -> bool {
+        match self {
+            Hash::Pack(_) => false,
+            Hash::TimedPack(pack) => {
+                let found = pack.find(field, 2).filter(|&at| is_past(deadline_of(pack, at), now_ms));
+                if let Some(at) = found {
+                    pack.remove_some(at, 3);
+                }
+                found.is_some()
+            }
+            Hash::Table(fields) => {
+                let hash = hasher.hash(field);
+                let is_due = |entry: &Entry| same(entry.key(), field) && entry.is_expired(now_ms);
+                let Some(entry) = fields.table.remove(hash, is_due, ByKey(hasher)) else { return false };
+                fields.reindex(hash, entry.deadline_ms(), None);
+                free(entry);
+                true
+            }
+        }
+    }
+
     /// The names of the fields that [`Hash::expire`] would remove.
     pub fn due(&self, now_ms: i64, budget: usize) -> Vec<Vec<u8>> {
         match self {

@@ -313,3 +313,38 @@ fn fields_stay_while_active_expiry_is_off_and_nobody_sees_them() {
         assert_eq!(created, [(true, Some(None)), (false, Some(Some(START_MS + 5)))]);
     }
 }
+
+/// A command that meets one of very many fields past their deadlines takes that one along, and leaves the others to the slices.
+#[test]
+fn only_the_named_fields_are_removed_before_a_change() {
+    const FIELDS: usize = 5000;
+    for entries in [2 * FIELDS, 0] {
+        let mut keyspace = keyspace(11);
+        keyspace.settings.hash_max_listpack = PackMax { entries, value_bytes: 64 };
+        keyspace.journal.set_on(true);
+        let mut hash = Hash::new();
+        let mut writer = keyspace.writer(0);
+        for field in 0..FIELDS {
+            let field = field.to_string();
+            hash.set(field.as_bytes(), NewValue::Int(1), Ttl::At(START_MS + 5), &writer.context());
+        }
+        hash.set(b"living", NewValue::Int(1), Ttl::Clear, &writer.context());
+        writer.put(writer.key(b"h"), hash, CHANGED);
+        keyspace.set_now_ms(START_MS + 6);
+        let mut writer = keyspace.writer(0);
+        let key = writer.key(b"h");
+        writer.expire_fields(key, [b"7".as_slice(), b"living", b"7", b"none", b"4711"].into_iter());
+        keyspace.journal.close_apart();
+        let journal = String::from_utf8(keyspace.journal.take(Vec::new())).expect("text");
+        assert_eq!(journal.matches("HDEL").count(), 1, "{journal}");
+        assert!(journal.ends_with("*4\r\n$4\r\nHDEL\r\n$1\r\nh\r\n$1\r\n7\r\n$4\r\n4711\r\n"), "{journal}");
+        let view = keyspace.view(0);
+        let hash = view.object::<Hash>(view.key(b"h")).expect("a hash").expect("it is there");
+        assert_eq!(hash.len(), FIELDS - 1);
+        assert_eq!(keyspace.db(0).timed_hashes(), 1);
+        while keyspace.expire_slice(100) == 0 {}
+        let view = keyspace.view(0);
+        let hash = view.object::<Hash>(view.key(b"h")).expect("a hash").expect("it is there");
+        assert_eq!((hash.len(), keyspace.db(0).timed_hashes()), (1, 0));
+    }
+}
