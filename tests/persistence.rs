@@ -289,6 +289,42 @@ fn the_tool_says_what_is_in_a_file() {
     assert_eq!(check(&server.dir().join("nothing")).status.code(), Some(1));
 }
 
+/// Files of others, which the tools know too: by their name, alone and at the beginning of an append-only file.
+#[test]
+fn the_tools_know_files_of_valkey() {
+    let server = Server::subject(&[]);
+    let path = server.dir().join("valkey.rdb");
+    let key = b"\xfa\x0avalkey-ver\x059.0.0\xfe\0\x16\x01k\x01\x01f\x01v\xff\xff\xff\xff\xff\xff\xff\xff\xff";
+    let write = |begin: &[u8], end: &[u8]| {
+        let bytes = [begin, key].concat();
+        let sum = zedis::base::crc64::checksum(&bytes).to_le_bytes();
+        fs::write(&path, [&bytes, &sum[..], end].concat()).expect("a file");
+    };
+    write(b"VALKEY080", b"");
+    let output = check(&path);
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{output:?}");
+    for line in ["AUX FIELD valkey-ver = '9.0.0'", "Checksum OK", "[info] 1 keys read"] {
+        assert!(text.contains(line), "{line}: {text}");
+    }
+    write(b"VALKEY080", b"*1\r\n$4\r\nPING\r\n");
+    let output = zedis(&["check-aof", &path.to_string_lossy()]);
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success() && text.contains("appears to start with an RDB preamble"), "{output:?}");
+    assert!(text.contains("RDB preamble is OK"), "{text}");
+    for (begin, problem) in [
+        (&b"VALKEY081"[..], "Can't handle RDB format version 081 of VALKEY"),
+        (b"REDIS0080", "Can't handle RDB format version 0080 of REDIS"),
+        // The same number is another type there.
+        (b"REDIS0014", "key 'k' is a hash in a format of a release candidate of 7.4"),
+    ] {
+        write(begin, b"");
+        let output = check(&path);
+        assert_eq!(output.status.code(), Some(1));
+        assert!(String::from_utf8_lossy(&output.stdout).contains(problem), "{output:?}");
+    }
+}
+
 /// A value that is written as a whole, and is too large for a slice, is named where the longest turn is explained.
 #[test]
 fn a_large_value_is_named_when_it_holds_up_a_turn() {

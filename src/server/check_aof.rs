@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use crate::base::number;
 use crate::persistence::aof::{AofFile, Manifest, Scanned, Scanner};
-use crate::persistence::rdb::{FileReader, Item};
+use crate::persistence::rdb::{self, FileReader, Item};
 use crate::server::start::{ExitReason, reason};
 
 const USAGE: &str = "Usage: zedis check-aof [--fix|--truncate-to-timestamp $timestamp] <file.manifest|file.aof>";
@@ -181,9 +181,9 @@ fn analyze(path: &Path, until_s: Option<i64>, out: &mut dyn Write) -> io::Result
     let mut file = File::open(path)?;
     let size = file.metadata()?.len();
     let mut begin = Vec::new();
-    (&mut file).take(5).read_to_end(&mut begin)?;
+    (&mut file).take(rdb::SIGNATURE_BYTES as u64).read_to_end(&mut begin)?;
     let mut offset = 0;
-    if begin == b"REDIS" {
+    if rdb::begins_file(&begin) {
         file.rewind()?;
         writeln!(out, "The AOF {} appears to start with an RDB preamble.", path.display())?;
         writeln!(out, "Checking the RDB preamble to start:")?;

@@ -258,6 +258,7 @@ impl Engine {
         let text = value.escape_ascii();
         match name {
             b"redis-ver" => log::notice(format_args!("Loading RDB produced by version {text}")),
+            b"valkey-ver" => log::notice(format_args!("Loading RDB produced by Valkey version {text}")),
             b"ctime" => {
                 if let Some(created_s) = number::parse_i64(value) {
                     let age_s = ((self.clock.unix_us() / 1_000_000) as i64).saturating_sub(created_s).max(0);

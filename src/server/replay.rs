@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 
 use crate::base::log;
 use crate::persistence::aof::{Scanned, Scanner};
+use crate::persistence::rdb;
 use crate::reactor::Stream;
 use crate::server::engine::Engine;
 use crate::server::loading::Duplicates;
@@ -381,8 +382,8 @@ impl Engine {
 
 fn begins_like_rdb(path: &Path) -> io::Result<bool> {
     let mut begin = Vec::new();
-    File::open(path)?.take(5).read_to_end(&mut begin)?;
-    Ok(begin == b"REDIS")
+    File::open(path)?.take(rdb::SIGNATURE_BYTES as u64).read_to_end(&mut begin)?;
+    Ok(rdb::begins_file(&begin))
 }
 
 /// How far the scanner came.

@@ -133,11 +133,60 @@ fn nonsense_ends_in_a_value_or_an_error() {
     assert!(values > 100 && errors > 1000, "{values} values, {errors} errors");
 }
 
+/// A value as a payload of this version, with the right checksum.
+fn payload(version: u16, value: &[u8]) -> Vec<u8> {
+    let mut payload = [value, &version.to_le_bytes()[..]].concat();
+    payload.extend_from_slice(&crc64::checksum(&payload).to_le_bytes());
+    payload
+}
+
 #[test]
 fn a_payload_of_a_version_to_come_is_refused() {
-    for (version, expected) in [(5, true), (10, true), (12, true), (13, false), (0xffff, false)] {
-        let mut payload = [&[0, 1, b'x'], &u16::to_le_bytes(version)[..]].concat();
-        payload.extend_from_slice(&crc64::checksum(&payload).to_le_bytes());
-        assert_eq!(is_intact(&payload), expected, "version {version}");
+    for version in 0..=1000 {
+        let is_known = matches!(version, 0..=14 | 80);
+        assert_eq!(is_intact(&payload(version, b"\0\x01x")), is_known, "version {version}");
+        let reply = Harness::new().send(&[b"RESTORE", b"k", b"0", &payload(version, b"\0\x01x")]);
+        let wanted: &[u8] = if is_known { b"+OK\r\n" } else { b"-ERR DUMP payload version or checksum are wrong\r\n" };
+        assert_eq!(reply, wanted, "version {version}");
     }
+    assert!(!is_intact(&payload(0xffff, b"\0\x01x")));
+}
+
+/// Valkey and Redis have given the same number to different things, and only the version says whose a payload is.
+#[test]
+fn whose_types_a_payload_has() {
+    let mut harness = Harness::new();
+    let timed =
+        [&b"\x16\x02\x01f\x01v"[..], &9_000_000_000_000_i64.to_le_bytes(), b"\x01g\xc0\x07", &(-1_i64).to_le_bytes()]
+            .concat();
+    assert_eq!(harness.send(&[b"RESTORE", b"k", b"0", &payload(80, &timed)]), b"+OK\r\n");
+    harness.check(&[
+        ("HMGET k f g", "[\"v\" \"7\"]"),
+        ("HPEXPIRETIME k FIELDS 2 f g", "[9000000000000 -1]"),
+        // What is written of it is as Redis writes it.
+        ("COPY k l", "1"),
+    ]);
+    let view = harness.engine.keyspace.view(0);
+    let dumped = dump(&view.peek(view.key(b"l")).expect("it is there").value());
+    assert!(matches!(dumped[0], 24 | 25), "{}", dumped.escape_ascii());
+    let packed = [&b"\x19"[..], &9_000_000_000_000_i64.to_le_bytes()].concat();
+    let packed = [&packed[..], &dumped[9..dumped.len() - 10]].concat();
+    assert_eq!(harness.send(&[b"RESTORE", b"m", b"0", &payload(14, &packed)]), b"+OK\r\n");
+    assert_eq!(harness.run("HPEXPIRETIME m FIELDS 2 f g"), "[9000000000000 -1]");
+    let metadata = b"\xf3\x01\x08\xb5\x34\x29\x02\x05\0\0\x01v";
+    for (version, value) in [
+        (14, &timed[..]),
+        (80, &packed),
+        (80, b"\x96\x01\x01f\x01v\xff\xff\xff\xff\xff\xff\xff\xff"),
+        (80, &timed[..timed.len() - 1]),
+        (14, metadata),
+        (80, metadata),
+        (14, b"\x1a\0"),
+        (14, b"\x1c\0"),
+        (14, b""),
+    ] {
+        let reply = harness.send(&[b"RESTORE", b"n", b"0", &payload(version, value)]);
+        assert_eq!(reply, b"-ERR Bad data format\r\n", "{version}: {}", value.escape_ascii());
+    }
+    assert_eq!(harness.run("EXISTS n"), "0");
 }

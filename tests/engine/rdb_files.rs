@@ -51,9 +51,10 @@ impl Drop for Dir {
     }
 }
 
-/// A file of this version with these contents, and the right checksum.
+/// A file of this version with these contents, and the right checksum. Versions from 80 on are Valkey's.
 fn file(version: u16, contents: &[u8]) -> Vec<u8> {
-    let mut bytes = format!("REDIS{version:04}").into_bytes();
+    let begin = if version < 80 { format!("REDIS{version:04}") } else { format!("VALKEY{version:03}") };
+    let mut bytes = begin.into_bytes();
     bytes.extend_from_slice(contents);
     bytes.push(0xff);
     if version >= 5 {
@@ -155,21 +156,95 @@ fn old_cases() -> Vec<Case> {
     ]
 }
 
-/// Files of old versions, in forms that no server writes any more.
-pub fn old_files() -> Vec<Vec<u8>> {
-    old_cases().iter().map(|(version, contents, _)| file(*version, contents)).collect()
+/// Fields, values and deadlines as Valkey writes a hash some of whose fields have deadlines.
+fn valkey_hash(fields: &[(&str, &str, i64)]) -> Vec<u8> {
+    let mut contents = vec![fields.len() as u8];
+    for (field, value, deadline_ms) in fields {
+        contents.extend(as_string(field.as_bytes()));
+        contents.extend(as_string(value.as_bytes()));
+        contents.extend(deadline_ms.to_le_bytes());
+    }
+    contents
 }
 
-/// What servers since 2.4 have written.
+/// Files of versions that are written by others only.
+fn foreign_cases() -> Vec<Case> {
+    let plain: &[(&str, &str)] = &[("GET k", "\"v\""), ("GET l", "\"w\""), ("PEXPIRETIME l", "9999999999999")];
+    let around = |version: &[u8]| {
+        let deadline = 9_999_999_999_999_i64.to_le_bytes();
+        [&b"\xfa"[..], version, b"\xfe\0\xfb\x02\x01\xf4\x01\x02\x01\0\x01k\x01v\xfc", &deadline, b"\0\x01l\x01w"]
+            .concat()
+    };
+    let timed =
+        valkey_hash(&[("f", "1", -1), ("g", "two", 9_999_999_999_999), ("h", "2", 1), ("later", "than any", i64::MAX)]);
+    let many: Vec<(String, i64)> =
+        (0..60).map(|n| (format!("f{n}"), if n % 2 == 0 { -1 } else { 9_000_000_000_000 })).collect();
+    let many: Vec<(&str, &str, i64)> = many.iter().map(|(field, deadline)| (field.as_str(), "v", *deadline)).collect();
+    vec![
+        (13, around(b"\x09redis-ver\x058.6.0"), plain),
+        (14, around(b"\x09redis-ver\x058.8.0"), plain),
+        (80, around(b"\x0avalkey-ver\x059.0.0"), plain),
+        (
+            80,
+            key_with(22, &timed),
+            &[
+                ("HMGET k f g h", "[\"1\" \"two\" nil]"),
+                ("HPEXPIRETIME k FIELDS 4 f g h later", "[-1 9999999999999 -2 70368744177662]"),
+            ],
+        ),
+        (
+            80,
+            key_with(22, &valkey_hash(&many)),
+            &[("HLEN k", "60"), ("HGET k f59", "\"v\""), ("HPEXPIRETIME k FIELDS 2 f58 f59", "[-1 9000000000000]")],
+        ),
+        // All of it is over.
+        (80, key_with(22, &valkey_hash(&[("f", "v", 1)])), &[("HGET k f", "nil"), ("HGETALL k", "[]")]),
+    ]
+}
+
+/// Files of old versions, in forms that no server writes any more, and those of other servers.
+pub fn old_files() -> Vec<Vec<u8>> {
+    old_cases().iter().chain(&foreign_cases()).map(|(version, contents, _)| file(*version, contents)).collect()
+}
+
+/// What servers since 2.4 have written, Valkey among them.
 #[test]
 fn old_versions() {
     let dir = Dir::new("old");
-    for (version, contents, wanted) in &old_cases() {
+    for (version, contents, wanted) in old_cases().iter().chain(&foreign_cases()) {
         let mut harness = dir.harness(&[]);
         let loaded = load(&mut harness, &dir.file(), &file(*version, contents));
         assert_eq!(loaded, Ok(()), "version {version}: {}", contents.escape_ascii());
         harness.check(wanted);
         assert_eq!(harness.dirty(), 0, "loading is no change");
+    }
+}
+
+/// Valkey's base of an append-only file bears its own name, in a file of its own or at the beginning of a single one.
+#[test]
+fn append_only_files_with_a_base_of_valkey() {
+    let base = file(80, &key_with(22, &valkey_hash(&[("f", "v", 9_000_000_000_000)])));
+    let commands = b"*2\r\n$6\r\nSELECT\r\n$1\r\n0\r\n*4\r\n$4\r\nHSET\r\n$1\r\nk\r\n$1\r\ng\r\n$1\r\nw\r\n";
+    let manifest = b"file base seq 1 type b\nfile incr seq 1 type i\n";
+    let single = [&base[..], commands].concat();
+    let cases: [&[(&str, &[u8])]; 2] = [
+        &[
+            ("appendonlydir/appendonly.aof.manifest", manifest),
+            ("appendonlydir/base", &base),
+            ("appendonlydir/incr", commands),
+        ],
+        &[("appendonly.aof", &single)],
+    ];
+    for (number, files) in cases.into_iter().enumerate() {
+        let dir = Dir::new(&format!("valkey-aof-{number}"));
+        fs::create_dir_all(dir.path().join("appendonlydir")).expect("a directory");
+        for (name, bytes) in files {
+            fs::write(dir.path().join(name), bytes).expect("a file");
+        }
+        let mut harness = dir.harness(&[("appendonly", "yes")]);
+        harness.engine.list_files_to_load().expect("they are there");
+        while !harness.engine.load_step().expect("they are intact") {}
+        harness.check(&[("HMGET k f g", "[\"v\" \"w\"]"), ("HPEXPIRETIME k FIELDS 2 f g", "[9000000000000 -1]")]);
     }
 }
 
@@ -181,7 +256,47 @@ fn refusals_say_what_and_where() {
     let cases: &[(Vec<u8>, &str)] = &[
         (b"REDIS".to_vec(), "at offset 0: the file ends too early"),
         (b"NONSENSE of some length".to_vec(), "at offset 0: Wrong signature"),
-        (b"REDIS0099\xff".to_vec(), "Can't handle RDB format version 0099"),
+        (b"REDIS0099\xff".to_vec(), "Can't handle RDB format version 0099 of REDIS; those of REDIS up to 14 are known"),
+        (
+            file(15, b""),
+            "Can't handle RDB format version 0015 of REDIS; those of REDIS up to 14 are known, and 080 of VALKEY",
+        ),
+        (file(79, b""), "Can't handle RDB format version 0079 of REDIS"),
+        (b"REDIS0080\xff".to_vec(), "Can't handle RDB format version 0080 of REDIS"),
+        (
+            file(81, b""),
+            "Can't handle RDB format version 081 of VALKEY; those of REDIS up to 14 are known, and 080 of VALKEY",
+        ),
+        (b"VALKEY011\xff".to_vec(), "Can't handle RDB format version 011 of VALKEY"),
+        (b"VALKEY0x0\xff".to_vec(), "Can't handle RDB format version 0x0 of VALKEY"),
+        (b"VALKEY".to_vec(), "at offset 0: the file ends too early"),
+        (file(13, &key_with(26, b"\x00")), "key 'k' is a stream, which is not supported yet (type 26)"),
+        (file(14, &key_with(27, b"\x00")), "key 'k' is a stream, which is not supported yet (type 27)"),
+        (file(14, &key_with(28, b"\x00")), "at offset 12: key 'k' is an array, a type of Redis 8.8"),
+        (file(14, &key_with(29, b"\x00")), "neither a type of value nor anything else: byte 29"),
+        // Four letters of six bits, the class's version 1, and no flags.
+        (
+            file(13, b"\xfe\0\xf3\x01\x08\xb5\x34\x29\x02\x05\0\0\x01k\x01v"),
+            "at offset 12: the file holds metadata of keys of the module class 'KTS1'",
+        ),
+        (file(14, &key_with(22, b"\x00")), "key 'k' is a hash in a format of a release candidate of 7.4"),
+        (file(80, b"\xf3\x03job\x01\x01\x02"), "at offset 9: the file was written while a cluster node imported slots"),
+        // What Valkey has not taken over from Redis is nothing in its files.
+        (file(80, &key_with(23, b"\x00")), "at offset 11: neither a type of value nor anything else: byte 23"),
+        (file(80, &key_with(24, b"\x00")), "neither a type of value nor anything else: byte 24"),
+        (file(80, &key_with(150, b"\x00")), "neither a type of value nor anything else: byte 150"),
+        (file(14, &key_with(150, b"\x00")), "neither a type of value nor anything else: byte 150"),
+        (file(80, &key_with(21, b"\x00")), "key 'k' is a stream"),
+        (
+            file(80, &key_with(22, &valkey_hash(&[("f", "v", -2)]))),
+            "at offset 11: key 'k': a deadline that there is not",
+        ),
+        (
+            file(80, &key_with(22, &valkey_hash(&[("f", "v", 9_000_000_000_000), ("f", "w", -1)]))),
+            "at offset 11: key 'k': an element is there twice",
+        ),
+        (b"VALKEY080\xfe\0\x16\x01k\x01\x01f\x01v\xff\xff\xff\xff".to_vec(), "the file ends too early"),
+        (file(80, &key_with(22, b"\x81\x7f\xff\xff\xff\xff\xff\xff\xff\x01f\x01v")), "the file ends too early"),
         (b"REDIS00x1\xff".to_vec(), "Can't handle RDB format version 00x1"),
         (file(9, &key_with(21, b"\x00")), "key 'k' is a stream"),
         (file(9, &key_with(7, b"\x00")), "key 'k' is a value of a module"),
@@ -373,11 +488,11 @@ fn nonsense_ends() {
     for seed in 0..20_000 {
         let mut random = Random::new(seed);
         let len = random.below(300);
-        let mut bytes = b"REDIS0012".to_vec();
+        let mut bytes = [b"REDIS0012", b"REDIS0014", b"VALKEY080"][seed as usize % 3].to_vec();
         bytes.extend((0..len).map(|_| match random.below(4) {
             // Opcodes, types and short lengths are where it gets far.
-            0 => 0xf4 + random.below(12) as u8,
-            1 => random.below(26) as u8,
+            0 => 0xf3 + random.below(13) as u8,
+            1 => random.below(29) as u8,
             _ => random.below(256) as u8,
         }));
         let begun = Instant::now();

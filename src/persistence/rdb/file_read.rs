@@ -1,7 +1,7 @@
 //! Reading a file: bytes to a stream of items.
 //!
 //! ```text
-//!   file:  "REDIS" version, 4 digits | item ... | ff | CRC-64, 8 bytes (since version 5)
+//!   file:  "REDIS" version, 4 digits, or "VALKEY" version, 3 digits | item ... | ff | CRC-64, 8 bytes (since version 5)
 //!   item:  fa name value | fe db | fb keys expires | f4 slot keys expires | [fc ms, 8 | fd s, 4] [f8 idle | f9 freq] type key value
 //! ```
 //!
@@ -19,11 +19,12 @@ use std::io::Read;
 
 use super::file_shape::{Part, Scanner, Shape, pass_part, pass_small};
 use super::read::{CUT_OFF, Reader};
-use super::{VERSION_MAX, kind, opcode};
+use super::{Format, VERSION_REDIS_MAX, VERSION_VALKEY, kind, opcode};
 use crate::base::crc64;
 use crate::collections::Malformed;
 
-const MAGIC: &[u8] = b"REDIS";
+/// What stands before the version, and whose it is.
+const SIGNATURES: [(&[u8], Format); 2] = [(b"REDIS", Format::Redis), (b"VALKEY", Format::Valkey)];
 const HEADER_LEN: usize = 9;
 /// The first version with a checksum at the end.
 const VERSION_CHECKSUM: u16 = 5;
@@ -145,6 +146,7 @@ pub struct FileReader<R> {
     checked_to: usize,
     was_checked: bool,
     version: u16,
+    format: Format,
     state: State,
     attributes: Attributes,
     item_offset: u64,
@@ -167,6 +169,7 @@ impl<R: Read> FileReader<R> {
             checked_to: 0,
             was_checked: false,
             version: 0,
+            format: Format::Redis,
             state: State::Header,
             attributes: Attributes::default(),
             item_offset: 0,
@@ -194,7 +197,7 @@ impl<R: Read> FileReader<R> {
         }
         let mut at = self.start;
         while self.ahead.len() < AHEAD_MAX {
-            let Some(mut found) = ahead_at(&self.window, at) else { break };
+            let Some(mut found) = ahead_at(&self.window, at, self.format) else { break };
             let Ok(key) = text(&mut Reader::new(&self.window[found.key_at..found.contents_at])) else { break };
             found.note = note(&key);
             at = found.end;
@@ -387,25 +390,29 @@ impl<R: Read> FileReader<R> {
     fn refused(&self, kind: u8, key_len: usize, what: &str) -> FileError {
         let key = text(&mut Reader::new(&self.rest()[..key_len]));
         match key {
-            Ok(key) => self.error(format_args!("key {} is {what} (type {kind})", shown(&key))),
+            Ok(key) => self.error(format_args!("key {} is {what} (type {})", shown(&key), kind::byte(kind))),
             Err(error) => self.error(error),
         }
     }
 
     fn header(&mut self) -> Result<Found, FileError> {
         let Some(header) = self.rest().first_chunk::<HEADER_LEN>() else { return Ok(Found::Missing(HEADER_LEN)) };
-        let Some(digits) = header.strip_prefix(MAGIC) else {
+        let signed = SIGNATURES.iter().find_map(|&(name, format)| Some((name, format, header.strip_prefix(name)?)));
+        let Some((name, format, digits)) = signed else {
             return Err(self.error("Wrong signature: this is no RDB file"));
         };
         let version = std::str::from_utf8(digits).ok().filter(|digits| digits.bytes().all(|b| b.is_ascii_digit()));
         let version = version.and_then(|digits| digits.parse::<u16>().ok()).unwrap_or(0);
-        if !(1..=VERSION_MAX).contains(&version) {
-            let digits = digits.escape_ascii().to_string();
+        // Each has its own numbers, and says with its name which are meant.
+        if version == 0 || Format::of_version(version) != Some(format) {
+            let (name, digits) = (name.escape_ascii(), digits.escape_ascii());
             return Err(self.error(format_args!(
-                "Can't handle RDB format version {digits}; versions up to {VERSION_MAX} are known"
+                "Can't handle RDB format version {digits} of {name}; those of REDIS up to {VERSION_REDIS_MAX} are known, and \
+                 {VERSION_VALKEY:03} of VALKEY"
             )));
         }
         self.version = version;
+        self.format = format;
         self.skip(HEADER_LEN);
         self.state = State::Opcode;
         Ok(Found::Nothing)
@@ -417,6 +424,13 @@ impl<R: Read> FileReader<R> {
             opcode::AUX => Shape::parts(&[Part::Text, Part::Text]),
             opcode::SELECT_DB | opcode::IDLE => Shape::parts(&[Part::Length]),
             opcode::RESIZE_DB => Shape::parts(&[Part::Length, Part::Length]),
+            opcode::KEY_META if self.format == Format::Redis => Shape::parts(&[Part::Length, Part::Fixed(4)]),
+            opcode::SLOT_IMPORT if self.format == Format::Valkey => {
+                // Some of the keys of these slots are in the file, and whether they were to stay had not been decided.
+                return Err(self.error(
+                    "the file was written while a cluster node imported slots, and holds a part of their keys; save again after that",
+                ));
+            }
             opcode::SLOT_INFO => Shape::parts(&[Part::Length, Part::Length, Part::Length]),
             opcode::EXPIRE_TIME_MS => Shape::parts(&[Part::Fixed(8)]),
             opcode::EXPIRE_TIME => Shape::parts(&[Part::Fixed(4)]),
@@ -434,11 +448,11 @@ impl<R: Read> FileReader<R> {
                 self.state = State::Checksum;
                 return Ok(Found::Nothing);
             }
-            kind => {
+            byte => {
                 self.item_offset = self.attributes.offset.unwrap_or(self.offset);
-                if !is_kind(kind) {
-                    return Err(self.error(format_args!("neither a type of value nor anything else: byte {kind}")));
-                }
+                let Some(kind) = kind::of(byte, self.format) else {
+                    return Err(self.error(format_args!("neither a type of value nor anything else: byte {byte}")));
+                };
                 self.skip(1);
                 self.state = State::Key(kind, Scanner::new(Shape::parts(&[Part::Text])));
                 return Ok(Found::Nothing);
@@ -467,6 +481,12 @@ impl<R: Read> FileReader<R> {
                 return Err(
                     self.error(format_args!("the file holds data of the module '{module}'; modules are not supported"))
                 );
+            }
+            opcode::KEY_META => {
+                let class = reader.length().and_then(|_classes| reader.chunk()).map_or(String::new(), class_name);
+                return Err(self.error(format_args!(
+                    "the file holds metadata of keys of the module class '{class}'; modules are not supported"
+                )));
             }
             opcode::SLOT_INFO => Ok(()),
             _ => {
@@ -539,7 +559,7 @@ impl<R: Read> FileReader<R> {
 
 /// The key that begins at `at`, if all its bytes are there and its value is small.
 #[inline]
-fn ahead_at(window: &[u8], at: usize) -> Option<Ahead> {
+fn ahead_at(window: &[u8], at: usize, format: Format) -> Option<Ahead> {
     let mut attributes = Attributes::default();
     let mut reader = Reader::new(window.get(at..)?);
     let kind = loop {
@@ -547,8 +567,7 @@ fn ahead_at(window: &[u8], at: usize) -> Option<Ahead> {
             opcode::EXPIRE_TIME_MS => attributes.deadline_ms = Some(i64::from_le_bytes(reader.chunk().ok()?)),
             opcode::FREQ => attributes.frequency = Some(reader.byte().ok()?),
             opcode::IDLE => attributes.idle_s = Some(reader.length().ok()?),
-            kind if is_kind(kind) => break kind,
-            _ => return None,
+            byte => break kind::of(byte, format)?,
         }
     };
     let key_at = window.len() - reader.left();
@@ -575,11 +594,6 @@ enum Known {
     End,
 }
 
-/// Whether it is a type of value that any server has written.
-fn is_kind(kind: u8) -> bool {
-    kind <= kind::HASH_LISTPACK_EX && kind != 8
-}
-
 fn text<'a>(reader: &mut Reader<'a>) -> Result<Cow<'a, [u8]>, Malformed> {
     reader.text().map(super::read::Text::into_cow).map_err(|error| match error {
         CUT_OFF => Malformed("a string ends too early"),
@@ -589,6 +603,16 @@ fn text<'a>(reader: &mut Reader<'a>) -> Result<Cow<'a, [u8]>, Malformed> {
 
 /// The nine characters in the upper 54 bits of a module's number.
 fn module_name(id: u64) -> String {
+    letters(id >> 10, 9)
+}
+
+/// The four characters in the upper 24 bits of what a class of metadata is known by; its version and its flags follow.
+fn class_name(spec: [u8; 4]) -> String {
+    letters(u64::from(u32::from_le_bytes(spec) >> 8), 4)
+}
+
+/// So many letters of six bits each, the last one in the lowest bits.
+fn letters(bits: u64, count: u32) -> String {
     const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    (0..9).map(|nth| char::from(LETTERS[(id >> (58 - 6 * nth)) as usize & 63])).collect()
+    (0..count).rev().map(|nth| char::from(LETTERS[(bits >> (6 * nth)) as usize & 63])).collect()
 }

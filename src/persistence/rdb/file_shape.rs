@@ -53,9 +53,13 @@ impl Shape {
             kind::LIST_QUICKLIST_2 => Shape::groups(&[Part::Length, Part::Text]),
             kind::HASH_LISTPACK_EX => Shape::parts(&[Part::Fixed(8), Part::Text]),
             kind::HASH_METADATA => Shape { lead: &[Part::Fixed(8)], group: &[Part::Length, Part::Text, Part::Text] },
-            kind::STREAM_LISTPACKS | kind::STREAM_LISTPACKS_2 | kind::STREAM_LISTPACKS_3 => {
-                return Err("a stream, which is not supported yet");
-            }
+            kind::HASH_2 => Shape::groups(&[Part::Text, Part::Text, Part::Fixed(8)]),
+            kind::STREAM_LISTPACKS
+            | kind::STREAM_LISTPACKS_2
+            | kind::STREAM_LISTPACKS_3
+            | kind::STREAM_LISTPACKS_4
+            | kind::STREAM_LISTPACKS_5 => return Err("a stream, which is not supported yet"),
+            kind::ARRAY => return Err("an array, a type of Redis 8.8 that is not supported"),
             kind::MODULE | kind::MODULE_2 => return Err("a value of a module; modules are not supported"),
             kind::HASH_METADATA_PRE_GA | kind::HASH_LISTPACK_EX_PRE_GA => {
                 return Err("a hash in a format of a release candidate of 7.4, which no release reads");

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::write::{self, Out, save_value};
-use super::{VERSION_7_0, VERSION_MAX, elements, hash, kind, opcode};
+use super::{VERSION_7_0, VERSION_7_4, elements, hash, kind, opcode};
 use crate::base::crc64;
 use crate::keyspace::{Element, Entry, Head, List, Object, Typed, ValueRef};
 use crate::persistence::disk::{Chunk, Coder};
@@ -43,7 +43,7 @@ impl FileWriter {
         let plain_hashes_at_ms = about.plain_hashes_at_ms;
         let mut writer = FileWriter { compress, plain_hashes_at_ms, db: None, bytes: Vec::new() };
         let is_newer = about.has_field_deadlines && plain_hashes_at_ms.is_none();
-        let version = if is_newer { VERSION_MAX } else { VERSION_7_0 };
+        let version = if is_newer { VERSION_7_4 } else { VERSION_7_0 };
         writer.bytes.extend_from_slice(format!("REDIS{version:04}").as_bytes());
         writer.aux("redis-ver", about.redis_version);
         writer.aux("redis-bits", "64");

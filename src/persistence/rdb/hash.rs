@@ -170,6 +170,24 @@ pub(super) fn packed_with_deadlines(reader: &mut Reader<'_>, context: &Context<'
     Ok(hash)
 }
 
+/// As Valkey writes it: what a field has as its deadline stands behind it, in full.
+pub(super) fn with_times(reader: &mut Reader<'_>, context: &Context<'_>) -> Result<Hash, Malformed> {
+    let mut digits = (itoa::Buffer::new(), itoa::Buffer::new());
+    let count = reader.count()?;
+    let mut hash = expecting(count, context);
+    for _ in 0..count {
+        let (field, value) = (reader.text()?, reader.text()?);
+        let ttl = match i64::from_le_bytes(reader.chunk()?) {
+            -1 => Ttl::Clear,
+            // Valkey has deadlines that are later than any here, by thousands of years. That is no reason to refuse all the rest.
+            deadline_ms @ 0.. => Ttl::At(deadline_ms.clamp(1, DEADLINE_MAX)),
+            _ => return Err(NO_SUCH_TIME),
+        };
+        add(&mut hash, field.bytes(&mut digits.0), value.bytes(&mut digits.1), ttl, context)?;
+    }
+    Ok(hash)
+}
+
 /// Latest deadline of a field, as in Redis: 46 bits of milliseconds.
 const DEADLINE_MAX: i64 = (1 << 46) - 2;
 const NO_SUCH_TIME: Malformed = Malformed("a deadline that there is not");

@@ -9,7 +9,10 @@
 //!
 //! What is written is what redis-server 7.0 reads: compact values go out as the blobs that they are, but a set in a listpack, which came
 //! later, goes out member by member. Hashes whose fields have deadlines are the one thing that needs 7.4. What is read is
-//! everything since RDB version 5, checked completely: bytes from outside end in a value or in [`Malformed`].
+//! everything since RDB version 5, and Valkey's own format, checked completely: bytes from outside end in a value or in [`Malformed`].
+//!
+//! Valkey 9 has gone its own way since version 11: its numbers go on at 80, and what it has added since then has numbers that
+//! Redis has given to something else. So a byte is a type only together with the [`Format`] in which it stands.
 //!
 //! A file (`file_*.rs`) is a stream of such values, each with its key, and of a few other things. It is read through a window that holds
 //! what has not been understood yet, so that a load can be done in slices, and written piece by piece; neither side opens files
@@ -34,15 +37,47 @@ use crate::base::crc64;
 use crate::collections::Malformed;
 use crate::keyspace::{Context, ValueRef};
 
-/// The newest version that is read, and that of values with types of 7.4.
-pub const VERSION_MAX: u16 = 12;
-/// The version of values that 7.0 reads.
+/// The version of values that 7.0 reads, and of those with types of 7.4.
 const VERSION_7_0: u16 = 10;
+const VERSION_7_4: u16 = 12;
+/// The newest of Redis's that is read, which is 8.8's.
+const VERSION_REDIS_MAX: u16 = 14;
+/// The one of Valkey's that is read: 9.0's and 9.1's.
+const VERSION_VALKEY: u16 = 80;
 /// Version and checksum.
 const FOOTER: usize = 2 + 8;
 
+/// Whose numbers of types and opcodes are meant.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Format {
+    Redis,
+    Valkey,
+}
+
+impl Format {
+    /// In which a payload of this version is, where no name stands before the version. None: it is not one that is read.
+    fn of_version(version: u16) -> Option<Format> {
+        match version {
+            0..=VERSION_REDIS_MAX => Some(Format::Redis),
+            VERSION_VALKEY => Some(Format::Valkey),
+            _ => None,
+        }
+    }
+}
+
+/// Bytes by which [`begins_file`] decides.
+pub const SIGNATURE_BYTES: usize = 6;
+
+/// Whether a file that begins like this is in this format, of whatever version; an append-only file may begin with one.
+pub fn begins_file(begin: &[u8]) -> bool {
+    begin.starts_with(b"REDIS") || begin.starts_with(b"VALKEY")
+}
+
 /// What stands in a file besides values.
 mod opcode {
+    /// Redis's; and what Valkey has made of the same number.
+    pub const KEY_META: u8 = 243;
+    pub const SLOT_IMPORT: u8 = 243;
     pub const SLOT_INFO: u8 = 244;
     pub const FUNCTION_2: u8 = 245;
     pub const FUNCTION_PRE_GA: u8 = 246;
@@ -57,8 +92,10 @@ mod opcode {
     pub const END: u8 = 255;
 }
 
-/// The types of values in the file.
+/// The types of values. Those of Redis are numbered as in its files.
 mod kind {
+    use super::Format;
+
     pub const STRING: u8 = 0;
     pub const LIST: u8 = 1;
     pub const SET: u8 = 2;
@@ -84,6 +121,29 @@ mod kind {
     pub const HASH_LISTPACK_EX_PRE_GA: u8 = 23;
     pub const HASH_METADATA: u8 = 24;
     pub const HASH_LISTPACK_EX: u8 = 25;
+    pub const STREAM_LISTPACKS_4: u8 = 26;
+    pub const STREAM_LISTPACKS_5: u8 = 27;
+    pub const ARRAY: u8 = 28;
+    /// 22 in Valkey's files. This number stands in none.
+    pub const HASH_2: u8 = 0x80 | HASH_2_BYTE;
+    const HASH_2_BYTE: u8 = 22;
+
+    /// The type that a byte stands for. None: no server has written it.
+    #[inline]
+    pub fn of(byte: u8, format: Format) -> Option<u8> {
+        match byte {
+            8 => None,
+            STRING..=STREAM_LISTPACKS_3 => Some(byte),
+            HASH_2_BYTE if format == Format::Valkey => Some(HASH_2),
+            HASH_METADATA_PRE_GA..=ARRAY if format == Format::Redis => Some(byte),
+            _ => None,
+        }
+    }
+
+    /// The byte that stands for it.
+    pub fn byte(kind: u8) -> u8 {
+        if kind == HASH_2 { HASH_2_BYTE } else { kind }
+    }
 }
 
 /// Nodes of a quicklist.
@@ -95,7 +155,7 @@ pub fn dump(value: &ValueRef<'_>) -> Vec<u8> {
     let mut payload = Vec::new();
     save_value(&mut Out { bytes: &mut payload, compress: true, key: None, plain_hashes_at_ms: None }, value);
     let is_newer = file_write::has_field_deadlines(value);
-    let version = if is_newer { VERSION_MAX } else { VERSION_7_0 };
+    let version = if is_newer { VERSION_7_4 } else { VERSION_7_0 };
     payload.extend_from_slice(&version.to_le_bytes());
     let checksum = crc64::checksum(&payload);
     payload.extend_from_slice(&checksum.to_le_bytes());
@@ -107,18 +167,21 @@ pub fn serialized_bytes(value: &ValueRef<'_>) -> usize {
     dump(value).len() - 1 - FOOTER
 }
 
+/// None: the payload's version is not one that is read.
+fn format_of(payload: &[u8]) -> Option<Format> {
+    let (rest, _checksum) = payload.split_last_chunk::<8>()?;
+    Format::of_version(u16::from_le_bytes(*rest.last_chunk::<2>()?))
+}
+
 /// Whether the payload's version is one that is read, whatever its checksum.
 pub fn has_known_version(payload: &[u8]) -> bool {
-    let version = payload.split_last_chunk::<8>().and_then(|(rest, _)| rest.last_chunk::<2>());
-    version.is_some_and(|version| u16::from_le_bytes(*version) <= VERSION_MAX)
+    format_of(payload).is_some()
 }
 
 /// Whether the payload's version is one that is read and its checksum right.
 pub fn is_intact(payload: &[u8]) -> bool {
     let Some((rest, checksum)) = payload.split_last_chunk::<8>() else { return false };
-    let Some(version) = rest.last_chunk::<2>() else { return false };
-    let checksum = u64::from_le_bytes(*checksum);
-    u16::from_le_bytes(*version) <= VERSION_MAX && checksum == crc64::checksum(rest)
+    has_known_version(payload) && u64::from_le_bytes(*checksum) == crc64::checksum(rest)
 }
 
 /// The value of a DUMP payload, which is intact.
@@ -126,6 +189,12 @@ pub fn is_intact(payload: &[u8]) -> bool {
 /// # Errors
 /// What is wrong with it.
 pub fn restore<'a>(payload: &'a [u8], context: &Context<'_>) -> Result<Loaded<'a>, Malformed> {
-    let body = payload.get(..payload.len().saturating_sub(FOOTER)).unwrap_or_default();
-    load_value(body, context)
+    let format = format_of(payload).ok_or(Malformed("a version that is not known"))?;
+    let (&byte, contents) = payload[..payload.len() - FOOTER].split_first().ok_or(read::CUT_OFF)?;
+    if byte == opcode::KEY_META && format == Format::Redis {
+        return Err(Malformed("the metadata of a module; modules are not supported"));
+    }
+    let kind = kind::of(byte, format).ok_or(Malformed("no such type of value"))?;
+    file_shape::Shape::of(kind).map_err(Malformed)?;
+    load_contents(kind, contents, context)
 }

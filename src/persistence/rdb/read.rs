@@ -239,6 +239,7 @@ fn load<'a>(kind: u8, reader: &mut Reader<'a>, context: &Context<'_>) -> Result<
         kind::HASH_LISTPACK => hash::packed(reader.pack()?, context)?.into(),
         kind::HASH_METADATA => hash::with_deadlines(reader, context)?.into(),
         kind::HASH_LISTPACK_EX => hash::packed_with_deadlines(reader, context)?.into(),
+        kind::HASH_2 => hash::with_times(reader, context)?.into(),
         _ => return Err(Malformed("no such type of value")),
     };
     Ok(Loaded::Object(object))
