@@ -345,6 +345,49 @@ fn a_large_value_is_named_when_it_holds_up_a_turn() {
     assert!(cause.contains("100000 elements"), "{cause}");
 }
 
+/// Any number of collections may be on their way into a file: nothing that is done to one of them takes longer for that, and neither does giving all of
+/// them up.
+#[test]
+fn many_collections_on_their_way_hold_nothing_up() {
+    const LISTS: usize = 60_000;
+    /// All at once would take ten times as long, on an idle machine; this one may be busy.
+    const TURN_MAX_US: u64 = 5_000;
+    let server = Server::subject(&["--list-max-listpack-size", "1", "--save", ""]);
+    let mut client = server.connect();
+    for end in ["FLUSHALL", "BGSAVE CANCEL"] {
+        let longest_us = (0..3).map(|_| {
+            client.run("CONFIG SET rdb-key-save-delay 0");
+            eventually("marks are taken away", || {
+                client.run("FLUSHALL").string() == "OK" && info(&mut client, "rdb_bgsave_in_progress") == "0"
+            });
+            for first in (0..LISTS).step_by(500) {
+                ask(&mut client, 500, |n| format!("RPUSH k{} a b", first + n));
+            }
+            // The walk stays where it is.
+            client.run("CONFIG SET rdb-key-save-delay 100000");
+            assert_eq!(client.run("BGSAVE").string(), "Background saving started");
+            client.run("CONFIG RESETSTAT");
+            for first in (0..LISTS).step_by(500) {
+                for (third, line) in ["RPUSH # c", "SET # x", "RENAME # other-#"].into_iter().enumerate() {
+                    let key = |n: usize| format!("k{}", first + 3 * n + third);
+                    ask(&mut client, 166, |n| line.replace('#', &key(n)));
+                }
+                ask(&mut client, 100, |n| format!("APPEND k{} more", first + 3 * n + 1));
+            }
+            assert_eq!(info(&mut client, "rdb_bgsave_in_progress"), "1");
+            let reply = client.run(end);
+            assert!(!reply.is_error(), "{reply:?}");
+            // In slices, between which it answers.
+            ask(&mut client, 500, |n| format!("RPUSH k{n} d"));
+            ask(&mut client, 500, |n| format!("DEL k{n}"));
+            assert_eq!(info(&mut client, "rdb_bgsave_in_progress"), "0");
+            info(&mut client, "longest_turn_us").parse::<u64>().expect("a number")
+        });
+        let longest_us = longest_us.min().expect("three times");
+        assert!(longest_us < TURN_MAX_US, "{end}: {longest_us} us");
+    }
+}
+
 /// What a save keeps of a large collection, until it has written it, is neither a copy of what has not been changed nor in the way of new keys.
 #[test]
 fn memory_of_collections_that_are_being_saved() {

@@ -51,6 +51,13 @@ enum Garbage {
     Entries(SegmentedTable<Entry>),
     Nodes(Leftovers),
     Database(SegmentedTable<Entry>, Box<Deadlines>),
+    Bulk(Box<dyn Bulk>),
+}
+
+/// Something of which only its owner knows what it is.
+pub trait Bulk: Send {
+    /// About its memory.
+    fn bytes(&self) -> usize;
 }
 
 /// The deadlines of a database's keys and fields.
@@ -61,7 +68,7 @@ impl Garbage {
         match self {
             Garbage::Database(table, _) => table.len(),
             // Nobody's keys.
-            Garbage::Entries(_) | Garbage::Nodes(_) => 0,
+            Garbage::Entries(_) | Garbage::Nodes(_) | Garbage::Bulk(_) => 0,
             _ => 1,
         }
     }
@@ -74,6 +81,7 @@ impl Garbage {
             Garbage::Value(Value::Object(object)) => object.memory_bytes(ELEMENTS_WEIGHED),
             Garbage::Value(Value::Int(_) | Value::Short(_)) => 0,
             Garbage::Nodes(nodes) => nodes.memory_bytes(),
+            Garbage::Bulk(bulk) => bulk.bytes(),
             Garbage::Entries(table) => entries_bytes(table, ELEMENTS_WEIGHED),
             Garbage::Database(table, deadlines) => {
                 let weighed = table.len().min(KEYS_WEIGHED);
@@ -172,6 +180,11 @@ impl Reclaimer {
         if !table.is_empty() || !wheel.is_empty() {
             self.collect(Garbage::Database(table, Box::new((wheel, fields))));
         }
+    }
+
+    /// Frees whatever it is elsewhere.
+    pub fn bulk(&mut self, bulk: Box<dyn Bulk>) {
+        self.collect(Garbage::Bulk(bulk));
     }
 
     #[cold]

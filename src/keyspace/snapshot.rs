@@ -222,12 +222,12 @@ impl Db {
         }
     }
 
-    /// Nobody wants the collections that are on their way any more.
-    fn drop_parts(&mut self, reclaimer: &mut Reclaimer) {
+    /// Nobody wants the rest. What is still marked or on its way is given up by the walk, in slices; so names go on being followed until then.
+    fn give_up(&mut self) {
         let Some(unsaved) = &mut self.unsaved else { return };
-        while let Some(parts) = unsaved.parts.pop() {
-            let object = parts.find(&mut self.table);
-            parts.drop_with(object, reclaimer);
+        unsaved.sink = None;
+        if unsaved.parts.is_empty() {
+            self.unsaved_from = u64::MAX;
         }
     }
 
@@ -244,7 +244,7 @@ impl Db {
             }
         }
         // No renamed one has to be looked after any more.
-        self.unsaved_from = unsaved.from;
+        self.unsaved_from = if unsaved.sink.is_some() { unsaved.from } else { u64::MAX };
         true
     }
 
@@ -268,9 +268,13 @@ impl Db {
         self.unsaved.as_ref().is_some_and(|unsaved| unsaved.parts.of(key.hash, key.bytes).is_some())
     }
 
-    /// Hands over a collection that is on its way, with those before it.
+    /// Hands over a collection that is on its way, before others that have not begun.
     fn finish_parts(&mut self, key: Key<'_>, hasher: &KeyHasher, reclaimer: &mut Reclaimer) {
         let Some(unsaved) = &mut self.unsaved else { return };
+        if unsaved.sink.is_none() {
+            return unsaved.parts.let_go(key, &mut self.table, reclaimer);
+        }
+        unsaved.parts.bring_forward(key);
         while unsaved.parts.of(key.hash, key.bytes).is_some() {
             step(&mut self.table, unsaved, hasher, reclaimer);
         }
@@ -326,13 +330,14 @@ impl Db {
     }
 }
 
-/// Hands over a part of the first collection that is on its way.
+/// Hands over a part of the first collection that is on its way; or gives all of it up, if nobody wants it any more.
 fn step(table: &mut SegmentedTable<Entry>, unsaved: &mut Unsaved, hasher: &KeyHasher, reclaimer: &mut Reclaimer) {
-    let (Some(sink), Some(parts)) = (&unsaved.sink, unsaved.parts.first()) else { return };
+    let Some(parts) = unsaved.parts.first() else { return };
     let mut object = parts.find(table);
-    if parts.step(unsaved.number, object.as_deref_mut(), hasher, &mut *sink.borrow_mut(), reclaimer)
-        && let Some(parts) = unsaved.parts.pop()
-    {
+    let is_over = unsaved.sink.as_ref().is_none_or(|sink| {
+        parts.step(unsaved.number, object.as_deref_mut(), hasher, &mut *sink.borrow_mut(), reclaimer)
+    });
+    if is_over && let Some(parts) = unsaved.parts.pop() {
         parts.drop_with(object, reclaimer);
     }
 }
@@ -390,7 +395,7 @@ impl Keyspace {
                     return false;
                 }
                 if let Some(db) = self.walk.detached.pop() {
-                    self.reclaimer.database(db.table, db.wheel, db.field_deadlines);
+                    self.retire(db);
                 }
             } else {
                 self.walk.slot = begun.unwrap_or(self.walk.slot);
@@ -416,18 +421,19 @@ impl Keyspace {
 
     /// Nobody wants the rest of the snapshot. Its marks are taken away by and by: [`Keyspace::walk_snapshot`] goes on until that is done.
     pub fn give_up_snapshot(&mut self) {
-        for mut db in std::mem::take(&mut self.walk.detached) {
+        for db in std::mem::take(&mut self.walk.detached) {
             self.walk.pending -= 1;
-            db.drop_parts(&mut self.reclaimer);
-            self.reclaimer.database(db.table, db.wheel, db.field_deadlines);
+            self.retire(db);
         }
-        for db in &mut self.dbs[..self.dbs_used] {
-            db.unsaved_from = u64::MAX;
-            db.drop_parts(&mut self.reclaimer);
-            if let Some(unsaved) = &mut db.unsaved {
-                unsaved.sink = None;
-            }
+        self.dbs[..self.dbs_used].iter_mut().for_each(Db::give_up);
+    }
+
+    /// A database goes, with whatever of it is still on its way.
+    fn retire(&mut self, db: Db) {
+        if let Some(unsaved) = db.unsaved {
+            unsaved.parts.hand_over(&mut self.reclaimer);
         }
+        self.reclaimer.database(db.table, db.wheel, db.field_deadlines);
     }
 
     /// A key is going to another database, whose walk has no part in it: its value is handed over before.
@@ -446,6 +452,6 @@ impl Keyspace {
             Some(_) => self.walk.pending -= 1,
             None => {}
         }
-        self.reclaimer.database(db.table, db.wheel, db.field_deadlines);
+        self.retire(db);
     }
 }

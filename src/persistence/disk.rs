@@ -86,6 +86,7 @@ pub enum Outcome {
 enum Task {
     Create(FileId, PathBuf, Options),
     Write(FileId, Chunk),
+    WriteAll(FileId, Vec<Chunk>),
     Publish(FileId, PathBuf),
     Abandon(FileId),
     Remove(PathBuf),
@@ -160,6 +161,14 @@ impl Disk {
         self.waiting.bytes.fetch_add(chunk.len(), Ordering::Relaxed);
         self.waiting.chunks.fetch_add(1, Ordering::Relaxed);
         self.send(Task::Write(file, chunk));
+    }
+
+    /// The same of many, which takes no longer than of one. For a file that was abandoned it is a way to have them freed.
+    pub fn write_all(&self, file: FileId, chunks: Vec<Chunk>, bytes: usize) {
+        debug_assert_eq!(chunks.iter().map(Chunk::len).sum::<usize>(), bytes);
+        self.waiting.bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.waiting.chunks.fetch_add(chunks.len(), Ordering::Relaxed);
+        self.send(Task::WriteAll(file, chunks));
     }
 
     /// Ends a file: it is synced and renamed.
@@ -318,19 +327,8 @@ impl Worker {
                 self.files.push(open);
                 self.note(id, step);
             }
-            Task::Write(id, chunk) => {
-                let len = chunk.len();
-                if let Some(open) = self.find(id) {
-                    let step = open.write(chunk);
-                    self.note(id, step);
-                }
-                let full = self.waiting.bytes.fetch_sub(len, Ordering::Relaxed) >= QUEUE_BYTES;
-                let many = self.waiting.chunks.fetch_sub(1, Ordering::Relaxed) >= QUEUE_CHUNKS;
-                if full || many {
-                    // Somebody may wait for room.
-                    (self.wake)();
-                }
-            }
+            Task::Write(id, chunk) => self.write(id, chunk),
+            Task::WriteAll(id, chunks) => chunks.into_iter().for_each(|chunk| self.write(id, chunk)),
             Task::Publish(id, path) => {
                 let Some(open) = self.find(id).filter(|open| open.file.is_some()) else { return };
                 let step = open.publish(&path);
@@ -351,6 +349,20 @@ impl Worker {
                 // If it can't be removed, it only takes up room.
                 let _ = fs::remove_file(path);
             }
+        }
+    }
+
+    fn write(&mut self, id: FileId, chunk: Chunk) {
+        let len = chunk.len();
+        if let Some(open) = self.find(id) {
+            let step = open.write(chunk);
+            self.note(id, step);
+        }
+        let full = self.waiting.bytes.fetch_sub(len, Ordering::Relaxed) >= QUEUE_BYTES;
+        let many = self.waiting.chunks.fetch_sub(1, Ordering::Relaxed) >= QUEUE_CHUNKS;
+        if full || many {
+            // Somebody may wait for room.
+            (self.wake)();
         }
     }
 

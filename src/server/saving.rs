@@ -166,6 +166,16 @@ impl SaveSink {
         self.sent_bytes + self.writer.len() as u64
     }
 
+    /// There is to be no such file.
+    fn abandon(&mut self) {
+        self.disk.abandon(self.file);
+        // What has waited may be a lot, and is freed where it would have been written.
+        if let Some(others) = self.in_parts.as_mut().and_then(|in_parts| in_parts.others.as_mut()) {
+            let bytes = std::mem::take(&mut others.bytes) as usize;
+            self.disk.write_all(self.file, std::mem::take(&mut others.chunks), bytes);
+        }
+    }
+
     /// Whether the file would be none.
     fn miscounted(&self) -> Option<io::Error> {
         self.is_miscounted.then(|| io::Error::other("a key had not as many elements as it was going to have"))
@@ -288,7 +298,7 @@ impl SnapshotSink for SaveSink {
             writer.follow(&others.writer);
         }
         self.sent_bytes += others.bytes;
-        others.chunks.drain(..).for_each(|chunk| self.disk.write(self.file, chunk));
+        self.disk.write_all(self.file, std::mem::take(&mut others.chunks), others.bytes as usize);
     }
 }
 
@@ -609,7 +619,7 @@ impl Engine {
     /// Gives up what is being written in the background, whatever it is.
     pub(super) fn abandon_active(&mut self) {
         if let Some(active) = self.saving.active.take() {
-            active.sink.borrow().disk.abandon(active.file);
+            active.sink.borrow_mut().abandon();
             self.keyspace.give_up_snapshot();
         }
     }
@@ -748,7 +758,7 @@ impl Engine {
 
     fn failed_in_background(&mut self, active: &Active, doing: &str, error: &io::Error) -> bool {
         self.log_failure(active, doing, error);
-        active.sink.borrow().disk.abandon(active.file);
+        active.sink.borrow_mut().abandon();
         self.keyspace.give_up_snapshot();
         if active.purpose == Purpose::AofBase {
             self.base_failed();
@@ -842,7 +852,7 @@ impl Engine {
         });
         if let Outcome::Failed { doing, error } = outcome {
             self.log_failure(&active, doing, &error);
-            disk.abandon(active.file);
+            active.sink.borrow_mut().abandon();
             self.keyspace.give_up_snapshot();
             return Err(SaveFailed);
         }

@@ -9,8 +9,10 @@
 //! are about to be changed wait meanwhile.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::rc::Rc;
+
+use smallvec::SmallVec;
 
 use super::undo::{self, UndoLog};
 use super::{Element, Head, SnapshotSink};
@@ -18,7 +20,7 @@ use crate::base::hash::KeyHasher;
 use crate::collections::segmented_table::SegmentedTable;
 use crate::keyspace::db::same;
 use crate::keyspace::entry::Entry;
-use crate::keyspace::reclaim::Reclaimer;
+use crate::keyspace::reclaim::{Bulk, Reclaimer};
 use crate::keyspace::{FieldText, Hash, Key, List, Object, Set, SortedSet, Typed, ValueRef};
 
 /// Collections with more elements are taken in parts; a list of one node has no parts.
@@ -39,28 +41,37 @@ pub(super) struct Parts {
     head: Option<Head>,
     /// It was about to be changed.
     early: bool,
-    /// It is being renamed: for the moment it is under no key.
-    is_moving: bool,
     /// The collection and about its memory in bytes, if its key has gone or has another value.
     taken: Option<(Object, usize)>,
     undo: RefCell<UndoLog>,
 }
 
 /// The collections of a database that are on their way, in the order in which they are handed over, and which of them is under which key.
+///
+/// There may be as many as there are keys, so nothing here looks at all of them, or moves all of them to make room for one more.
 pub(super) struct Queue {
-    parts: VecDeque<Parts>,
-    /// By the hashes of the keys: numbers, counted from the first that there ever was.
-    numbers: BTreeMap<u64, u64>,
-    /// Of the first that is still there.
-    first: u64,
-    /// About the memory of those that are under no key, in all databases.
-    taken_bytes: Rc<Cell<usize>>,
+    /// By numbers that say their order.
+    parts: BTreeMap<i64, Parts>,
+    /// The numbers of those that are under a key, by the hash of that key.
+    numbers: BTreeMap<u64, SmallVec<[i64; 1]>>,
+    next: i64,
+    /// The one that is being renamed: for the moment it is under no key.
+    moving: Option<i64>,
+    /// About the memory of those that have no key any more; and of those of all databases.
+    taken_bytes: usize,
+    all_taken_bytes: Rc<Cell<usize>>,
 }
 
 impl Queue {
-    pub fn new(taken_bytes: &Rc<Cell<usize>>) -> Queue {
-        let taken_bytes = Rc::clone(taken_bytes);
-        Queue { parts: VecDeque::new(), numbers: BTreeMap::new(), first: 0, taken_bytes }
+    pub fn new(all_taken_bytes: &Rc<Cell<usize>>) -> Queue {
+        Queue {
+            parts: BTreeMap::new(),
+            numbers: BTreeMap::new(),
+            next: 0,
+            moving: None,
+            taken_bytes: 0,
+            all_taken_bytes: Rc::clone(all_taken_bytes),
+        }
     }
 
     pub fn is_empty(&self) -> bool {
@@ -68,68 +79,132 @@ impl Queue {
     }
 
     pub fn push(&mut self, parts: Parts) {
-        self.numbers.insert(parts.hash, self.first + self.parts.len() as u64);
-        self.parts.push_back(parts);
+        self.list(parts.hash, self.next);
+        self.parts.insert(self.next, parts);
+        self.next += 1;
     }
 
     pub fn pop(&mut self) -> Option<Parts> {
-        let parts = self.parts.pop_front()?;
-        if self.numbers.get(&parts.hash) == Some(&self.first) {
-            self.numbers.remove(&parts.hash);
-        }
-        self.first += 1;
+        let (number, parts) = self.parts.pop_first()?;
+        self.unlist(parts.hash, number);
         if let Some((_, bytes)) = parts.taken {
-            self.taken_bytes.set(self.taken_bytes.get() - bytes);
+            self.count_taken(self.taken_bytes - bytes);
         }
         Some(parts)
     }
 
     pub fn first(&mut self) -> Option<&mut Parts> {
-        self.parts.front_mut()
+        self.parts.first_entry().map(|entry| entry.into_mut())
     }
 
     /// Whether the first elements of the first have been handed over, so that the others must follow.
     pub fn has_begun(&self) -> bool {
-        self.parts.front().is_some_and(|parts| parts.head.is_none())
+        self.parts.first_key_value().is_some_and(|(_, parts)| parts.head.is_none())
     }
 
-    fn index_of(&self, hash: u64, key: &[u8]) -> Option<usize> {
-        let index = (*self.numbers.get(&hash)? - self.first) as usize;
-        if self.parts.get(index).is_some_and(|parts| parts.is_of(hash, key)) {
-            return Some(index);
+    fn list(&mut self, hash: u64, number: i64) {
+        self.numbers.entry(hash).or_default().push(number);
+    }
+
+    fn unlist(&mut self, hash: u64, number: i64) {
+        let Some(numbers) = self.numbers.get_mut(&hash) else { return };
+        numbers.retain(|&mut other| other != number);
+        if numbers.is_empty() {
+            self.numbers.remove(&hash);
         }
-        // Two keys with the same hash would be a miracle.
-        self.parts.iter().position(|parts| parts.is_of(hash, key))
+    }
+
+    fn count_taken(&mut self, bytes: usize) {
+        self.all_taken_bytes.set(self.all_taken_bytes.get() - self.taken_bytes + bytes);
+        self.taken_bytes = bytes;
+    }
+
+    fn number_of(&self, hash: u64, key: &[u8]) -> Option<i64> {
+        // Two keys with the same hash would be a miracle, but not a fault.
+        let is_of = |number: &i64| self.parts.get(number).is_some_and(|parts| *parts.key == *key);
+        self.numbers.get(&hash)?.iter().copied().find(is_of)
     }
 
     /// The one that is the value of this key.
     pub fn of(&self, hash: u64, key: &[u8]) -> Option<&Parts> {
-        self.index_of(hash, key).map(|index| &self.parts[index])
+        self.parts.get(&self.number_of(hash, key)?)
+    }
+
+    /// The same; from now on it is under no key.
+    fn take_off(&mut self, key: Key<'_>) -> Option<(i64, &mut Parts)> {
+        let number = self.number_of(key.hash, key.bytes)?;
+        self.unlist(key.hash, number);
+        self.parts.get_mut(&number).map(|parts| (number, parts))
     }
 
     /// The key of one has gone, or has another value.
     pub fn take(&mut self, key: Key<'_>, object: Object) {
-        let Some(index) = self.index_of(key.hash, key.bytes) else { return };
         let bytes = object.memory_bytes(WEIGHED);
-        self.taken_bytes.set(self.taken_bytes.get() + bytes);
-        self.parts[index].taken = Some((object, bytes));
+        let Some((_, parts)) = self.take_off(key) else { return };
+        parts.taken = Some((object, bytes));
+        self.count_taken(self.taken_bytes + bytes);
     }
 
     /// The key of one is being renamed. False: there is no such one.
     pub fn lift(&mut self, key: Key<'_>) -> bool {
-        let index = self.index_of(key.hash, key.bytes);
-        index.inspect(|&index| self.parts[index].is_moving = true).is_some()
+        self.moving = self.take_off(key).map(|(number, _)| number);
+        self.moving.is_some()
     }
 
     /// The one that was lifted has this name now. False: none was.
     pub fn put_down(&mut self, key: Key<'_>) -> bool {
-        let Some(index) = self.parts.iter().position(|parts| parts.is_moving) else { return false };
-        let parts = &mut self.parts[index];
-        parts.is_moving = false;
-        self.numbers.remove(&parts.hash);
+        let Some(number) = self.moving.take() else { return false };
+        let Some(parts) = self.parts.get_mut(&number) else { return false };
         (parts.hash, parts.key) = (key.hash, key.bytes.into());
-        self.numbers.insert(key.hash, self.first + index as u64);
+        self.list(key.hash, number);
         true
+    }
+
+    /// The one that is the value of this key comes first. Another must not have begun.
+    pub fn bring_forward(&mut self, key: Key<'_>) {
+        let (Some(number), Some((&first, _))) = (self.number_of(key.hash, key.bytes), self.parts.first_key_value())
+        else {
+            return;
+        };
+        if let Some(parts) = self.parts.remove(&number) {
+            self.unlist(key.hash, number);
+            self.list(key.hash, first - 1);
+            self.parts.insert(first - 1, parts);
+        }
+    }
+
+    /// Nobody wants the one that is the value of this key any more, and its key goes where nothing is known of it.
+    pub fn let_go(&mut self, key: Key<'_>, table: &mut SegmentedTable<Entry>, reclaimer: &mut Reclaimer) {
+        if let Some((_, parts)) = self.take_off(key)
+            && let Some(object) = parts.find(table)
+        {
+            thaw(object, reclaimer);
+        }
+    }
+
+    /// Nobody wants any of them any more, and their keys have gone with them.
+    pub fn hand_over(mut self, reclaimer: &mut Reclaimer) {
+        let bytes = self.taken_bytes;
+        self.count_taken(0);
+        if !self.parts.is_empty() {
+            reclaimer.bulk(Box::new((self.parts, self.numbers, bytes)));
+        }
+    }
+}
+
+/// What a queue held, and about the memory of that.
+impl Bulk for (BTreeMap<i64, Parts>, BTreeMap<u64, SmallVec<[i64; 1]>>, usize) {
+    fn bytes(&self) -> usize {
+        self.2
+    }
+}
+
+/// A list that was kept as it was is a list like others again.
+fn thaw(object: &mut Object, reclaimer: &mut Reclaimer) {
+    if let Object::List(List::Nodes(nodes)) = object
+        && let Some(copies) = nodes.thaw()
+    {
+        reclaimer.nodes(copies);
     }
 }
 
@@ -180,20 +255,7 @@ impl Parts {
             Some(Object::SortedSet(_)) => UndoLog::of_sorted_set(),
             _ => UndoLog::of_table(),
         };
-        Parts {
-            hash: key.hash,
-            key: key.bytes.into(),
-            head: Some(head),
-            early,
-            is_moving: false,
-            taken: None,
-            undo: RefCell::new(log),
-        }
-    }
-
-    /// Whether it is the value of this key.
-    pub fn is_of(&self, hash: u64, key: &[u8]) -> bool {
-        self.hash == hash && *self.key == *key && self.taken.is_none() && !self.is_moving
+        Parts { hash: key.hash, key: key.bytes.into(), head: Some(head), early, taken: None, undo: RefCell::new(log) }
     }
 
     pub fn undo(&self) -> &RefCell<UndoLog> {
@@ -248,10 +310,8 @@ impl Parts {
 
     /// It is over, or nobody wants it any more. `object`: the collection, unless it is here.
     pub fn drop_with(mut self, object: Option<&mut Object>, reclaimer: &mut Reclaimer) {
-        if let Some(Object::List(List::Nodes(nodes))) = self.taken.as_mut().map(|(object, _)| object).or(object)
-            && let Some(copies) = nodes.thaw()
-        {
-            reclaimer.nodes(copies);
+        if let Some(object) = self.taken.as_mut().map(|(object, _)| object).or(object) {
+            thaw(object, reclaimer);
         }
         if let Some((object, _)) = self.taken {
             reclaimer.object(object);
