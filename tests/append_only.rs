@@ -952,3 +952,80 @@ fn a_broken_file_is_not_loaded_again() {
     assert_eq!(info(&mut client, "loading"), "0");
     assert_eq!(client.run("SET k w").string(), "OK");
 }
+
+/// What changes no data, or waits for something, stands in no file that a server has written; in one that somebody has edited it neither ends the start,
+/// nor has what follows it lost.
+#[test]
+fn what_has_no_place_in_a_file_does_no_harm() {
+    const LINES: &str = "SUBSCRIBE channel
+PSUBSCRIBE channel*
+SSUBSCRIBE channel
+UNSUBSCRIBE
+SHUTDOWN
+SHUTDOWN SAVE
+QUIT
+MONITOR
+HELLO 3
+HELLO 3 AUTH default wrong
+AUTH wrong
+CLIENT PAUSE 100000
+CLIENT REPLY OFF
+CLIENT KILL TYPE normal SKIPME no
+CLIENT TRACKING ON
+CONFIG SET maxmemory 1
+CONFIG SET appendonly no
+DEBUG RESTART
+DEBUG LOADAOF
+DEBUG RELOAD
+SAVE
+BGSAVE
+BGREWRITEAOF
+WATCH before
+WAIT 1 0
+WAITAOF 1 0 0
+BLPOP nosuch 0
+BLMOVE nosuch other LEFT LEFT 0
+BZPOPMIN nosuch 0
+PUBLISH channel message
+PING
+GET before
+INFO";
+    for line in LINES.lines() {
+        for in_transaction in [false, true] {
+            let open: &[&str] = if in_transaction { &["MULTI"] } else { &[] };
+            let close: &[&str] = if in_transaction { &["EXEC"] } else { &[] };
+            let lines =
+                [&["SELECT 1", "SET before 1"], open, &[line, "RPUSH list a", "RPUSH list b"], close, &["SET after 2"]]
+                    .concat();
+            let file: Vec<u8> = lines.iter().flat_map(|line| encode(&words(line))).collect();
+            let server = Server::subject_with(
+                &[("appendonly.aof", &file)],
+                &["--appendonly", "yes", "--enable-debug-command", "yes"],
+            );
+            let mut client = server.connect();
+            client.run("SELECT 1");
+            let title = format!("{line}, in a transaction: {in_transaction}");
+            assert_eq!(client.run("LRANGE list 0 -1").items().len(), 2, "{title}");
+            assert_eq!(client.run("GET after").string(), "2", "{title}");
+            assert_eq!(client.run("GET before").string(), "1", "{title}");
+            assert_eq!(client.run("CONFIG GET maxmemory").items()[1].string(), "0", "{title}");
+        }
+    }
+    for (line, wanted) in [
+        ("NOSUCH a", "unknown command"),
+        ("EVAL return(1) 0", "unknown command"),
+        ("RESET", "at offset 32: RESET has no place in it"),
+    ] {
+        let file = [encode(&words("SET before 1")), encode(&words(line))].concat();
+        let (status, log) = Server::subject_that_fails(&[("appendonly.aof", &file)], ON);
+        assert_eq!(status.code(), Some(1), "{line}: {log}");
+        assert!(log.contains(wanted), "{line}: {log}");
+    }
+    let file = [encode(&words("SHUTDOWN")), encode(&words("QUIT"))].concat();
+    let server = Server::subject_with(&[("appendonly.aof", &file)], ON);
+    assert!(
+        server.log().contains("2 commands that change no data were not executed; the first is SHUTDOWN"),
+        "{}",
+        server.log()
+    );
+}

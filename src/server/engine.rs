@@ -210,6 +210,8 @@ pub struct Engine {
     pub(super) replay: Option<Box<Replay>>,
     /// While a part of it is executed, the client that does.
     pub(super) replay_client: Option<usize>,
+    /// What that client was not let execute: the first of them, and how many they were.
+    pub(super) passed_by: Option<(CommandId, u64)>,
     /// Clients that watch keys.
     pub watching_clients: usize,
     pub(super) to_load: VecDeque<ToLoad>,
@@ -281,6 +283,7 @@ impl Engine {
             aof: Aof::default(),
             replay: None,
             replay_client: None,
+            passed_by: None,
             watching_clients: 0,
             to_load: VecDeque::new(),
             reload: None,

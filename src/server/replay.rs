@@ -4,6 +4,9 @@
 //!   file --> window --> Scanner: whole commands, annotations left out --> Engine::feed --> the hot loop
 //! ```
 //!
+//! What can't have changed data, nor says where and together with what others did, is not executed: somebody wrote it into the file, and a
+//! SUBSCRIBE or a SHUTDOWN is not to have the rest of the file lost.
+//!
 //! Time stands still at zero meanwhile: what had a deadline when a command was executed is there when it is executed again, and what had gone is
 //! removed by the DEL that the file has. Nothing that gates hold back is held back here, there is no `maxmemory`, and nobody else is served
 //! within a slice. The scanner knows where each command ends, so a torn end is cut where the last whole command, or transaction, ended.
@@ -13,10 +16,11 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use crate::base::log;
+use crate::commands::{CommandId, Flags};
 use crate::persistence::aof::{Scanned, Scanner};
 use crate::persistence::rdb;
 use crate::reactor::Stream;
-use crate::server::engine::Engine;
+use crate::server::engine::{Engine, UNKNOWN};
 use crate::server::loading::Duplicates;
 use crate::server::session::gate;
 use crate::server::start::reason;
@@ -338,7 +342,28 @@ impl Engine {
         Ok(())
     }
 
+    /// Whether a command of a file is not to be executed. (What only reads data is not asked about: it is executed like what writes it.)
+    #[cold]
+    pub(super) fn passes_by(&mut self, id: CommandId) -> bool {
+        if id == UNKNOWN {
+            return false;
+        }
+        let command = self.registry.command(id);
+        if command.flags.contains(Flags::WRITE) || CONTEXT.contains(&command.name) {
+            return false;
+        }
+        self.passed_by.get_or_insert((id, 0)).1 += 1;
+        true
+    }
+
     fn end_replay(&mut self, replay: &Replay) {
+        if let Some((first, count)) = self.passed_by.take() {
+            log::warning(format_args!(
+                "{}: {count} commands that change no data were not executed; the first is {}",
+                replay.path.display(),
+                self.registry.command(first).name.to_ascii_uppercase()
+            ));
+        }
         self.gates &= !gate::LOADING;
         self.close(replay.client);
         self.remove_closed();
@@ -386,6 +411,9 @@ fn begins_like_rdb(path: &Path) -> io::Result<bool> {
     Ok(rdb::begins_file(&begin))
 }
 
+/// Commands that say in which database and together with which others the following are executed.
+const CONTEXT: [&str; 4] = ["select", "multi", "exec", "discard"];
+
 /// How far the scanner came.
 struct Span {
     /// An annotation of so many bytes comes next.
@@ -406,6 +434,13 @@ impl Replay {
                     // Nearly no command has this length and first letter.
                     if name.len() == 5 && name.eq_ignore_ascii_case(b"MULTI") {
                         self.transaction = Some((self.offset, self.commands));
+                    } else if name.len() == 5 && name.eq_ignore_ascii_case(b"RESET") {
+                        // It would drop a transaction and go to another database, and no server writes it.
+                        return Err(format!(
+                            "Bad file format reading the append only file {} at offset {}: RESET has no place in it",
+                            self.path.display(),
+                            self.offset
+                        ));
                     } else if self.transaction.is_some()
                         && (name.eq_ignore_ascii_case(b"EXEC") || name.eq_ignore_ascii_case(b"DISCARD"))
                     {
