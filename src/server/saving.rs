@@ -333,6 +333,8 @@ pub struct Saving {
     is_scheduled: bool,
     /// Nobody asked for the save that goes on: it is of the empty data set that FLUSHALL has left.
     follows_flush: bool,
+    /// The RDB file may still have what FLUSHALL has removed.
+    is_flush_unsaved: bool,
     /// Unix seconds; of the start until there has been one.
     pub last_save_s: i64,
     last_attempt_s: i64,
@@ -377,6 +379,7 @@ impl Saving {
             active: None,
             is_scheduled: false,
             follows_flush: false,
+            is_flush_unsaved: false,
             last_save_s: now_ms / 1000,
             last_attempt_s: 0,
             last_bgsave_ok: true,
@@ -552,7 +555,8 @@ impl Engine {
         }
         if purpose == Purpose::Rdb {
             // It knows of it now.
-            self.keyspace.is_flushed = false;
+            let is_flushed = std::mem::take(&mut self.keyspace.is_flushed);
+            self.saving.is_flush_unsaved |= is_flushed && !self.config.save.is_empty();
             self.saving.saves += 1;
             self.saving.last_attempt_s = now_ms / 1000;
         }
@@ -643,6 +647,7 @@ impl Engine {
         }
         self.cancel_background_save();
         if !self.config.save.is_empty() {
+            self.saving.is_flush_unsaved = true;
             self.saving.follows_flush = true;
             self.begin_background_save();
         }
@@ -790,6 +795,7 @@ impl Engine {
     }
 
     fn note_saved(&mut self, active: &Active) {
+        self.saving.is_flush_unsaved = false;
         self.saving.saved_dirty = active.dirty;
         self.saving.last_save_s = self.keyspace.now_ms() / 1000;
     }
@@ -864,6 +870,11 @@ impl Engine {
         Ok(())
     }
 
+    /// Whether a start would bring back what FLUSHALL has removed.
+    fn is_flush_unsaved(&self) -> bool {
+        (self.keyspace.is_flushed || self.saving.is_flush_unsaved) && !self.config.save.is_empty()
+    }
+
     /// The save points, looked at ten times a second.
     pub(super) fn check_save_points(&mut self) {
         if self.saving.is_scheduled
@@ -879,6 +890,14 @@ impl Engine {
             return;
         }
         let now_s = self.keyspace.now_ms() / 1000;
+        // What came in place of the save of the empty data set may have failed, as that may have itself. Redis, which does not go on before it is
+        // written, has an empty file by then, so it is tried until there is one that has nothing of what is gone.
+        if self.is_flush_unsaved() && now_s - self.saving.last_attempt_s > RETRY_DELAY_S {
+            log::warning("The RDB file still has what FLUSHALL has removed. Saving...");
+            self.saving.follows_flush = true;
+            self.begin_background_save();
+            return;
+        }
         let changes = i64::try_from(self.unsaved_changes()).unwrap_or(i64::MAX);
         let may_try = self.saving.last_bgsave_ok || now_s - self.saving.last_attempt_s > RETRY_DELAY_S;
         let since_s = now_s - self.saving.last_save_s;
@@ -899,7 +918,7 @@ impl Engine {
             return Err(SaveFailed);
         }
         // What FLUSHALL has removed is not to come back, whatever is to become of what came after it.
-        let is_flush_unsaved = (self.keyspace.is_flushed || self.saving.follows_flush) && !self.config.save.is_empty();
+        let is_flush_unsaved = self.is_flush_unsaved();
         if self.cancel_background_save() {
             log::warning("There is a save in the background. Giving it up!");
         }

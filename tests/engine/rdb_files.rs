@@ -695,6 +695,52 @@ fn save_points_and_failures() {
     assert!(harness.run("SET k v").starts_with(misconf));
 }
 
+/// Where there are save points, FLUSHALL empties the file too; if that, or what is asked for in its place, fails, then as soon as it can be done.
+#[test]
+fn what_flushall_has_removed_does_not_come_back() {
+    for line in ["SAVE", "BGSAVE", "PING", "DEBUG RELOAD"] {
+        let dir = Dir::new("flushed");
+        let mut harness = dir.harness(&[]);
+        harness.send(&[b"CONFIG", b"SET", b"save", b"3600 1"]);
+        harness.run("SET is-gone 1");
+        assert_eq!(harness.run("SAVE"), "OK");
+        let is_in_file = || fs::read(dir.file()).expect("it is there").windows(7).any(|bytes| bytes == b"is-gone");
+        let cron = |harness: &mut Harness| {
+            harness.engine.begin_turn();
+            harness.engine.cron();
+            // The marks of one that has failed go first.
+            while harness.engine.saving.is_scheduled() {
+                harness.engine.save_slice();
+            }
+            finish_save(harness, |_| {});
+        };
+        // What stands there can't be opened for writing.
+        let temporary = dir.path().join(format!("temp-{}.rdb", std::process::id()));
+        fs::create_dir(&temporary).expect("a directory");
+        harness.run("FLUSHALL");
+        harness.run("SET new 1");
+        harness.run(line);
+        harness.engine.save_slice();
+        finish_save(&mut harness, |_| {});
+        assert!(is_in_file(), "{line}");
+        fs::remove_dir(&temporary).expect("it is empty");
+        cron(&mut harness);
+        assert!(is_in_file(), "{line}: it is not tried all the time");
+        harness.advance_ms(7_000);
+        cron(&mut harness);
+        assert!(!is_in_file(), "{line}");
+        // That was it: the save points are far away.
+        let saves = |harness: &mut Harness| {
+            harness.run("INFO persistence").lines().find(|line| line.starts_with("rdb_saves:")).map(str::to_owned)
+        };
+        let before = saves(&mut harness);
+        harness.run("SET newer 1");
+        harness.advance_ms(7_000);
+        cron(&mut harness);
+        assert_eq!(saves(&mut harness), before, "{line}");
+    }
+}
+
 /// While it loads, a server says so; what it has loaded of a file with deadlines is what is still alive.
 #[test]
 fn loading_in_slices() {
