@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use support::append_only;
 use support::client::{Client, encode};
 use support::pair::run_table;
 use support::random::Random;
@@ -328,13 +329,10 @@ fn the_tools_know_files_of_valkey() {
 /// A value that is written as a whole, and is too large for a slice, is named where the longest turn is explained.
 #[test]
 fn a_large_value_is_named_when_it_holds_up_a_turn() {
-    const FIELDS: usize = 100_000;
+    const BYTES: usize = 50_000_000;
     let server = Server::subject(&[]);
     let mut client = server.connect();
-    for first in (0..FIELDS).step_by(1000) {
-        let pairs = (first..first + 1000).map(|n| format!("f{n} v{n}")).collect::<Vec<_>>().join(" ");
-        client.run(&format!("HSET big {pairs}"));
-    }
+    client.run(&format!("SETRANGE big {} x", BYTES - 1));
     client.run("CONFIG SET aof-use-rdb-preamble no");
     client.run("CONFIG RESETSTAT");
     client.run("BGREWRITEAOF");
@@ -342,7 +340,7 @@ fn a_large_value_is_named_when_it_holds_up_a_turn() {
     let text = client.run("INFO stats").string();
     let cause = text.lines().find(|line| line.starts_with("longest_turn_wall_cause:")).expect("it is there");
     assert!(cause.contains("BGSAVE took key 'big' as a whole"), "{cause}");
-    assert!(cause.contains("100000 elements"), "{cause}");
+    assert!(cause.contains("1 elements, 50000"), "{cause}");
 }
 
 /// Any number of collections may be on their way into a file: nothing that is done to one of them takes longer for that, and neither does giving all of
@@ -386,6 +384,103 @@ fn many_collections_on_their_way_hold_nothing_up() {
         let longest_us = longest_us.min().expect("three times");
         assert!(longest_us < TURN_MAX_US, "{end}: {longest_us} us");
     }
+}
+
+/// A rewrite as commands writes large collections by and by too: what is done meanwhile is done to what it has written, and neither takes the other's
+/// place. Deadlines come behind what has them.
+#[test]
+fn a_rewrite_as_commands_takes_large_collections_in_parts() {
+    const ELEMENTS: usize = 3000;
+    const SMALL: usize = 2000;
+    const DIRECTIVES: &[&str] = &[
+        "--appendonly",
+        "yes",
+        "--aof-use-rdb-preamble",
+        "no",
+        "--list-max-listpack-size",
+        "16",
+        "--enable-debug-command",
+        "yes",
+    ];
+    const FIRST_DEADLINE_MS: usize = 9_000_000_000_000;
+    let collections = ["h0", "list", "set", "zset"];
+    let mut server = Server::subject(DIRECTIVES);
+    let mut client = server.connect();
+    for db in [0, 1] {
+        client.run(&format!("SELECT {db}"));
+        for n in 0..ELEMENTS {
+            client.run(&format!("HSET h0 e{n} value{n}"));
+            if n % 3 == 0 {
+                client.run(&format!("HPEXPIREAT h0 {} FIELDS 1 e{n}", FIRST_DEADLINE_MS + n));
+            }
+            client.run(&format!("RPUSH list element{n}"));
+            client.run(&format!("SADD set member{n}"));
+            client.run(&format!("ZADD zset {n}.5 member{n}"));
+        }
+        for n in 0..SMALL {
+            client.run(&format!("SET small{n} {n}"));
+        }
+        collections.iter().for_each(|key| drop(client.run(&format!("PEXPIREAT {key} {FIRST_DEADLINE_MS}"))));
+    }
+    client.run("CONFIG SET rdb-key-save-delay 2000");
+    assert!(client.run("BGREWRITEAOF").string().starts_with("Background"));
+    let temporary = format!("temp-rewriteaof-bg-{}.aof", server.pid());
+    let temporary = server.dir().join(append_only::DIR).join(temporary);
+    let (mut n, mut within) = (0, 0);
+    while info(&mut client, "aof_rewrite_in_progress") == "1" {
+        n += 1;
+        within += usize::from(temporary.exists());
+        let at = n * 997 % ELEMENTS;
+        for line in [
+            format!("SELECT {}", n % 2),
+            format!("HSET h0 e{at} new e{} new", n + ELEMENTS),
+            format!("HDEL h0 e{}", (at + 1) % ELEMENTS),
+            format!("HPEXPIREAT h0 {} FIELDS 1 e{}", FIRST_DEADLINE_MS + n, (at + 2) % ELEMENTS),
+            format!("LSET list {} set{n}", at / 2),
+            format!("RPUSH list more{n}"),
+            "LPOP list".to_owned(),
+            format!("SREM set member{at}"),
+            format!("SADD set more{n}"),
+            format!("ZINCRBY zset 1000 member{at}"),
+            format!("ZREM zset member{}", (at + 1) % ELEMENTS),
+            format!("APPEND small{} x", n % SMALL),
+        ] {
+            let reply = client.run(&line);
+            assert!(!reply.is_error(), "{line}: {reply:?}");
+        }
+        // Time for some parts, so that there is something between them.
+        if within == 300 {
+            client.run("CONFIG SET rdb-key-save-delay 0");
+        }
+    }
+    append_only::until_rewritten(&mut client);
+    let base = fs::read(&append_only::files(server.dir(), "b")[0]).expect("a base");
+    let (mut db, mut about, mut between) = (0, [const { Vec::new() }; 8], 0);
+    let mut last = usize::MAX;
+    for command in append_only::parse(&base) {
+        if command[0] == b"SELECT" {
+            db = usize::from(command[1] == b"1");
+            continue;
+        }
+        assert!(command.len() <= 2 + 2 * 64, "{} arguments", command.len());
+        let index = collections.iter().position(|key| key.as_bytes() == command[1]).map(|index| 4 * db + index);
+        if let Some(index) = index {
+            between += usize::from(!about[index].is_empty() && last != index);
+            about[index].push(command[0].clone());
+        }
+        last = index.unwrap_or(usize::MAX);
+    }
+    assert!(between > 0, "no other key came between the parts of one");
+    for (index, names) in about.iter().enumerate() {
+        assert!(names.len() > ELEMENTS / 100, "{index}: {}", names.len());
+        let deadlines = names.iter().filter(|name| *name == b"PEXPIREAT").count();
+        assert_eq!((deadlines, names.last().map(Vec::as_slice)), (1, Some(&b"PEXPIREAT"[..])), "{index}");
+    }
+    let wanted = append_only::State::of(&mut client);
+    assert_eq!(client.run("WAITAOF 1 0 0").items()[0].int(), 1);
+    server.kill();
+    server.restart(DIRECTIVES);
+    append_only::State::of(&mut server.connect()).assert_same(&wanted, &server, "after a restart");
 }
 
 /// What a save keeps of a large collection, until it has written it, is neither a copy of what has not been changed nor in the way of new keys.

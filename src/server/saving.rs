@@ -226,7 +226,7 @@ impl SnapshotSink for SaveSink {
     fn entry(&mut self, db: usize, entry: &Entry, early: bool) {
         self.keys += 1;
         self.early_keys += u64::from(early);
-        if self.in_parts.is_some() {
+        if self.in_parts.is_some() && matches!(self.writer, Writer::Rdb(_)) {
             return self.put_aside(db, entry);
         }
         let before = self.writer.len();
@@ -251,32 +251,38 @@ impl SnapshotSink for SaveSink {
     fn head(&mut self, entry: &Entry) -> Option<Head> {
         match &self.writer {
             Writer::Rdb(writer) => writer.head(entry, self.uses.idle_s(entry), self.uses.frequency(entry)),
-            Writer::Commands(_) => None,
+            Writer::Commands(_) => CommandWriter::head(entry),
         }
     }
 
     fn begin(&mut self, db: usize, head: Head, early: bool) {
         self.keys += 1;
         self.early_keys += u64::from(early);
-        if let Writer::Rdb(writer) = &mut self.writer {
-            writer.begin(db, &head);
+        self.in_parts = Some(InParts { left: head.elements, key: shown(&head.key), due_ms: head.due_ms, others: None });
+        match &mut self.writer {
+            Writer::Rdb(writer) => writer.begin(db, &head),
+            Writer::Commands(writer) => writer.begin(db, head),
         }
-        let key = shown(&head.key);
-        self.in_parts = Some(InParts { left: head.elements, key, due_ms: head.due_ms, others: None });
     }
 
     fn element(&mut self, element: Element<'_>) {
-        let (Writer::Rdb(writer), Some(in_parts)) = (&mut self.writer, &mut self.in_parts) else { return };
-        if !writer.counts(&element) {
+        let Some(in_parts) = &mut self.in_parts else { return };
+        if matches!(&self.writer, Writer::Rdb(writer) if !writer.counts(&element)) {
             return;
         }
         match in_parts.left.checked_sub(1) {
             Some(left) => in_parts.left = left,
             None => self.is_miscounted = true,
         }
-        let before = writer.len();
-        let long_string = writer.element(&element, in_parts.due_ms);
-        let bytes = writer.len() - before + long_string.as_ref().map_or(0, |string| string.len());
+        let before = self.writer.len();
+        let long_string = match &mut self.writer {
+            Writer::Rdb(writer) => writer.element(&element, in_parts.due_ms),
+            Writer::Commands(writer) => {
+                writer.element(&element);
+                None
+            }
+        };
+        let bytes = self.writer.len() - before + long_string.as_ref().map_or(0, |string| string.len());
         if bytes >= LARGE_BYTES && self.large.as_ref().is_none_or(|other| other.bytes < bytes) {
             let key = in_parts.key.clone();
             self.large = Some(Large { key, what: "an element of ", elements: 1, bytes, early: false });
@@ -291,6 +297,9 @@ impl SnapshotSink for SaveSink {
     fn end(&mut self) {
         let Some(in_parts) = self.in_parts.take() else { return };
         self.is_miscounted |= in_parts.left > 0;
+        if let Writer::Commands(writer) = &mut self.writer {
+            writer.end();
+        }
         let Some(mut others) = in_parts.others else { return };
         others.send();
         self.send();
@@ -506,7 +515,7 @@ impl Engine {
             log::warning(
                 "Hashes have fields with expiration times, which the RDB file lacks, as rdb-target-version wants it",
             );
-        } else if has_field_deadlines {
+        } else if has_field_deadlines && is_rdb {
             log::notice("Hashes have fields with expiration times: the RDB file is for Redis 7.4 and later");
         }
         let mut rdb = FileWriter::new(&about, self.config.rdbcompression);

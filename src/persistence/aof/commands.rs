@@ -1,7 +1,11 @@
 //! A data set as the commands that make it: the base of an append-only file with `aof-use-rdb-preamble no`.
+//!
+//! The elements of a large collection may come one by one. What stands between two of its commands may be of other keys: its deadline comes behind
+//! all of them, and those of fields behind the command that makes the fields.
 
 use crate::base::number::format_double_17;
-use crate::keyspace::{Entry, Hash, Object, ValueRef};
+use crate::collections::quicklist::Node;
+use crate::keyspace::{Element, Entry, Head, List, Object, ValueRef};
 use crate::resp::request::encode;
 
 /// Elements of one command, as in Redis.
@@ -12,6 +16,8 @@ const ITEMS_MAX: usize = 64;
 pub struct CommandWriter {
     bytes: Vec<u8>,
     db: Option<usize>,
+    /// The key whose elements are coming, with its database, and those that have come and not been written.
+    coming: Option<(usize, Head, Batch)>,
 }
 
 impl CommandWriter {
@@ -34,10 +40,7 @@ impl CommandWriter {
 
     /// A key with its value and its deadline.
     pub fn entry(&mut self, db: usize, entry: &Entry) {
-        if self.db != Some(db) {
-            self.db = Some(db);
-            self.command(&[b"SELECT", itoa::Buffer::new().format(db).as_bytes()]);
-        }
+        self.select(db);
         let key = entry.key();
         match entry.value() {
             ValueRef::Int(int) => self.command(&[b"SET", key, itoa::Buffer::new().format(int).as_bytes()]),
@@ -45,85 +48,130 @@ impl CommandWriter {
             ValueRef::Raw(bytes) => self.command(&[b"SET", key, bytes]),
             ValueRef::Object(object) => self.object(key, object),
         }
+        self.deadline(entry);
+    }
+
+    fn deadline(&mut self, entry: &Entry) {
         if let Some(deadline_ms) = entry.deadline_ms() {
-            self.command(&[b"PEXPIREAT", key, itoa::Buffer::new().format(deadline_ms).as_bytes()]);
+            self.command(&[b"PEXPIREAT", entry.key(), itoa::Buffer::new().format(deadline_ms).as_bytes()]);
+        }
+    }
+
+    fn select(&mut self, db: usize) {
+        if self.db != Some(db) {
+            self.db = Some(db);
+            self.command(&[b"SELECT", itoa::Buffer::new().format(db).as_bytes()]);
         }
     }
 
     fn object(&mut self, key: &[u8], object: &Object) {
+        let mut batch = Batch::default();
+        let mut digits = (itoa::Buffer::new(), itoa::Buffer::new());
         match object {
             Object::List(list) => {
-                let mut items = Items::new(self, b"RPUSH", key);
-                let mut digits = itoa::Buffer::new();
-                list.iter().for_each(|element| items.push(&[element.text(&mut digits)]));
-                items.flush();
+                list.iter().for_each(|element| batch.push(self, key, b"RPUSH", &[element.text(&mut digits.0)]));
             }
-            Object::Set(set) => {
-                let mut items = Items::new(self, b"SADD", key);
-                set.for_each(|member| items.push(&[member]));
-                items.flush();
-            }
+            Object::Set(set) => set.for_each(|member| batch.push(self, key, b"SADD", &[member])),
             Object::SortedSet(set) => {
-                let mut items = Items::new(self, b"ZADD", key);
-                let mut digits = itoa::Buffer::new();
                 for (member, score) in set.iter() {
-                    items.push(&[format_double_17(score).as_bytes(), member.text(&mut digits)]);
+                    batch.scored(self, key, member.text(&mut digits.0), score);
                 }
-                items.flush();
             }
-            Object::Hash(hash) => self.hash(key, hash),
+            Object::Hash(hash) => hash.for_each(i64::MIN, |field, value, deadline_ms| {
+                batch.field(self, key, field.bytes(&mut digits.0), value.bytes(&mut digits.1), deadline_ms);
+            }),
         }
+        batch.flush(self, key);
     }
 
-    fn hash(&mut self, key: &[u8], hash: &Hash) {
-        let mut timed = Vec::new();
-        let mut items = Items::new(self, b"HSET", key);
-        hash.for_each(i64::MIN, |field, value, deadline_ms| {
-            let (mut field_digits, mut value_digits) = (itoa::Buffer::new(), itoa::Buffer::new());
-            let field = field.bytes(&mut field_digits);
-            items.push(&[field, value.bytes(&mut value_digits)]);
-            if let Some(deadline_ms) = deadline_ms {
-                timed.push((field.to_vec(), deadline_ms));
+    /// What is to be known of a key with a large collection when its elements come.
+    pub fn head(entry: &Entry) -> Option<Head> {
+        let ValueRef::Object(object) = entry.value() else { return None };
+        let elements = match object {
+            Object::List(List::Nodes(nodes)) => nodes.nodes_len(),
+            object => object.len(),
+        };
+        let mut end = CommandWriter::default();
+        end.deadline(entry);
+        Some(Head { key: entry.key().into(), bytes: end.bytes, elements, due_ms: None })
+    }
+
+    /// The elements of a key follow. Other keys may come between them.
+    pub fn begin(&mut self, db: usize, head: Head) {
+        self.coming = Some((db, head, Batch::default()));
+    }
+
+    pub fn element(&mut self, element: &Element<'_>) {
+        let Some((db, head, mut batch)) = self.coming.take() else { return };
+        self.select(db);
+        let mut digits = itoa::Buffer::new();
+        match element {
+            Element::Node(Node::Packed(pack)) => {
+                pack.iter().for_each(|element| batch.push(self, &head.key, b"RPUSH", &[element.text(&mut digits)]));
             }
-        });
-        items.flush();
-        for (field, deadline_ms) in timed {
-            let mut digits = itoa::Buffer::new();
-            let deadline = digits.format(deadline_ms).as_bytes();
-            self.command(&[b"HPEXPIREAT", key, deadline, b"FIELDS", b"1", &field]);
+            Element::Node(Node::Plain(bytes)) => batch.push(self, &head.key, b"RPUSH", &[bytes]),
+            Element::Member(member) => batch.push(self, &head.key, b"SADD", &[member]),
+            Element::Scored(member, score) => batch.scored(self, &head.key, member, *score),
+            Element::Field(field, value, deadline_ms) => {
+                batch.field(self, &head.key, field, value.bytes(&mut digits), *deadline_ms);
+            }
         }
+        self.coming = Some((db, head, batch));
+    }
+
+    /// That was the last one.
+    pub fn end(&mut self) {
+        let Some((db, head, mut batch)) = self.coming.take() else { return };
+        self.select(db);
+        batch.flush(self, &head.key);
+        self.bytes.extend_from_slice(&head.bytes);
     }
 }
 
 /// Elements on their way into commands of [`ITEMS_MAX`] each.
-struct Items<'a> {
-    writer: &'a mut CommandWriter,
+#[derive(Default)]
+struct Batch {
     name: &'static [u8],
-    key: &'a [u8],
     args: Vec<Vec<u8>>,
     items: usize,
+    /// Fields that have deadlines.
+    timed: Vec<(Vec<u8>, i64)>,
 }
 
-impl<'a> Items<'a> {
-    fn new(writer: &'a mut CommandWriter, name: &'static [u8], key: &'a [u8]) -> Items<'a> {
-        Items { writer, name, key, args: Vec::new(), items: 0 }
-    }
-
-    fn push(&mut self, item: &[&[u8]]) {
+impl Batch {
+    fn push(&mut self, writer: &mut CommandWriter, key: &[u8], name: &'static [u8], item: &[&[u8]]) {
+        self.name = name;
         self.args.extend(item.iter().map(|arg| arg.to_vec()));
         self.items += 1;
         if self.items == ITEMS_MAX {
-            self.flush();
+            self.flush(writer, key);
         }
     }
 
-    fn flush(&mut self) {
+    fn scored(&mut self, writer: &mut CommandWriter, key: &[u8], member: &[u8], score: f64) {
+        self.push(writer, key, b"ZADD", &[format_double_17(score).as_bytes(), member]);
+    }
+
+    fn field(&mut self, writer: &mut CommandWriter, key: &[u8], field: &[u8], value: &[u8], deadline_ms: Option<i64>) {
+        if let Some(deadline_ms) = deadline_ms {
+            self.timed.push((field.to_vec(), deadline_ms));
+        }
+        self.push(writer, key, b"HSET", &[field, value]);
+    }
+
+    fn flush(&mut self, writer: &mut CommandWriter, key: &[u8]) {
         if self.items > 0 {
-            let mut command: Vec<&[u8]> = vec![self.name, self.key];
+            let mut command: Vec<&[u8]> = vec![self.name, key];
             command.extend(self.args.iter().map(Vec::as_slice));
-            self.writer.command(&command);
+            writer.command(&command);
             self.args.clear();
             self.items = 0;
+        }
+        // Nothing is overdue while they are executed again, so that those that follow don't find the hash gone.
+        for (field, deadline_ms) in self.timed.drain(..) {
+            let mut digits = itoa::Buffer::new();
+            let deadline = digits.format(deadline_ms).as_bytes();
+            writer.command(&[b"HPEXPIREAT", key, deadline, b"FIELDS", b"1", &field]);
         }
     }
 }
