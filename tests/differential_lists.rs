@@ -496,6 +496,13 @@ fn word(generator: &mut Generator, word: &str) -> Option<Vec<u8>> {
     })
 }
 
+/// Elements that are worth being compressed, a few at a time.
+fn long_word(generator: &mut Generator, word: &str) -> Option<Vec<u8>> {
+    let element = self::word(generator, word)?;
+    let is_long = word == "elem" && element.len() < 20;
+    Some(if is_long { [b"an element of some length, ", &element[..]].concat() } else { element })
+}
+
 /// A blocking call that damage left without an end, or with another one, waits for ever; what 7.0 says otherwise is not asked.
 fn mend(command: &mut Command) {
     let name = command[0].to_ascii_uppercase();
@@ -535,6 +542,12 @@ const LISTS: Profile = Profile {
 
 static DEFAULT: Profile = LISTS;
 static FEW: Profile = Profile { directives: &["--list-max-listpack-size", "4"], ..LISTS };
+static COMPRESSED: Profile = Profile {
+    directives: &["--list-max-listpack-size", "6", "--list-compress-depth", "1"],
+    word: long_word,
+    commands: 20_000,
+    ..LISTS
+};
 static SMALL: Profile = Profile { directives: &["--list-max-listpack-size", "-1"], ..LISTS };
 
 #[test]
@@ -550,6 +563,11 @@ fn a_stream_in_resp3() {
 #[test]
 fn a_stream_with_nodes_of_few_elements() {
     stream::run(&FEW, "lists_few", "2");
+}
+
+#[test]
+fn a_stream_with_compressed_nodes() {
+    stream::run(&COMPRESSED, "lists_compressed", "3");
 }
 
 #[test]

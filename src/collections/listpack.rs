@@ -98,7 +98,7 @@ impl Default for Listpack {
 
 impl Clone for Listpack {
     fn clone(&self) -> Self {
-        Listpack::of_pack(self.as_bytes(), self.len())
+        Listpack::of_valid(self.as_bytes(), self.len())
     }
 }
 
@@ -134,7 +134,7 @@ impl Listpack {
             return Err(Malformed("listpack of 4 GB or more"));
         }
         let Valid { count, canonical } = validate(bytes)?;
-        let pack = Listpack::of_pack(bytes, count as usize);
+        let pack = Listpack::of_valid(bytes, count as usize);
         Ok(if canonical { pack } else { pack.rewritten() })
     }
 
@@ -148,7 +148,8 @@ impl Listpack {
         pack
     }
 
-    fn of_pack(bytes: &[u8], count: usize) -> Listpack {
+    /// The pack that these bytes are, with its count: they have been one before ([`Listpack::as_bytes`]), and are not checked again.
+    pub(super) fn of_valid(bytes: &[u8], count: usize) -> Listpack {
         let mut pack = Listpack { bytes: ThinBytes::with_capacity(FRONT + bytes.len()) };
         pack.fill(bytes, count);
         pack

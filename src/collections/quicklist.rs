@@ -15,22 +15,25 @@
 //! Invariants: no node is empty; a pack is within its [`NodeLimit`] unless it came so from [`Quicklist::push_node`] (another
 //! server, another limit); an element above the limit has a plain node of its own.
 //!
-//! `list-compress-depth`: a third kind of [`Node`] that holds LZF bytes and its count would go here. Elements are read
-//! through [`Sequence::get`] and changed through [`Sequence::edit`] only, which are the two places that would unpack it.
+//! Of a list with a depth (`list-compress-depth`) only so many nodes at each end are open; those between them are compressed where that pays
+//! ([`depth`]). An end is pushed to and popped from as if there were no depth, until a node comes or goes.
 //!
 //! Cost: push and pop are an entry's copy in the pack at that end, whose room is on the side that grows. Index: see [`sequence`],
 //! then half a pack at most. Removing a range detaches whole nodes, which are handed to the caller: freeing them may take
 //! longer than a turn has.
 
+mod compressed;
+mod depth;
 mod edit;
-mod iter;
 mod node;
+mod range;
 mod sequence;
 #[cfg(test)]
 mod tests;
 
-pub use iter::Iter;
+pub use compressed::Compressed;
 pub use node::{Node, NodeLimit};
+pub use range::Range;
 pub use sequence::Leftovers;
 use sequence::{At, Sequence};
 
@@ -41,6 +44,8 @@ use super::listpack::{self, Listpack, ListpackValue, Search};
 pub struct Quicklist {
     nodes: Sequence,
     limit: NodeLimit,
+    /// Nodes at each end that are never compressed; 0: none is.
+    depth: u32,
 }
 
 /// Where an element is. Any change to the list outdates it.
@@ -60,21 +65,14 @@ pub enum Direction {
 
 impl std::fmt::Debug for Quicklist {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_list().entries(self.iter()).finish()
-    }
-}
-
-impl From<(Listpack, NodeLimit)> for Quicklist {
-    fn from((pack, limit): (Listpack, NodeLimit)) -> Quicklist {
-        let mut list = Quicklist::new(limit);
-        list.push_node(Node::Packed(pack));
-        list
+        formatter.debug_list().entries(self.nodes()).finish()
     }
 }
 
 impl Quicklist {
-    pub const fn new(limit: NodeLimit) -> Quicklist {
-        Quicklist { nodes: Sequence::new(), limit }
+    /// An empty list. `depth`: nodes at each end that stay open while those between them are compressed; 0: all do.
+    pub fn new(limit: NodeLimit, depth: u32) -> Quicklist {
+        Quicklist { nodes: Sequence::new(), limit, depth: depth.min(DEPTH_MAX) }
     }
 
     /// Number of elements.
@@ -92,6 +90,11 @@ impl Quicklist {
         self.limit
     }
 
+    /// Nodes at each end that are never compressed; 0: none is.
+    pub fn depth(&self) -> u32 {
+        self.depth
+    }
+
     /// Nodes from the front, as they are saved.
     pub fn nodes(&self) -> impl DoubleEndedIterator<Item = &Node> {
         self.nodes.iter()
@@ -106,6 +109,7 @@ impl Quicklist {
     pub fn push_node(&mut self, node: Node) {
         if !node.is_empty() {
             self.nodes.push_back(node);
+            self.has_grown(Direction::FromBack);
         }
     }
 
@@ -130,13 +134,21 @@ impl Quicklist {
         }
     }
 
-    /// Memory held, bytes: estimated from the first `samples` nodes, or exact for 0.
+    /// Memory held, bytes: exact for 0, else estimated from `samples` nodes of those that may be compressed and of those at either end.
     pub fn memory_bytes(&self, samples: usize) -> usize {
-        let nodes_len = self.nodes.nodes_len();
-        let sampled = if samples == 0 { nodes_len } else { samples.min(nodes_len) };
-        let bytes: usize = self.nodes.iter().take(sampled).map(Node::memory_bytes).sum();
-        let scaled = bytes as u128 * nodes_len as u128 / sampled.max(1) as u128;
-        self.nodes.memory_bytes() + scaled as usize
+        let estimate = |nodes: &mut dyn Iterator<Item = &Node>, len: usize| {
+            let sampled = if samples == 0 { len } else { samples.min(len) };
+            let bytes: usize = nodes.take(sampled).map(Node::memory_bytes).sum();
+            (bytes as u128 * len as u128 / sampled.max(1) as u128) as usize
+        };
+        let (depth, len) = (self.depth as usize, self.nodes.nodes_len());
+        if depth == 0 || len <= 2 * depth {
+            return self.nodes.memory_bytes() + estimate(&mut self.nodes.iter(), len);
+        }
+        let front = estimate(&mut self.nodes.iter(), depth);
+        let deep = estimate(&mut self.nodes.iter().skip(depth), len - 2 * depth);
+        let back = estimate(&mut self.nodes.iter().rev(), depth);
+        self.nodes.memory_bytes() + front + deep + back
     }
 
     /// Frees up to `count` nodes from the back; false: nothing is left. For a list that nobody sees any more.
@@ -190,6 +202,7 @@ impl Quicklist {
         }
         self.close(self.nodes.first());
         self.nodes.push_front(Node::new(value, limit));
+        self.has_grown(Direction::FromFront);
     }
 
     #[inline]
@@ -203,6 +216,7 @@ impl Quicklist {
         }
         self.close(self.nodes.last());
         self.nodes.push_back(Node::new(value, limit));
+        self.has_grown(Direction::FromBack);
     }
 
     /// A node that is no longer at an end will hardly grow: its room is given back.
@@ -219,6 +233,7 @@ impl Quicklist {
         let result = self.nodes.get(first).first().map(visit);
         if self.nodes.edit(first, Node::remove_first) {
             self.nodes.remove(first);
+            self.has_shrunk(Direction::FromFront);
         }
         result
     }
@@ -230,29 +245,47 @@ impl Quicklist {
         let result = self.nodes.get(last).last().map(visit);
         if self.nodes.edit(last, Node::remove_last) {
             self.nodes.remove(last);
+            self.has_shrunk(Direction::FromBack);
         }
         result
     }
 
     // ---- Reading ----
 
-    /// Element `index`.
-    pub fn get(&self, index: usize) -> Option<ListpackValue<'_>> {
+    /// What `visit` says of element `index`.
+    pub fn get<R>(&self, index: usize, visit: impl FnOnce(ListpackValue<'_>) -> R) -> Option<R> {
         let (at, inside) = self.nodes.locate(index)?;
-        match self.nodes.get(at) {
-            Node::Packed(pack) => pack.get(pack.seek(inside)?),
-            Node::Plain(bytes) => Some(ListpackValue::Bytes(bytes)),
+        match &*self.nodes.get(at).opened() {
+            Node::Packed(pack) => pack.get(pack.seek(inside)?).map(visit),
+            Node::Plain(bytes) => Some(visit(ListpackValue::Bytes(bytes))),
+            Node::Compressed(_) => unreachable!("it has been opened"),
         }
     }
 
-    /// All elements, from either end.
-    pub fn iter(&self) -> Iter<'_> {
+    /// All elements.
+    pub fn all(&self) -> Range<'_> {
         self.range(0, self.len())
     }
 
-    /// Up to `count` elements from `start` on, from either end.
-    pub fn range(&self, start: usize, count: usize) -> Iter<'_> {
-        Iter::new(&self.nodes, start, count)
+    /// Up to `count` elements from `start` on.
+    #[inline]
+    pub fn range(&self, start: usize, count: usize) -> Range<'_> {
+        Range::new(&self.nodes, start, count)
+    }
+
+    /// All elements at once. `opened`: where those lie that are in compressed nodes.
+    pub fn collect<'a>(&'a self, opened: &'a mut Vec<Node>) -> Vec<ListpackValue<'a>> {
+        opened.extend(self.nodes().filter(|node| node.is_compressed()).map(|node| node.opened().into_owned()));
+        let mut opened = opened.iter();
+        let mut elements = Vec::with_capacity(self.len());
+        for node in self.nodes() {
+            match if node.is_compressed() { opened.next() } else { Some(node) } {
+                Some(Node::Packed(pack)) => elements.extend(pack.iter()),
+                Some(Node::Plain(bytes)) => elements.push(ListpackValue::Bytes(bytes)),
+                Some(Node::Compressed(_)) | None => unreachable!("each has been opened"),
+            }
+        }
+        elements
     }
 
     /// The first element that is `text`, seen from that end.
@@ -290,9 +323,12 @@ impl Quicklist {
 
     /// What is needed to search the nodes for `text`.
     fn search<'t>(&self, text: &'t [u8]) -> Search<'t> {
-        match self.nodes.middle() {
+        match self.nodes.middle().map(Node::opened).as_deref() {
             Some(Node::Packed(pack)) => Search::new(text, pack),
             _ => Search::new(text, &Listpack::new()),
         }
     }
 }
+
+/// What Redis's field for the depth holds.
+const DEPTH_MAX: u32 = u16::MAX as u32;

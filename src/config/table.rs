@@ -34,7 +34,6 @@ const ALWAYS_CHECKED: &str = "RESTORE checks every payload in full";
 const NOTHING_PROPAGATED: &str = "nothing is propagated that could fail elsewhere";
 const TIMING_WHEEL: &str = "keys are removed at their deadlines, from a timing wheel, at no cost that could be traded";
 const REMOVED_WHERE_MET: &str = "a key that has expired is removed wherever it is met";
-const LISTS_PLAIN: &str = "the nodes of a list are not compressed";
 const NO_STREAMS: &str = "there are no streams yet";
 const NO_REHASHING: &str = "tables grow a segment at a time; nothing is left to be rehashed";
 const CRON_IS_FIXED: &str =
@@ -338,7 +337,7 @@ pub static DIRECTIVES: &[Directive] = &[
     int("list-max-listpack-size", i32::MIN as i64, INT_MAX, "-2")
         .alias("list-max-ziplist-size")
         .live(|s, v| s.list_max_listpack_size = v.int() as i32),
-    int("list-compress-depth", 0, INT_MAX, "0").live(|s, v| s.list_compress_depth = v.u32()).no_effect(LISTS_PLAIN),
+    int("list-compress-depth", 0, INT_MAX, "0").live(|s, v| s.list_compress_depth = v.u32()),
     int("set-max-intset-entries", 0, LONG_MAX, "512").live(|s, v| s.set_max_intset_entries = v.u64()),
     int("set-max-listpack-entries", 0, LONG_MAX, "128").live(|s, v| s.set_max_listpack_entries = v.u64()),
     memory("set-max-listpack-value", 0, SIZE_MAX, "64").live(|s, v| s.set_max_listpack_value = v.u64()),

@@ -4,11 +4,14 @@
 //! When it changes from one to the other is part of what clients can see (OBJECT ENCODING), so it is Redis's rule: before elements
 //! are added ([`List::make_room`]), and after some were removed ([`List::settle`]); the caller of the methods in between says
 //! when. Whole nodes that are removed are handed out, for freeing them may take longer than a turn has.
+//!
+//! How large nodes may be and how deep compressed ones lie (`list-compress-depth`) is what was configured when the quicklist was made, as
+//! in Redis. Elements are shown to a closure, because those of a compressed node are there only while it is looked at.
 
 use super::{Context, Kind, Object, Typed};
 use crate::base::hash::KeyHasher;
 use crate::collections::listpack::{self, Listpack, ListpackValue, Needle};
-use crate::collections::quicklist::{self, Direction, NodeLimit, Quicklist};
+use crate::collections::quicklist::{self, Direction, Node, NodeLimit, Quicklist};
 
 /// Elements in the order in which they were put.
 pub enum List {
@@ -32,10 +35,10 @@ impl Side {
     }
 }
 
-/// Some elements of a list, from either end.
+/// Some elements of a list, to be shown from either end.
 pub enum Elements<'a> {
     Pack(listpack::Iter<'a>),
-    Nodes(quicklist::Iter<'a>),
+    Nodes(quicklist::Range<'a>),
 }
 
 fn limit(context: &Context<'_>) -> NodeLimit {
@@ -54,6 +57,11 @@ impl List {
         List::default()
     }
 
+    /// A quicklist without elements, under the limits that hold now: it keeps them.
+    pub fn empty_nodes(context: &Context<'_>) -> Quicklist {
+        Quicklist::new(limit(context), context.settings.list_compress_depth)
+    }
+
     /// Says that `elements` with `bytes` bytes in all are going to be added: a listpack that they would make too large becomes a
     /// quicklist.
     #[inline]
@@ -68,7 +76,8 @@ impl List {
     #[cold]
     fn unpack(&mut self, context: &Context<'_>) {
         if let List::Pack(pack) = self {
-            let nodes = Quicklist::from((std::mem::take(pack), limit(context)));
+            let mut nodes = List::empty_nodes(context);
+            nodes.push_node(Node::Packed(std::mem::take(pack)));
             *self = List::Nodes(Box::new(nodes));
         }
     }
@@ -117,11 +126,11 @@ impl List {
         }
     }
 
-    /// Element `index`.
-    pub fn get(&self, index: usize) -> Option<ListpackValue<'_>> {
+    /// What `visit` says of element `index`.
+    pub fn get<R>(&self, index: usize, visit: impl FnOnce(ListpackValue<'_>) -> R) -> Option<R> {
         match self {
-            List::Pack(pack) => pack.get(pack.seek(index)?),
-            List::Nodes(nodes) => nodes.get(index),
+            List::Pack(pack) => pack.get(pack.seek(index)?).map(visit),
+            List::Nodes(nodes) => nodes.get(index, visit),
         }
     }
 
@@ -144,8 +153,17 @@ impl List {
         }
     }
 
-    pub fn iter(&self) -> Elements<'_> {
-        self.range(0, self.len())
+    /// Shows all elements.
+    pub fn for_each(&self, visit: impl FnMut(ListpackValue<'_>)) {
+        self.range(0, self.len()).for_each(Side::Left, visit);
+    }
+
+    /// All elements at once. `opened`: where those lie that had to be decompressed.
+    pub fn collect<'a>(&'a self, opened: &'a mut Vec<Node>) -> Vec<ListpackValue<'a>> {
+        match self {
+            List::Pack(pack) => pack.iter().collect(),
+            List::Nodes(nodes) => nodes.collect(opened),
+        }
     }
 
     /// Removes up to `count` elements from `start` on; what of them is to be freed with care.
@@ -253,32 +271,23 @@ fn remove_from_pack(pack: &mut Listpack, needle: &Needle<'_>, count: usize, side
     removed
 }
 
-impl<'a> Iterator for Elements<'a> {
-    type Item = ListpackValue<'a>;
-
+impl Elements<'_> {
+    /// Shows them all from that end.
     #[inline]
-    fn next(&mut self) -> Option<ListpackValue<'a>> {
-        match self {
-            Elements::Pack(elements) => elements.next(),
-            Elements::Nodes(elements) => elements.next(),
+    pub fn for_each(self, side: Side, visit: impl FnMut(ListpackValue<'_>)) {
+        match (self, side) {
+            (Elements::Pack(elements), Side::Left) => elements.for_each(visit),
+            (Elements::Pack(elements), Side::Right) => elements.rev().for_each(visit),
+            (Elements::Nodes(elements), side) => elements.for_each(side.direction(), visit),
         }
     }
 
-    // What `for_each` uses: which of the two it is is asked once, not for each element.
-    #[inline]
-    fn fold<B, F: FnMut(B, ListpackValue<'a>) -> B>(self, init: B, visit: F) -> B {
-        match self {
-            Elements::Pack(elements) => elements.fold(init, visit),
-            Elements::Nodes(elements) => elements.fold(init, visit),
-        }
-    }
-}
-
-impl DoubleEndedIterator for Elements<'_> {
-    fn next_back(&mut self) -> Option<Self::Item> {
-        match self {
-            Elements::Pack(elements) => elements.next_back(),
-            Elements::Nodes(elements) => elements.next_back(),
+    /// Shows them from that end as long as `visit` says so.
+    pub fn all(self, side: Side, visit: impl FnMut(ListpackValue<'_>) -> bool) -> bool {
+        match (self, side) {
+            (Elements::Pack(mut elements), Side::Left) => elements.all(visit),
+            (Elements::Pack(elements), Side::Right) => elements.rev().all(visit),
+            (Elements::Nodes(elements), side) => elements.all(side.direction(), visit),
         }
     }
 }

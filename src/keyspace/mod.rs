@@ -95,6 +95,8 @@ pub struct Settings {
     pub notify: EventClass,
     /// Until when a list is one listpack, and its nodes are: positive: entries; negative: size class.
     pub list_max_listpack_size: i32,
+    /// Nodes at each end of a list that stay as they are while those between them are compressed; 0: all do.
+    pub list_compress_depth: u32,
     pub hash_max_listpack: PackMax,
     pub set_max_listpack: PackMax,
     pub set_max_intset_entries: usize,
@@ -124,6 +126,7 @@ impl Default for Settings {
             lazy_user_flush: false,
             notify: EventClass::empty(),
             list_max_listpack_size: -2,
+            list_compress_depth: 0,
             hash_max_listpack: PackMax { entries: 512, value_bytes: 64 },
             set_max_listpack: PackMax { entries: 128, value_bytes: 64 },
             set_max_intset_entries: 512,

@@ -331,6 +331,7 @@ impl Engine {
             lazy_user_flush: self.config.lazyfree_lazy_user_flush,
             notify: EventClass::of_directive(self.config.notify_keyspace_events),
             list_max_listpack_size: self.config.list_max_listpack_size,
+            list_compress_depth: self.config.list_compress_depth,
             hash_max_listpack: pack_max(self.config.hash_max_listpack_entries, self.config.hash_max_listpack_value),
             set_max_listpack: pack_max(self.config.set_max_listpack_entries, self.config.set_max_listpack_value),
             set_max_intset_entries: self.config.set_max_intset_entries as usize,

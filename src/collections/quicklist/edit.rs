@@ -1,7 +1,9 @@
 //! Changes inside a quicklist: nodes are split where they must be and joined where they can be.
+//!
+//! A node that is changed is opened first, and says so when it has been ([`super::depth`]).
 
 use super::sequence::At;
-use super::{Direction, Node, Place, Quicklist};
+use super::{Direction, Node, NodeLimit, Place, Quicklist};
 use crate::collections::listpack::{ListpackValue, Position};
 
 /// Where in a node an element is to go.
@@ -21,6 +23,7 @@ impl Quicklist {
             return true;
         }
         let Some((at, inside)) = self.nodes.locate(index) else { return false };
+        self.open(at);
         let spot = match self.nodes.get(at) {
             Node::Packed(pack) if inside > 0 => pack.seek(inside).map_or(Spot::Front, Spot::Before),
             _ => Spot::Front,
@@ -31,6 +34,7 @@ impl Quicklist {
 
     /// Adds an element before the one at `place`.
     pub fn insert_before<'v>(&mut self, place: Place, value: impl Into<ListpackValue<'v>>) {
+        self.open(place.node);
         let spot = match self.nodes.get(place.node) {
             Node::Packed(pack) if pack.first() != Some(place.entry) => Spot::Before(place.entry),
             _ => Spot::Front,
@@ -40,13 +44,15 @@ impl Quicklist {
 
     /// Adds an element behind the one at `place`.
     pub fn insert_after<'v>(&mut self, place: Place, value: impl Into<ListpackValue<'v>>) {
+        self.open(place.node);
         let spot = match self.nodes.get(place.node) {
             Node::Packed(pack) => pack.next(place.entry).map_or(Spot::Back, Spot::Before),
-            Node::Plain(_) => Spot::Back,
+            _ => Spot::Back,
         };
         self.insert_at(place.node, spot, value.into());
     }
 
+    /// The node at `at` is open.
     fn insert_at(&mut self, at: At, spot: Spot, value: ListpackValue<'_>) {
         let limit = self.limit;
         let is_in = self.nodes.edit(at, |node| match node.pack_for(value, limit) {
@@ -61,32 +67,36 @@ impl Quicklist {
             None => false,
         });
         if is_in {
+            self.compress(at);
             return;
         }
         // A neighbour may have room on the side that faces the place.
-        let is_in = match spot {
-            Spot::Front => {
-                self.nodes.prev(at).is_some_and(|prev| self.nodes.edit(prev, |node| node.try_append(value, limit)))
-            }
-            Spot::Back => {
-                self.nodes.next(at).is_some_and(|next| self.nodes.edit(next, |node| node.try_prepend(value, limit)))
-            }
-            Spot::Before(_) => false,
+        let beside = match spot {
+            Spot::Front => self.nodes.prev(at),
+            Spot::Back => self.nodes.next(at),
+            Spot::Before(_) => None,
         };
-        if is_in {
+        if let Some(beside) = beside.filter(|&beside| self.nodes.get(beside).may_take(value, limit)) {
+            self.open(beside);
+            self.nodes.edit(beside, |node| match spot {
+                Spot::Front => node.try_append(value, limit),
+                Spot::Back | Spot::Before(_) => node.try_prepend(value, limit),
+            });
+            self.compress(beside);
+            self.compress(at);
             return;
         }
         let new = Node::new(value, limit);
         match spot {
             Spot::Front => {
-                self.nodes.insert_before(at, new);
+                let new = self.nodes.insert_before(at, new);
+                self.has_split(Some(new), 2);
             }
             Spot::Back => {
-                self.nodes.insert_after(at, new);
+                let new = self.nodes.insert_after(at, new);
+                self.has_split(self.nodes.prev(new), 2);
             }
-            Spot::Before(entry) => {
-                self.split(at, entry, Some(new));
-            }
+            Spot::Before(entry) => self.split(at, entry, Some(new)),
         }
     }
 
@@ -98,7 +108,7 @@ impl Quicklist {
                 pack.shrink_to_fit();
                 Some(behind)
             }
-            Node::Plain(_) => None,
+            _ => None,
         });
         let mut at = at;
         let mut joints = 1;
@@ -110,10 +120,11 @@ impl Quicklist {
         let limit = self.limit;
         let mut next = Some(at);
         for _ in 0..=joints {
-            let Some(at) = next else { break };
-            let at = self.nodes.merge_next(at, |node, other| node.may_join(other, limit));
+            let Some(here) = next else { break };
+            (at, _) = self.nodes.merge_next(here, |node, other| node.may_join(other, limit));
             next = self.nodes.prev(at);
         }
+        self.has_split(Some(at), 2 + joints);
     }
 
     /// Replaces element `index`; false: there is none.
@@ -122,24 +133,24 @@ impl Quicklist {
         let limit = self.limit;
         let Some((at, inside)) = self.nodes.locate(index) else { return false };
         let is_large = limit.is_large(value.text_len());
-        let entry = match self.nodes.get(at) {
-            Node::Packed(pack) if pack.len() > 1 => pack.seek(inside),
-            _ => None,
-        };
-        let Some(entry) = entry else {
-            // The only element of its node.
+        if self.nodes.get(at).len() == 1 {
             self.nodes.edit(at, |node| *node = Node::new(value, limit));
+            self.compress(at);
             return true;
-        };
+        }
+        self.open(at);
+        let Node::Packed(pack) = self.nodes.get(at) else { return false };
+        let Some(entry) = pack.seek(inside) else { return false };
         if !is_large {
             let exceeds = self.nodes.edit(at, |node| match node {
                 Node::Packed(pack) => {
                     pack.replace(entry, value);
                     limit.is_exceeded(pack.total_bytes(), pack.len())
                 }
-                Node::Plain(_) => false,
+                _ => false,
             });
             if !exceeds {
+                self.compress(at);
                 return true;
             }
         }
@@ -150,7 +161,7 @@ impl Quicklist {
                 Some(next) if pack.first() == Some(next) => Spot::Front,
                 Some(next) => Spot::Before(next),
             },
-            Node::Plain(_) => Spot::Front,
+            _ => Spot::Front,
         });
         self.insert_at(at, spot, value);
         true
@@ -158,7 +169,7 @@ impl Quicklist {
 
     /// Removes up to `count` elements from `start` on. Returns whole nodes of them, to be freed where that holds up nobody.
     pub fn remove_range(&mut self, start: usize, count: usize) -> Quicklist {
-        let mut detached = Quicklist::new(self.limit);
+        let mut detached = Quicklist::new(self.limit, 0);
         let mut left = count.min(self.len().saturating_sub(start));
         while left > 0 {
             let Some((at, inside)) = self.nodes.locate(start) else { break };
@@ -171,12 +182,15 @@ impl Quicklist {
                 continue;
             }
             // Part of a pack; a plain node is either whole or untouched.
+            self.open(at);
             left -= self.nodes.edit(at, |node| match node {
                 Node::Packed(pack) => pack.remove_range(inside, left),
-                Node::Plain(_) => left,
+                _ => left,
             });
+            self.compress(at);
         }
         self.join_sparse(start);
+        self.open_ends();
         detached
     }
 
@@ -185,10 +199,19 @@ impl Quicklist {
     fn join_sparse(&mut self, index: usize) {
         let limit = self.limit.halved();
         let Some((at, _)) = self.nodes.locate(index.min(self.len().saturating_sub(1))) else { return };
-        let at = self.nodes.merge_next(at, |node, other| node.may_join(other, limit));
+        let at = self.join_next(at, limit);
         if let Some(prev) = self.nodes.prev(at) {
-            self.nodes.merge_next(prev, |node, other| node.may_join(other, limit));
+            self.join_next(prev, limit);
         }
+    }
+
+    /// The node at `at` takes in the one behind it, if both together are within `limit`. Returns where it is then.
+    fn join_next(&mut self, at: At, limit: NodeLimit) -> At {
+        let (at, has_joined) = self.nodes.merge_next(at, |node, other| node.may_join(other, limit));
+        if has_joined {
+            self.compress(at);
+        }
+        at
     }
 
     /// Removes up to `count` elements that are `text`, seen from that end. Returns how many there were.
@@ -214,13 +237,14 @@ impl Quicklist {
             if stay == 0 {
                 self.nodes.remove(at);
             } else {
+                self.compress(at);
                 // With the neighbour that has been looked at, if there is one.
                 let first = match direction {
                     Direction::FromFront => self.nodes.prev(at),
                     Direction::FromBack => Some(at),
                 };
                 if let Some(first) = first {
-                    self.nodes.merge_next(first, |node, other| node.may_join(other, limit));
+                    self.join_next(first, limit);
                 }
             }
             // Nodes have moved: the one to look at next is found by what lies before it.
@@ -229,6 +253,9 @@ impl Quicklist {
                 Direction::FromBack => (self.len() - kept).checked_sub(1),
             };
             next = index.and_then(|index| self.nodes.locate(index)).map(|(at, _)| at);
+        }
+        if removed > 0 {
+            self.open_ends();
         }
         removed
     }

@@ -1,6 +1,11 @@
-//! One node of a quicklist: a pack, or an element too large for one. And how large a pack may be.
+//! One node of a quicklist: a pack, or an element too large for one; either may be compressed. And how large a pack may be.
+//!
+//! What only looks at a compressed node opens it for the moment, and what changes one leaves it open: whoever owns the list knows how deep
+//! the node lies, and has it compressed again.
 
-use super::Direction;
+use std::borrow::Cow;
+
+use super::{Compressed, Direction};
 use crate::collections::listpack::{self, Listpack, ListpackValue, Position, Search};
 
 /// How large a pack may become: `list-max-listpack-size`.
@@ -69,7 +74,10 @@ impl NodeLimit {
 #[derive(Clone, Debug)]
 pub enum Node {
     Packed(Listpack),
-    Plain(Box<[u8]>),
+    /// One word as the others: a node is to be two.
+    Plain(Box<Box<[u8]>>),
+    /// Either of them.
+    Compressed(Compressed),
 }
 
 const _: () = assert!(size_of::<Node>() == 16);
@@ -77,7 +85,7 @@ const _: () = assert!(size_of::<Node>() == 16);
 impl Node {
     pub(super) fn new(value: ListpackValue<'_>, limit: NodeLimit) -> Node {
         match value {
-            ListpackValue::Bytes(bytes) if limit.is_large(bytes.len()) => Node::Plain(bytes.into()),
+            ListpackValue::Bytes(bytes) if limit.is_large(bytes.len()) => Node::Plain(Box::new(bytes.into())),
             value => {
                 let mut pack = Listpack::with_capacity(ENTRY_OVERHEAD + value.text_len());
                 pack.append(value);
@@ -92,6 +100,7 @@ impl Node {
         match self {
             Node::Packed(pack) => pack.len(),
             Node::Plain(_) => 1,
+            Node::Compressed(node) => node.len(),
         }
     }
 
@@ -100,31 +109,81 @@ impl Node {
         self.len() == 0
     }
 
-    /// What the node takes without what surrounds it.
+    /// What the node has in it, bytes; of a compressed one, what it has when it is open.
     pub fn payload_bytes(&self) -> usize {
         match self {
             Node::Packed(pack) => pack.total_bytes(),
             Node::Plain(bytes) => bytes.len(),
+            Node::Compressed(node) => node.raw_bytes(),
+        }
+    }
+
+    /// Whether it is one large element.
+    pub fn is_plain(&self) -> bool {
+        match self {
+            Node::Packed(_) => false,
+            Node::Plain(_) => true,
+            Node::Compressed(node) => node.is_plain(),
+        }
+    }
+
+    pub fn is_compressed(&self) -> bool {
+        matches!(self, Node::Compressed(_))
+    }
+
+    /// The node that is not compressed: this one, or one made of it.
+    pub fn opened(&self) -> Cow<'_, Node> {
+        match self {
+            Node::Compressed(node) => Cow::Owned(node.open()),
+            node => Cow::Borrowed(node),
+        }
+    }
+
+    /// Makes it one that is not compressed.
+    pub(super) fn open(&mut self) {
+        if let Node::Compressed(node) = self {
+            *self = node.open();
+        }
+    }
+
+    /// Makes it one that is compressed, if that pays.
+    pub(super) fn compress(&mut self) {
+        let compressed = match self {
+            Node::Packed(pack) if !pack.is_empty() => Compressed::new(pack.as_bytes(), pack.len() as u32),
+            Node::Plain(bytes) => Compressed::new(bytes, 0),
+            Node::Packed(_) | Node::Compressed(_) => None,
+        };
+        if let Some(compressed) = compressed {
+            *self = Node::Compressed(compressed);
         }
     }
 
     pub(super) fn memory_bytes(&self) -> usize {
         match self {
             Node::Packed(pack) => pack.memory_bytes(),
-            Node::Plain(bytes) => bytes.len(),
+            Node::Plain(bytes) => size_of::<Box<[u8]>>() + bytes.len(),
+            Node::Compressed(node) => node.memory_bytes(),
         }
     }
 
-    /// The pack, if it may take in `value`.
+    /// Whether a pack of so many bytes and elements may take in `value`.
+    #[inline]
+    fn has_room(bytes: usize, entries: usize, value: ListpackValue<'_>, limit: NodeLimit) -> bool {
+        let more = value.text_len();
+        !limit.is_large(more) && !limit.is_overfull(bytes + more + ENTRY_OVERHEAD, entries + 1)
+    }
+
+    /// Whether it may take in `value`, compressed or not.
+    pub(super) fn may_take(&self, value: ListpackValue<'_>, limit: NodeLimit) -> bool {
+        !self.is_plain() && Node::has_room(self.payload_bytes(), self.len(), value, limit)
+    }
+
+    /// The pack, if it may take in `value`. One that is compressed has to be opened first.
     #[inline]
     pub(super) fn pack_for(&mut self, value: ListpackValue<'_>, limit: NodeLimit) -> Option<&mut Listpack> {
         match self {
-            Node::Packed(pack) => {
-                let bytes = value.text_len();
-                let larger = pack.total_bytes() + bytes + ENTRY_OVERHEAD;
-                if limit.is_large(bytes) || limit.is_overfull(larger, pack.len() + 1) { None } else { Some(pack) }
-            }
-            Node::Plain(_) => None,
+            Node::Packed(pack) if Node::has_room(pack.total_bytes(), pack.len(), value, limit) => Some(pack),
+            _ => None,
         }
     }
 
@@ -140,18 +199,14 @@ impl Node {
 
     /// Whether two nodes may become one that is within `limit`.
     pub(super) fn may_join(&self, other: &Node, limit: NodeLimit) -> bool {
-        match (self, other) {
-            (Node::Packed(pack), Node::Packed(other)) => {
-                let bytes = pack.total_bytes() + other.total_bytes();
-                !limit.is_overfull(bytes, pack.len() + other.len())
-            }
-            _ => false,
-        }
+        let bytes = self.payload_bytes() + other.payload_bytes();
+        !self.is_plain() && !other.is_plain() && !limit.is_overfull(bytes, self.len() + other.len())
     }
 
     /// Adds the elements of `other` behind these. Both are packs: [`Node::may_join`] has said so.
     pub(super) fn append_all(&mut self, other: &Node) {
-        if let (Node::Packed(pack), Node::Packed(other)) = (self, other) {
+        self.open();
+        if let (Node::Packed(pack), Node::Packed(other)) = (self, &*other.opened()) {
             pack.append_all(other);
         }
     }
@@ -167,6 +222,7 @@ impl Node {
         match self {
             Node::Packed(pack) => pack.get(pack.first()?),
             Node::Plain(bytes) => Some(ListpackValue::Bytes(bytes)),
+            Node::Compressed(_) => unreachable!("the nodes at the ends are open"),
         }
     }
 
@@ -175,6 +231,7 @@ impl Node {
         match self {
             Node::Packed(pack) => pack.get(pack.last()?),
             Node::Plain(bytes) => Some(ListpackValue::Bytes(bytes)),
+            Node::Compressed(_) => unreachable!("the nodes at the ends are open"),
         }
     }
 
@@ -203,13 +260,15 @@ impl Node {
         }
     }
 
+    /// Where the first that matches is, seen from that end. What it says holds for the node once it is open, too.
     pub(super) fn find(&self, search: &Search<'_>, direction: Direction) -> Option<Position> {
         let needle = search.needle();
         match (self, direction) {
             (Node::Packed(pack), _) if !search.may_be_in(pack) => None,
             (Node::Packed(pack), Direction::FromFront) => pack.find_from(pack.first()?, needle, 0),
             (Node::Packed(pack), Direction::FromBack) => pack.rfind(needle),
-            (Node::Plain(bytes), _) => (**bytes == *needle.text()).then_some(Position::UNUSED),
+            (Node::Plain(bytes), _) => (***bytes == *needle.text()).then_some(Position::UNUSED),
+            (Node::Compressed(node), _) => node.open().find(search, direction),
         }
     }
 
@@ -221,7 +280,7 @@ impl Node {
         mut visit: impl FnMut(usize) -> bool,
     ) -> bool {
         let needle = search.needle();
-        match (self, direction) {
+        match (&*self.opened(), direction) {
             (Node::Packed(pack), _) if !search.may_be_in(pack) => true,
             (Node::Packed(pack), Direction::FromFront) => {
                 pack.iter().enumerate().all(|(index, value)| !needle.is(value) || visit(index))
@@ -229,7 +288,8 @@ impl Node {
             (Node::Packed(pack), Direction::FromBack) => {
                 pack.iter().rev().enumerate().all(|(index, value)| !needle.is(value) || visit(pack.len() - 1 - index))
             }
-            (Node::Plain(bytes), _) => **bytes != *needle.text() || visit(0),
+            (Node::Plain(bytes), _) => ***bytes != *needle.text() || visit(0),
+            (Node::Compressed(_), _) => unreachable!("it has been opened"),
         }
     }
 
@@ -241,11 +301,13 @@ impl Node {
         direction: Direction,
     ) -> (usize, usize) {
         let needle = search.needle();
+        self.open();
         let pack = match self {
             Node::Packed(pack) if !search.may_be_in(pack) => return (0, pack.len()),
             Node::Packed(pack) => pack,
             // It is for the list to drop the node.
-            Node::Plain(bytes) => return if **bytes == *needle.text() { (1, 0) } else { (0, 1) },
+            Node::Plain(bytes) => return if ***bytes == *needle.text() { (1, 0) } else { (0, 1) },
+            Node::Compressed(_) => unreachable!("it has been opened"),
         };
         let mut removed = 0;
         let mut next = match direction {

@@ -255,6 +255,45 @@ impl Sequence {
         result
     }
 
+    /// Changes how a node is kept, not what it has: as it was when the sequence was frozen, it is so then too.
+    pub fn recode(&mut self, at: At, change: impl FnOnce(&mut Node)) {
+        change(&mut self.blocks[at.block].nodes[at.node].node);
+    }
+
+    /// Node `number` from that end. A walk over blocks.
+    pub fn nth(&self, number: usize, direction: Direction) -> Option<At> {
+        let mut left = number;
+        let mut walk = |block: usize| {
+            let len = self.blocks[block].nodes.len();
+            if left >= len {
+                left -= len;
+                return None;
+            }
+            let node = if direction == Direction::FromFront { left } else { len - 1 - left };
+            Some(At { block, node })
+        };
+        match direction {
+            Direction::FromFront => (0..self.blocks.len()).find_map(&mut walk),
+            Direction::FromBack => (0..self.blocks.len()).rev().find_map(&mut walk),
+        }
+    }
+
+    /// Whether there are `depth` nodes before this one and as many behind it. A walk over the blocks that have them.
+    pub fn is_deep(&self, at: At, depth: usize) -> bool {
+        let enough = |mut seen: usize, blocks: &mut dyn Iterator<Item = &Block>| {
+            while seen < depth {
+                match blocks.next() {
+                    Some(block) => seen += block.nodes.len(),
+                    None => return false,
+                }
+            }
+            true
+        };
+        let behind = self.blocks[at.block].nodes.len() - 1 - at.node;
+        enough(at.node, &mut self.blocks.range(..at.block).rev())
+            && enough(behind, &mut self.blocks.range(at.block + 1..))
+    }
+
     /// The node with element `index`, and the index of that element inside the node.
     pub fn locate(&self, index: usize) -> Option<(At, usize)> {
         if index >= self.len {
@@ -331,18 +370,18 @@ impl Sequence {
         (slot.map(|slot| slot.node), self.normal(next))
     }
 
-    /// The node at `at` takes in the one behind it, if `may` says so to both. Returns where the node is then.
-    pub fn merge_next(&mut self, at: At, may: impl FnOnce(&Node, &Node) -> bool) -> At {
-        let Some(next) = self.next(at) else { return at };
+    /// The node at `at` takes in the one behind it, if `may` says so to both. Returns where the node is then, and whether it has.
+    pub fn merge_next(&mut self, at: At, may: impl FnOnce(&Node, &Node) -> bool) -> (At, bool) {
+        let Some(next) = self.next(at) else { return (at, false) };
         if !may(self.get(at), self.get(next)) {
-            return at;
+            return (at, false);
         }
         let (node, behind) = self.remove(next);
-        let Some(at) = behind.map_or(self.last(), |behind| self.prev(behind)) else { return at };
+        let Some(at) = behind.map_or(self.last(), |behind| self.prev(behind)) else { return (at, false) };
         if let Some(node) = node {
             self.edit(at, |kept| kept.append_all(&node));
         }
-        at
+        (at, true)
     }
 
     /// Takes out the nodes from `from` to before `to` (None: to the end), in constant time a block.

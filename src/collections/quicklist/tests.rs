@@ -2,22 +2,34 @@
 
 use std::collections::VecDeque;
 
-use super::{Direction, Node, NodeLimit, Quicklist};
+use super::{Direction, Node, NodeLimit, Quicklist, Range};
 use crate::base::random::Random;
 use crate::collections::listpack::{Listpack, ListpackValue};
 
 type Twin = VecDeque<Vec<u8>>;
 
-fn check(list: &Quicklist, twin: &Twin) {
+fn texts(range: Range<'_>, direction: Direction) -> Vec<Vec<u8>> {
+    let mut texts = Vec::new();
+    range.for_each(direction, |value| texts.push(value.to_vec()));
+    texts
+}
+
+/// Whether elements are those, without a copy of each.
+fn are(range: Range<'_>, direction: Direction, mut twin: impl Iterator<Item = impl AsRef<[u8]>>) -> bool {
+    range.all(direction, |value| twin.next().is_some_and(|text| value.is(text.as_ref()))) && twin.next().is_none()
+}
+
+/// Answers how many nodes are compressed.
+fn check(list: &Quicklist, twin: &Twin) -> usize {
     list.nodes.check();
     assert_eq!((list.len(), list.is_empty()), (twin.len(), twin.is_empty()));
-    assert!(list.iter().zip(twin).all(|(value, text)| value.is(text)));
-    assert!(list.iter().rev().zip(twin.iter().rev()).all(|(value, text)| value.is(text)));
-    assert_eq!((list.iter().count(), list.iter().rev().count()), (twin.len(), twin.len()));
+    assert!(are(list.all(), Direction::FromFront, twin.iter()));
+    assert!(are(list.all(), Direction::FromBack, twin.iter().rev()));
     assert_eq!(list.front().map(ListpackValue::to_vec).as_ref(), twin.front());
     assert_eq!(list.back().map(ListpackValue::to_vec).as_ref(), twin.back());
+    check_depth(list);
     for node in list.nodes() {
-        match node {
+        match &*node.opened() {
             Node::Packed(pack) => {
                 assert!(!pack.is_empty());
                 assert!(!list.limit().is_exceeded(pack.total_bytes(), pack.len()) || pack.len() == 1);
@@ -25,6 +37,22 @@ fn check(list: &Quicklist, twin: &Twin) {
                 assert_eq!(reread.as_ref(), Ok(pack));
             }
             Node::Plain(bytes) => assert!(list.limit().is_large(bytes.len())),
+            Node::Compressed(_) => unreachable!("it has been opened"),
+        }
+    }
+    list.nodes().filter(|node| node.is_compressed()).count()
+}
+
+/// Nodes near the ends are open, the others are compressed unless that does not pay.
+fn check_depth(list: &Quicklist) {
+    let (depth, len) = (list.depth() as usize, list.nodes_len());
+    for (number, node) in list.nodes().enumerate() {
+        if depth == 0 || number < depth || number + depth >= len {
+            assert!(!node.is_compressed(), "node {number} of {len} is compressed, depth {depth}");
+        } else if !node.is_compressed() {
+            let mut again = node.clone();
+            again.compress();
+            assert!(!again.is_compressed(), "node {number} of {len} could be compressed, depth {depth}");
         }
     }
 }
@@ -42,10 +70,24 @@ fn text(random: &mut Random, list: &Quicklist) -> Vec<u8> {
 
 #[test]
 fn behaves_as_a_deque() {
-    for (seed, limit) in [-1, 1, 2, 4, 128, 0, -1, 3, 7, 16].into_iter().enumerate() {
-        println!("seed {seed}, list-max-listpack-size {limit}");
+    assert_eq!(run_as_a_deque(&[-1, 1, 2, 4, 128, 0, -1, 3, 7, 16], 0), 0);
+}
+
+#[test]
+fn behaves_as_a_deque_with_compressed_nodes() {
+    for depth in 1..=3 {
+        let seen = run_as_a_deque(&[-1, 4, 128, 16, 7, 60], depth);
+        assert!(seen > 10_000, "{seen} compressed nodes have been looked at, depth {depth}");
+    }
+}
+
+/// Answers how many compressed nodes there were, counted after each step.
+fn run_as_a_deque(limits: &[i64], depth: u32) -> usize {
+    let mut seen = 0;
+    for (seed, &limit) in limits.iter().enumerate() {
+        println!("seed {seed}, list-max-listpack-size {limit}, depth {depth}");
         let mut random = Random::new(seed as u64);
-        let mut list = Quicklist::new(NodeLimit::from_config(limit));
+        let mut list = Quicklist::new(NodeLimit::from_config(limit), depth);
         let mut twin = Twin::new();
         let most = 30 + random.below(900) as usize;
         for step in 0..1500 {
@@ -121,23 +163,29 @@ fn behaves_as_a_deque() {
                 }
                 _ => {
                     let count = random.below(50) as usize;
-                    let part = || twin.iter().skip(index).take(count).cloned();
-                    assert!(list.range(index, count).map(ListpackValue::to_vec).eq(part()));
-                    assert!(list.range(index, count).rev().map(ListpackValue::to_vec).eq(part().rev()));
-                    // From both ends at once.
-                    let mut range = list.range(index, count);
-                    let mut expected: VecDeque<Vec<u8>> = part().collect();
-                    while let Some(text) = expected.pop_front() {
-                        assert_eq!(range.next().map(ListpackValue::to_vec), Some(text));
-                        assert_eq!(range.next_back().map(ListpackValue::to_vec), expected.pop_back());
-                    }
-                    assert!(range.next().is_none() && range.next_back().is_none());
-                    assert_eq!(list.get(index).map(ListpackValue::to_vec).as_ref(), twin.get(index));
+                    let part = || twin.iter().skip(index).take(count);
+                    let range = list.range(index, count);
+                    assert_eq!((range.len(), range.is_empty()), (part().count(), part().count() == 0));
+                    assert!(are(range, Direction::FromFront, part()));
+                    assert!(are(range, Direction::FromBack, part().rev()));
+                    // No further than it is asked to go.
+                    let most = random.below(count as u64 + 1) as usize;
+                    let mut some = Vec::new();
+                    let all = range.all(direction, |value| {
+                        some.push(value.to_vec());
+                        some.len() < most
+                    });
+                    assert_eq!(all, range.len() < most.max(1));
+                    assert!(texts(range, direction).starts_with(&some) && some.len() == range.len().min(most.max(1)));
+                    assert_eq!(list.get(index, |value| value.to_vec()).as_ref(), twin.get(index));
+                    let mut opened = Vec::new();
+                    assert!(list.collect(&mut opened).iter().zip(&twin).all(|(value, text)| value.is(text)));
                 }
             }
-            check(&list, &twin);
+            seen += check(&list, &twin);
         }
     }
+    seen
 }
 
 /// One element a node makes many blocks, which split and join.
@@ -146,7 +194,7 @@ fn blocks_of_nodes_split_and_join() {
     for seed in 0..4 {
         println!("seed {seed}");
         let mut random = Random::new(seed);
-        let mut list = Quicklist::new(NodeLimit::from_config(1));
+        let mut list = Quicklist::new(NodeLimit::from_config(1), 0);
         let mut twin = Twin::new();
         for number in 0..3000u64 {
             let index = match seed {
@@ -206,7 +254,8 @@ fn a_short_list_is_a_pack_again() {
     for number in 0..11i64 {
         pack.append(number);
     }
-    let mut list = Quicklist::from((pack, limit));
+    let mut list = Quicklist::new(limit, 0);
+    list.push_node(Node::Packed(pack));
     assert!(list.as_small_pack().is_none());
     while list.len() > 5 {
         assert!(list.take_small_pack().is_none());
@@ -214,11 +263,11 @@ fn a_short_list_is_a_pack_again() {
     }
     let pack = list.take_small_pack().expect("half the limit");
     assert!(pack.iter().map(ListpackValue::as_i64).eq((0..5).map(Some)));
-    assert!(list.is_empty() && list.pop_front(|_| ()).is_none() && list.get(0).is_none());
+    assert!(list.is_empty() && list.pop_front(|_| ()).is_none() && list.get(0, |_| ()).is_none());
     let large = vec![b'x'; 9000];
     list.push_back(&large[..]);
     assert!(list.as_small_pack().is_none());
-    assert!(matches!(list.nodes().next(), Some(Node::Plain(bytes)) if **bytes == large));
+    assert!(matches!(list.nodes().next(), Some(Node::Plain(bytes)) if ***bytes == large));
     assert!(list.memory_bytes(1) > 9000 && list.memory_bytes(0) == list.memory_bytes(5));
 }
 
@@ -226,7 +275,7 @@ fn a_short_list_is_a_pack_again() {
 #[test]
 fn pushing_fills_packs() {
     for front in [false, true] {
-        let mut list = Quicklist::new(NodeLimit::from_config(-2));
+        let mut list = Quicklist::new(NodeLimit::from_config(-2), 0);
         for number in 0..100_000i64 {
             if front { list.push_front(number) } else { list.push_back(number) }
         }
@@ -265,7 +314,7 @@ fn a_search_finds_what_a_walk_finds() {
             }
         }
         let limit = NodeLimit::from_config([-1, 40, -2][seed as usize % 3]);
-        let mut list = Quicklist::new(limit);
+        let mut list = Quicklist::new(limit, seed as u32 / 2);
         let mut twin: Twin = Twin::new();
         for _ in 0..1500 {
             let element = &elements[random.below(elements.len() as u64) as usize];
@@ -308,16 +357,27 @@ fn a_search_finds_what_a_walk_finds() {
 /// What is taken of a frozen list is what it was, whatever is done to it between two nodes.
 #[test]
 fn a_frozen_list_is_as_it_was() {
-    for (seed, limit) in [-1, 1, 2, 4, 128, 0, -1, 3, 7, 16].into_iter().enumerate() {
-        println!("seed {seed}, list-max-listpack-size {limit}");
+    run_frozen(&[-1, 1, 2, 4, 128, 0, -1, 3, 7, 16], 0);
+}
+
+#[test]
+fn a_frozen_list_with_compressed_nodes_is_as_it_was() {
+    for depth in [1, 3] {
+        run_frozen(&[-1, 128, 16], depth);
+    }
+}
+
+fn run_frozen(limits: &[i64], depth: u32) {
+    for (seed, &limit) in limits.iter().enumerate() {
+        println!("seed {seed}, list-max-listpack-size {limit}, depth {depth}");
         let mut random = Random::new(seed as u64);
-        let mut list = Quicklist::new(NodeLimit::from_config(limit));
+        let mut list = Quicklist::new(NodeLimit::from_config(limit), depth);
         for round in 0..12 {
             for _ in 0..random.below(3000) {
                 let value = text(&mut random, &list);
                 list.push_back(&value[..]);
             }
-            let wanted: Vec<Vec<u8>> = list.iter().map(ListpackValue::to_vec).collect();
+            let wanted: Vec<Vec<u8>> = texts(list.all(), Direction::FromFront);
             list.freeze();
             let mut taken = Vec::new();
             let gives_up = random.below(4) == 0;
@@ -326,12 +386,14 @@ fn a_frozen_list_is_as_it_was() {
                 for _ in 0..random.below(4) {
                     edit_anything(&mut list, &mut random);
                     list.nodes.check();
+                    check_depth(&list);
                 }
                 let mut over = false;
                 for _ in 0..=random.below(haste) {
-                    let node = list.take_frozen(|node| match node {
+                    let node = list.take_frozen(|node| match &*node.opened() {
                         Node::Packed(pack) => taken.extend(pack.iter().map(ListpackValue::to_vec)),
                         Node::Plain(bytes) => taken.push(bytes.to_vec()),
+                        Node::Compressed(_) => unreachable!("it has been opened"),
                     });
                     over |= node.is_none();
                 }
@@ -385,5 +447,61 @@ fn edit_anything(list: &mut Quicklist, random: &mut Random) {
             copy.pop_front(|_| ());
             assert!(copy.take_frozen(|_| ()).is_none());
         }
+    }
+}
+
+/// What a node is and what it takes, from end to end.
+#[test]
+fn deep_nodes_are_compressed_if_that_pays() {
+    let limit = NodeLimit::from_config(-1);
+    let shape = |list: &Quicklist| -> String {
+        list.nodes().map(|node| if node.is_compressed() { 'z' } else { 'o' }).collect()
+    };
+    let mut random = Random::new(7);
+    let mut list = Quicklist::new(limit, 2);
+    // Alike, all different, short, and one large element of each kind.
+    let alike = vec![b'a'; 3500];
+    let noise: Vec<u8> = (0..3500).map(|_| random.next_u64() as u8).collect();
+    let large_noise: Vec<u8> = (0..9000).map(|_| random.next_u64() as u8).collect();
+    let large = vec![b'b'; 9000];
+    for value in [&alike, &alike, &alike, &noise, &large, &large_noise, &alike] {
+        list.push_back(&value[..]);
+    }
+    assert_eq!(shape(&list), "oozozoo");
+    let open = list.memory_bytes(0);
+    list.push_back(&alike[..]);
+    assert_eq!(shape(&list), "oozozooo");
+    list.push_back(&alike[..]);
+    assert_eq!(shape(&list), "oozozozoo");
+    // Two more, of which one is compressed.
+    assert!(list.memory_bytes(0) < open + 4096 + 200, "{} bytes, before {open}", list.memory_bytes(0));
+    list.push_front(&alike[..]);
+    assert_eq!(shape(&list), "oozzozozoo");
+    list.pop_front(|_| ());
+    list.pop_back(|_| ());
+    list.pop_back(|_| ());
+    assert_eq!(shape(&list), "oozozoo");
+    // Less than the least that is compressed.
+    let mut list = Quicklist::new(NodeLimit::from_config(1), 1);
+    for len in [5, 33, 48, 5] {
+        list.push_back(&vec![b'c'; len][..]);
+    }
+    assert_eq!(shape(&list), "oozo");
+    assert_eq!(texts(list.all(), Direction::FromBack).iter().map(Vec::len).collect::<Vec<_>>(), [5, 48, 33, 5]);
+    // As deep as a list can be said to be.
+    assert_eq!(Quicklist::new(limit, u32::MAX).depth(), 65_535);
+}
+
+/// However the memory of a list is estimated, what is compressed is not taken for what is not.
+#[test]
+fn an_estimate_knows_the_ends_from_what_is_between() {
+    let mut list = Quicklist::new(NodeLimit::from_config(-2), 3);
+    for number in 0..40_000 {
+        list.push_back(format!("element {:06}", number % 50).as_bytes());
+    }
+    let exact = list.memory_bytes(0);
+    for samples in [1, 2, 5, 50, 100_000] {
+        let estimate = list.memory_bytes(samples);
+        assert!(estimate.abs_diff(exact) < exact / 5, "{estimate} of {exact} by {samples} samples");
     }
 }

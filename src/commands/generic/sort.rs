@@ -7,6 +7,7 @@ use std::cmp::Ordering;
 
 use crate::base::number::parse_f64;
 use crate::collections::listpack::ListpackValue;
+use crate::collections::quicklist::Node;
 use crate::commands::{
     Acl, Arg, ArgKind, Args, BeginSearch, Command, CommandError, CommandResult, FindKeys, Flags, Group, KeyFlags,
     KeySpec, Reply, Run,
@@ -237,15 +238,20 @@ fn compare(a: &(Text<'_>, Weight<'_>), b: &(Text<'_>, Weight<'_>)) -> Ordering {
     }
 }
 
-/// The elements that are wanted, in order.
-fn sorted<'a>(args: &Args<'_>, options: &Options<'_>, view: &View<'a>) -> Result<Vec<Text<'a>>, CommandError> {
+/// The elements that are wanted, in order. `opened`: where those of a list lie that had to be decompressed.
+fn sorted<'a>(
+    args: &Args<'_>,
+    options: &Options<'_>,
+    view: &View<'a>,
+    opened: &'a mut Vec<Node>,
+) -> Result<Vec<Text<'a>>, CommandError> {
     let object = match view.find(args.key(1)).map(|entry| entry.value()) {
         None => return Ok(Vec::new()),
         Some(ValueRef::Object(object)) => object,
         Some(_) => return Err(CommandError::WRONG_TYPE),
     };
     let mut elements: Vec<Text<'a>> = match object {
-        Object::List(list) => list.iter().collect(),
+        Object::List(list) => list.collect(opened),
         Object::Set(set) => set.iter().collect(),
         Object::SortedSet(SortedSet::Pack(pack)) => pack.pairs().map(|(member, _)| member).collect(),
         Object::SortedSet(SortedSet::Tree(tree)) => tree.iter().map(|(member, _)| Text::Bytes(member)).collect(),
@@ -307,7 +313,8 @@ fn reply_sorted(found: Vec<Text<'_>>, options: &Options<'_>, view: &View<'_>, re
 
 fn sort_ro(args: &mut Args<'_>, view: &View<'_>, reply: &mut Reply<'_>) -> CommandResult {
     let options = Options::read(args, false, true)?;
-    let found = sorted(args, &options, view)?;
+    let mut opened = Vec::new();
+    let found = sorted(args, &options, view, &mut opened)?;
     reply.array(found.len() * options.gets.len().max(1));
     reply_sorted(found, &options, view, reply);
     Ok(())
@@ -318,7 +325,8 @@ fn sort(args: &mut Args<'_>, db: &mut Writer<'_>, reply: &mut Reply<'_>) -> Comm
     let mut list = List::new();
     let Some(store) = options.store else {
         let view = db.view();
-        let found = sorted(args, &options, &view)?;
+        let mut opened = Vec::new();
+        let found = sorted(args, &options, &view, &mut opened)?;
         reply.array(found.len() * options.gets.len().max(1));
         reply_sorted(found, &options, &view, reply);
         return Ok(());
@@ -332,7 +340,8 @@ fn sort(args: &mut Args<'_>, db: &mut Writer<'_>, reply: &mut Reply<'_>) -> Comm
             list.make_room(text.len(), 1, &context);
             list.push(Side::Right, text);
         };
-        for element in sorted(args, &options, &view)? {
+        let mut opened = Vec::new();
+        for element in sorted(args, &options, &view, &mut opened)? {
             if options.gets.is_empty() {
                 push(Some(element));
             }

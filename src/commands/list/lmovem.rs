@@ -133,8 +133,8 @@ impl Call {
             Side::Right => list.len() - count,
         };
         let mut digits = itoa::Buffer::new();
-        let mut moved: Vec<Box<[u8]>> =
-            list.range(start, count).map(|element| element.text(&mut digits).into()).collect();
+        let mut moved: Vec<Box<[u8]>> = Vec::with_capacity(count);
+        list.range(start, count).for_each(Side::Left, |element| moved.push(element.text(&mut digits).into()));
         if self.one_by_one && self.from == self.to {
             moved.reverse();
         }

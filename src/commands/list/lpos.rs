@@ -99,7 +99,7 @@ fn find(list: &List, element: &[u8], options: &Options) -> Vec<usize> {
     };
     let side = if options.rank > 0 { Side::Left } else { Side::Right };
     let mut found = Vec::new();
-    let collect = |index: usize| {
+    let mut collect = |index: usize| {
         let before = if side == Side::Left { index } else { len - 1 - index };
         if before >= looked_at {
             return false;
@@ -117,12 +117,12 @@ fn find(list: &List, element: &[u8], options: &Options) -> Vec<usize> {
         // Only what may be looked at, however far away the next match is.
         let part = if side == Side::Left { list.range(0, looked_at) } else { list.range(len - looked_at, looked_at) };
         let needle = Needle::new(element);
-        match side {
-            Side::Left => part.enumerate().filter(|(_, value)| needle.is(*value)).map(|(at, _)| at).all(collect),
-            Side::Right => {
-                part.rev().enumerate().filter(|(_, value)| needle.is(*value)).map(|(at, _)| len - 1 - at).all(collect)
-            }
-        };
+        let mut at = 0;
+        part.all(side, |value| {
+            let index = if side == Side::Left { at } else { len - 1 - at };
+            at += 1;
+            !needle.is(value) || collect(index)
+        });
     }
     found
 }

@@ -112,10 +112,7 @@ pub(super) fn pop_range<'a>(
             Side::Left => 0,
             Side::Right => list.len() - count,
         };
-        match side {
-            Side::Left => list.range(start, count).for_each(|element| put(reply, element)),
-            Side::Right => list.range(start, count).rev().for_each(|element| put(reply, element)),
-        }
+        list.range(start, count).for_each(side, |element| put(reply, element));
         let removed = list.remove_range(start, count);
         if count > 0 {
             list.settle();

@@ -2,7 +2,7 @@
 
 use super::{READ_ACL, from_front, put, span};
 use crate::commands::{Acl, Arg, Args, Command, CommandResult, Flags, Group, KeyFlags, KeySpec, Reply, Run};
-use crate::keyspace::{List, Typed, View};
+use crate::keyspace::{List, Side, Typed, View};
 
 pub(super) static LLEN: Command = Command {
     name: "llen",
@@ -43,9 +43,9 @@ fn lindex(args: &mut Args<'_>, view: &View<'_>, reply: &mut Reply<'_>) -> Comman
         return Ok(());
     };
     let index = from_front(args.int(2)?, list.len());
-    match usize::try_from(index).ok().and_then(|index| list.get(index)) {
-        Some(element) => put(reply, element),
-        None => reply.null(),
+    let found = usize::try_from(index).ok().and_then(|index| list.get(index, |element| put(reply, element)));
+    if found.is_none() {
+        reply.null();
     }
     Ok(())
 }
@@ -72,6 +72,6 @@ fn lrange(args: &mut Args<'_>, view: &View<'_>, reply: &mut Reply<'_>) -> Comman
     };
     let (start, count) = span(start, stop, list.len());
     reply.array(count);
-    list.range(start, count).for_each(|element| put(reply, element));
+    list.range(start, count).for_each(Side::Left, |element| put(reply, element));
     Ok(())
 }

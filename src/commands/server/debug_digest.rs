@@ -48,7 +48,7 @@ impl Digest {
         match object {
             Object::List(list) => {
                 let mut digits = itoa::Buffer::new();
-                list.iter().for_each(|element| self.chain(element.text(&mut digits)));
+                list.for_each(|element| self.chain(element.text(&mut digits)));
             }
             Object::Set(set) => set.for_each(|member| self.add(member)),
             Object::Hash(hash) => self.add_fields(hash),

@@ -26,13 +26,14 @@ pub(super) fn object(args: &mut Args<'_>, engine: &mut Engine, key: usize) -> Co
     Ok(())
 }
 
-/// What else is said of a list with nodes. None of them is ever compressed.
+/// What else is said of a list with nodes.
 fn quicklist(nodes: &Quicklist, limit: i32) -> String {
     let bytes: usize = nodes.nodes().map(Node::payload_bytes).sum();
     let average = nodes.len() as f64 / nodes.nodes_len() as f64;
     format!(
-        " ql_nodes:{} ql_avg_node:{average:.2} ql_listpack_max:{limit} ql_compressed:0 ql_uncompressed_size:{bytes}",
+        " ql_nodes:{} ql_avg_node:{average:.2} ql_listpack_max:{limit} ql_compressed:{} ql_uncompressed_size:{bytes}",
         nodes.nodes_len(),
+        u8::from(nodes.depth() != 0),
     )
 }
 

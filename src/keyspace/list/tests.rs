@@ -18,8 +18,8 @@ struct World {
 }
 
 impl World {
-    fn new(list_max_listpack_size: i32) -> World {
-        let settings = Settings { list_max_listpack_size, ..Settings::default() };
+    fn new(list_max_listpack_size: i32, list_compress_depth: u32) -> World {
+        let settings = Settings { list_max_listpack_size, list_compress_depth, ..Settings::default() };
         World {
             settings,
             hasher: KeyHasher::new(1, 2),
@@ -40,8 +40,10 @@ impl World {
     }
 }
 
-fn texts(elements: Elements<'_>) -> Vec<Vec<u8>> {
-    elements.map(|element| element.text(&mut itoa::Buffer::new()).to_vec()).collect()
+fn texts(elements: Elements<'_>, side: Side) -> Vec<Vec<u8>> {
+    let mut texts = Vec::new();
+    elements.for_each(side, |element| texts.push(element.to_vec()));
+    texts
 }
 
 fn element(random: &mut Random) -> Vec<u8> {
@@ -60,14 +62,14 @@ fn side(random: &mut Random) -> Side {
 
 fn check(list: &List, twin: &[Vec<u8>], what: &str) {
     assert_eq!(list.len(), twin.len(), "{what}");
-    assert_eq!(texts(list.iter()), twin, "{what}");
-    let mut folded = Vec::new();
-    list.iter().for_each(|element| folded.push(element.text(&mut itoa::Buffer::new()).to_vec()));
-    assert_eq!(folded, twin, "{what}");
+    assert_eq!(texts(list.range(0, twin.len()), Side::Left), twin, "{what}");
+    let mut all = Vec::new();
+    list.for_each(|element| all.push(element.to_vec()));
+    assert_eq!(all, twin, "{what}");
 }
 
-fn run(list_max_listpack_size: i32, steps: usize, grow_until: usize) {
-    let world = World::new(list_max_listpack_size);
+fn run(list_max_listpack_size: i32, depth: u32, steps: usize, grow_until: usize) {
+    let world = World::new(list_max_listpack_size, depth);
     let context = world.context();
     let limit = NodeLimit::from_config(i64::from(list_max_listpack_size));
     let seed = 0x1157_u64.wrapping_add_signed(i64::from(list_max_listpack_size));
@@ -138,25 +140,21 @@ fn run(list_max_listpack_size: i32, steps: usize, grow_until: usize) {
                 let stop = (at + count).min(twin.len());
                 let gone: Vec<Vec<u8>> = twin.splice(at.min(stop)..stop, []).collect();
                 let detached = list.remove_range(at, count);
-                let whole = detached.map_or(Vec::new(), |detached| texts(detached.iter()));
+                let whole = detached.map_or(Vec::new(), |detached| texts(detached.range(0, count), Side::Left));
                 assert!(whole.iter().all(|element| gone.contains(element)), "{what}");
                 list.settle();
             }
             11 => {
                 let index = at.min(twin.len());
-                let got = list.get(index).map(|element| element.text(&mut itoa::Buffer::new()).to_vec());
+                let got = list.get(index, |element| element.to_vec());
                 assert_eq!(got.as_ref(), twin.get(index), "{what}");
             }
             12 => {
                 let count = random.below(20) as usize;
                 let stop = (at + count).min(twin.len());
                 let expected = twin.get(at..stop).unwrap_or_default().to_vec();
-                assert_eq!(texts(list.range(at, count)), expected, "{what}");
-                let mut backwards: Vec<Vec<u8>> = list
-                    .range(at, count)
-                    .rev()
-                    .map(|element| element.text(&mut itoa::Buffer::new()).to_vec())
-                    .collect();
+                assert_eq!(texts(list.range(at, count), Side::Left), expected, "{what}");
+                let mut backwards = texts(list.range(at, count), Side::Right);
                 backwards.reverse();
                 assert_eq!(backwards, expected, "{what}");
             }
@@ -166,7 +164,7 @@ fn run(list_max_listpack_size: i32, steps: usize, grow_until: usize) {
         seen[usize::from(list.encoding() == "quicklist")] = true;
         match &list {
             List::Pack(_) => {}
-            List::Nodes(nodes) => assert!(nodes.limit() == limit, "{what}"),
+            List::Nodes(nodes) => assert!(nodes.limit() == limit && nodes.depth() == depth, "{what}"),
         }
     }
     assert_eq!(seen, [true, true], "limit {list_max_listpack_size}: both encodings were there");
@@ -174,15 +172,22 @@ fn run(list_max_listpack_size: i32, steps: usize, grow_until: usize) {
 
 #[test]
 fn as_a_vector_would() {
-    run(3, 4000, 30);
-    run(16, 4000, 100);
-    run(-1, 2500, 300);
+    run(3, 0, 4000, 30);
+    run(16, 0, 4000, 100);
+    run(-1, 0, 2500, 300);
+}
+
+#[test]
+fn as_a_vector_would_with_compressed_nodes() {
+    run(3, 1, 2000, 30);
+    run(16, 1, 2000, 100);
+    run(16, 2, 2000, 150);
 }
 
 /// The border up and, half as high, the border down.
 #[test]
 fn encodings_change_where_redis_changes_them() {
-    let world = World::new(8);
+    let world = World::new(8, 0);
     let context = world.context();
     let mut list = List::new();
     let mut encodings = Vec::new();
@@ -199,6 +204,6 @@ fn encodings_change_where_redis_changes_them() {
     }
     // Several at once count together, before any is added.
     let mut list = List::new();
-    list.make_room(8192, 1, &World::new(-2).context());
+    list.make_room(8192, 1, &World::new(-2, 0).context());
     assert_eq!(list.encoding(), "quicklist");
 }

@@ -69,7 +69,7 @@ impl CommandWriter {
         let mut digits = (itoa::Buffer::new(), itoa::Buffer::new());
         match object {
             Object::List(list) => {
-                list.iter().for_each(|element| batch.push(self, key, b"RPUSH", &[element.text(&mut digits.0)]));
+                list.for_each(|element| batch.push(self, key, b"RPUSH", &[element.text(&mut digits.0)]));
             }
             Object::Set(set) => set.for_each(|member| batch.push(self, key, b"SADD", &[member])),
             Object::SortedSet(set) => {
@@ -106,10 +106,13 @@ impl CommandWriter {
         self.select(db);
         let mut digits = itoa::Buffer::new();
         match element {
-            Element::Node(Node::Packed(pack)) => {
-                pack.iter().for_each(|element| batch.push(self, &head.key, b"RPUSH", &[element.text(&mut digits)]));
-            }
-            Element::Node(Node::Plain(bytes)) => batch.push(self, &head.key, b"RPUSH", &[bytes]),
+            Element::Node(node) => match &*node.opened() {
+                Node::Packed(pack) => {
+                    pack.iter().for_each(|element| batch.push(self, &head.key, b"RPUSH", &[element.text(&mut digits)]));
+                }
+                Node::Plain(bytes) => batch.push(self, &head.key, b"RPUSH", &[bytes]),
+                Node::Compressed(_) => unreachable!("it has been opened"),
+            },
             Element::Member(member) => batch.push(self, &head.key, b"SADD", &[member]),
             Element::Scored(member, score) => batch.scored(self, &head.key, member, *score),
             Element::Field(field, value, deadline_ms) => {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::write::{self, Out};
 use super::{NODE_PACKED, NODE_PLAIN, hash, kind};
 use crate::collections::listpack::Listpack;
-use crate::collections::quicklist::Node;
+use crate::collections::quicklist::{Compressed, Node};
 use crate::keyspace::{Element, FieldText, List, Set, SortedSet, Typed};
 
 pub(super) fn list_head(out: &mut Out<'_>, list: &List) {
@@ -31,6 +31,10 @@ pub(super) fn save_pack(out: &mut Out<'_>, pack: &Listpack) {
     write::string(out, pack.as_bytes());
 }
 
+fn node_kind(out: &mut Out<'_>, node: &Compressed) {
+    write::length(out, if node.is_plain() { NODE_PLAIN } else { NODE_PACKED });
+}
+
 /// `due_ms`: what the deadlines of fields are counted from; None: they are not written.
 pub(super) fn save(out: &mut Out<'_>, element: &Element<'_>, due_ms: Option<i64>) {
     match element {
@@ -38,6 +42,14 @@ pub(super) fn save(out: &mut Out<'_>, element: &Element<'_>, due_ms: Option<i64>
         Element::Node(Node::Plain(bytes)) => {
             write::length(out, NODE_PLAIN);
             write::string(out, bytes);
+        }
+        Element::Node(Node::Compressed(node)) => {
+            node_kind(out, node);
+            if out.compress {
+                write::lzf_string(out, node.lzf(), node.raw_bytes());
+            } else {
+                write::string(out, &node.raw());
+            }
         }
         Element::Member(member) => write::string(out, member),
         Element::Scored(member, score) => {
@@ -67,6 +79,10 @@ pub(super) fn save_sharing(
         Element::Node(Node::Plain(bytes)) if bytes.len() >= shared_min => {
             write::length(out, NODE_PLAIN);
             Some(Arc::new(bytes.to_vec()))
+        }
+        Element::Node(Node::Compressed(node)) if !out.compress && node.raw_bytes() >= shared_min => {
+            node_kind(out, node);
+            Some(Arc::new(node.raw()))
         }
         Element::Member(member) if member.len() >= shared_min => Some(Arc::new(member.to_vec())),
         Element::Field(field, FieldText::Shared(value), deadline_ms) if value.len() >= shared_min => {

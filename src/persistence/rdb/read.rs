@@ -12,7 +12,7 @@ use crate::base::number::parse_i64;
 use crate::collections::Malformed;
 use crate::collections::intset::IntSet;
 use crate::collections::listpack::{Listpack, ListpackValue};
-use crate::collections::quicklist::{Node, NodeLimit, Quicklist};
+use crate::collections::quicklist::Node;
 use crate::keyspace::{Context, EMBEDDED_MAX, List, NewValue, Object, Set};
 
 pub const CUT_OFF: Malformed = Malformed("the value ends too early");
@@ -247,15 +247,14 @@ fn load<'a>(kind: u8, reader: &mut Reader<'a>, context: &Context<'_>) -> Result<
 
 fn node(reader: &mut Reader<'_>) -> Result<Node, Malformed> {
     match reader.length()? {
-        NODE_PLAIN => reader.blob().map(|bytes| Node::Plain(bytes.into_owned().into_boxed_slice())),
+        NODE_PLAIN => reader.blob().map(|bytes| Node::Plain(Box::new(bytes.into_owned().into_boxed_slice()))),
         NODE_PACKED => reader.pack().map(Node::Packed),
         _ => Err(Malformed("no such node of a quicklist")),
     }
 }
 
 fn list_of(nodes: impl IntoIterator<Item = Result<Node, Malformed>>, context: &Context<'_>) -> Result<List, Malformed> {
-    let limit = NodeLimit::from_config(i64::from(context.settings.list_max_listpack_size));
-    let mut list = Quicklist::new(limit);
+    let mut list = List::empty_nodes(context);
     for node in nodes {
         match node? {
             Node::Packed(pack) if pack.is_empty() => {}
@@ -271,8 +270,7 @@ fn list_of(nodes: impl IntoIterator<Item = Result<Node, Malformed>>, context: &C
 }
 
 fn plain_list(reader: &mut Reader<'_>, context: &Context<'_>) -> Result<List, Malformed> {
-    let limit = NodeLimit::from_config(i64::from(context.settings.list_max_listpack_size));
-    let mut list = Quicklist::new(limit);
+    let mut list = List::empty_nodes(context);
     let mut digits = itoa::Buffer::new();
     for _ in 0..reader.count()? {
         list.push_back(reader.text()?.bytes(&mut digits));

@@ -85,13 +85,17 @@ pub(super) fn string(out: &mut Out<'_>, bytes: &[u8]) {
         && bytes.len() > COMPRESS_ABOVE
         && let Some(packed) = lzf::compress(bytes, bytes.len() - 4)
     {
-        out.push(0xc3);
-        length(out, packed.len() as u64);
-        length(out, bytes.len() as u64);
-        out.extend_from_slice(&packed);
-        return;
+        return lzf_string(out, &packed, bytes.len());
     }
     plain(out, bytes);
+}
+
+/// A string of `len` bytes that has been compressed.
+pub(super) fn lzf_string(out: &mut Out<'_>, packed: &[u8], len: usize) {
+    out.push(0xc3);
+    length(out, packed.len() as u64);
+    length(out, len as u64);
+    out.extend_from_slice(packed);
 }
 
 fn element(out: &mut Out<'_>, value: ListpackValue<'_>) {

@@ -1,0 +1,116 @@
+//! Elements of a quicklist, one after the other from either end. They are shown, not handed out: those of a compressed node are there only as long
+//! as it is looked at.
+
+use super::sequence::Sequence;
+use super::{Direction, Node};
+use crate::collections::listpack::ListpackValue;
+
+/// Some elements of a list.
+#[derive(Clone, Copy)]
+pub struct Range<'a> {
+    nodes: &'a Sequence,
+    start: usize,
+    count: usize,
+}
+
+impl<'a> Range<'a> {
+    #[inline]
+    pub(super) fn new(nodes: &'a Sequence, start: usize, count: usize) -> Range<'a> {
+        Range { nodes, start, count: count.min(nodes.len().saturating_sub(start)) }
+    }
+
+    /// Number of elements.
+    pub fn len(self) -> usize {
+        self.count
+    }
+
+    pub fn is_empty(self) -> bool {
+        self.count == 0
+    }
+
+    /// Shows them all from that end.
+    #[inline]
+    pub fn for_each(self, direction: Direction, mut visit: impl FnMut(ListpackValue<'_>)) {
+        self.all(direction, |value| {
+            visit(value);
+            true
+        });
+    }
+
+    /// Shows them from that end as long as `visit` says so; false: it has not.
+    #[inline]
+    pub fn all(self, direction: Direction, visit: impl FnMut(ListpackValue<'_>) -> bool) -> bool {
+        match direction {
+            _ if self.count == 0 => true,
+            Direction::FromFront => self.all_from_front(visit),
+            Direction::FromBack => self.all_from_back(visit),
+        }
+    }
+
+    #[inline]
+    fn all_from_front(self, mut visit: impl FnMut(ListpackValue<'_>) -> bool) -> bool {
+        let mut left = self.count;
+        let Some((at, mut inside)) = self.nodes.locate(self.start) else { return true };
+        let mut next = Some(at);
+        while left > 0
+            && let Some(at) = next
+        {
+            let opened;
+            let mut node = self.nodes.get(at);
+            if let Node::Compressed(compressed) = node {
+                opened = compressed.open();
+                node = &opened;
+            }
+            match node {
+                Node::Packed(pack) => {
+                    for value in pack.range(inside, pack.len() - inside).take(left) {
+                        left -= 1;
+                        if !visit(value) {
+                            return false;
+                        }
+                    }
+                }
+                Node::Plain(bytes) => {
+                    left -= 1;
+                    if !visit(ListpackValue::Bytes(bytes)) {
+                        return false;
+                    }
+                }
+                Node::Compressed(_) => unreachable!("it has been opened"),
+            }
+            inside = 0;
+            next = self.nodes.next(at);
+        }
+        true
+    }
+
+    fn all_from_back(self, mut visit: impl FnMut(ListpackValue<'_>) -> bool) -> bool {
+        let mut left = self.count;
+        let Some((at, last)) = self.nodes.locate(self.start + self.count - 1) else { return true };
+        let (mut next, mut inside) = (Some(at), last + 1);
+        while left > 0
+            && let Some(at) = next
+        {
+            match &*self.nodes.get(at).opened() {
+                Node::Packed(pack) => {
+                    for value in pack.range(0, inside).rev().take(left) {
+                        left -= 1;
+                        if !visit(value) {
+                            return false;
+                        }
+                    }
+                }
+                Node::Plain(bytes) => {
+                    left -= 1;
+                    if !visit(ListpackValue::Bytes(bytes)) {
+                        return false;
+                    }
+                }
+                Node::Compressed(_) => unreachable!("it has been opened"),
+            }
+            inside = usize::MAX;
+            next = self.nodes.prev(at);
+        }
+        true
+    }
+}
