@@ -350,7 +350,8 @@ fn overdue_fields_that_commands_meet() {
     for (kind, fields) in [("packed", 3), ("table", 800), ("alone", 0)] {
         for (n, command) in COMMANDS.iter().enumerate() {
             let key = format!("{kind}:{n}");
-            let due: Vec<String> = std::iter::once("due".to_owned()).chain((0..fields).map(|n| n.to_string())).collect();
+            let due: Vec<String> =
+                std::iter::once("due".to_owned()).chain((0..fields).map(|n| n.to_string())).collect();
             let pairs: Vec<String> = due.iter().map(|field| format!("{field} 1")).collect();
             client.run(&format!("HSET {key} {}", pairs.join(" ")));
             if kind != "alone" {

@@ -1,4 +1,4 @@
-//! LZF, the compression of strings in RDB files and DUMP payloads.
+//! LZF, the compression of strings in RDB files and DUMP payloads, and of the nodes of lists.
 //!
 //! The format is that of Marc Lehmann's LibLZF: a control byte, and what it says.
 //!

@@ -217,21 +217,29 @@ impl Node {
         }
     }
 
-    #[inline]
-    pub(super) fn first(&self) -> Option<ListpackValue<'_>> {
+    /// The element of a node that is not a pack. Apart, so that popping from packs stays short enough to be inlined.
+    #[cold]
+    #[inline(never)]
+    fn only(&self) -> Option<ListpackValue<'_>> {
         match self {
-            Node::Packed(pack) => pack.get(pack.first()?),
             Node::Plain(bytes) => Some(ListpackValue::Bytes(bytes)),
-            Node::Compressed(_) => unreachable!("the nodes at the ends are open"),
+            Node::Packed(_) | Node::Compressed(_) => unreachable!("the nodes at the ends are open"),
         }
     }
 
     #[inline]
+    pub(super) fn first(&self) -> Option<ListpackValue<'_>> {
+        match self {
+            Node::Packed(pack) => pack.get(pack.first()?),
+            node => node.only(),
+        }
+    }
+
+    #[inline(always)]
     pub(super) fn last(&self) -> Option<ListpackValue<'_>> {
         match self {
             Node::Packed(pack) => pack.get(pack.last()?),
-            Node::Plain(bytes) => Some(ListpackValue::Bytes(bytes)),
-            Node::Compressed(_) => unreachable!("the nodes at the ends are open"),
+            node => node.only(),
         }
     }
 

@@ -31,26 +31,20 @@ impl<'a> Range<'a> {
     /// Shows them all from that end.
     #[inline]
     pub fn for_each(self, direction: Direction, mut visit: impl FnMut(ListpackValue<'_>)) {
+        if direction == Direction::FromFront {
+            return self.for_each_from_front(visit);
+        }
         self.all(direction, |value| {
             visit(value);
             true
         });
     }
 
-    /// Shows them from that end as long as `visit` says so; false: it has not.
+    /// As [`Range::all`], without a question for each element: LRANGE.
     #[inline]
-    pub fn all(self, direction: Direction, visit: impl FnMut(ListpackValue<'_>) -> bool) -> bool {
-        match direction {
-            _ if self.count == 0 => true,
-            Direction::FromFront => self.all_from_front(visit),
-            Direction::FromBack => self.all_from_back(visit),
-        }
-    }
-
-    #[inline]
-    fn all_from_front(self, mut visit: impl FnMut(ListpackValue<'_>) -> bool) -> bool {
+    fn for_each_from_front(self, mut visit: impl FnMut(ListpackValue<'_>)) {
         let mut left = self.count;
-        let Some((at, mut inside)) = self.nodes.locate(self.start) else { return true };
+        let Some((at, mut inside)) = self.nodes.locate(self.start) else { return };
         let mut next = Some(at);
         while left > 0
             && let Some(at) = next
@@ -61,7 +55,39 @@ impl<'a> Range<'a> {
                 opened = compressed.open();
                 node = &opened;
             }
+            let there = node.len() - inside;
             match node {
+                Node::Packed(pack) => {
+                    for value in pack.range(inside, there).take(left) {
+                        visit(value);
+                    }
+                }
+                Node::Plain(bytes) => visit(ListpackValue::Bytes(bytes)),
+                Node::Compressed(_) => unreachable!("it has been opened"),
+            }
+            left = left.saturating_sub(there);
+            inside = 0;
+            next = self.nodes.next(at);
+        }
+    }
+
+    /// Shows them from that end as long as `visit` says so; false: it has not.
+    pub fn all(self, direction: Direction, visit: impl FnMut(ListpackValue<'_>) -> bool) -> bool {
+        match direction {
+            _ if self.count == 0 => true,
+            Direction::FromFront => self.all_from_front(visit),
+            Direction::FromBack => self.all_from_back(visit),
+        }
+    }
+
+    fn all_from_front(self, mut visit: impl FnMut(ListpackValue<'_>) -> bool) -> bool {
+        let mut left = self.count;
+        let Some((at, mut inside)) = self.nodes.locate(self.start) else { return true };
+        let mut next = Some(at);
+        while left > 0
+            && let Some(at) = next
+        {
+            match &*self.nodes.get(at).opened() {
                 Node::Packed(pack) => {
                     for value in pack.range(inside, pack.len() - inside).take(left) {
                         left -= 1;
