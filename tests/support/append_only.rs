@@ -314,3 +314,9 @@ pub fn until_rewritten(client: &mut Client) {
     });
     assert_eq!(info(client, "aof_last_bgrewrite_status"), "ok");
 }
+
+/// Everything that was acknowledged is on the disk.
+pub fn until_synced(client: &mut Client) {
+    let reply = client.run("WAITAOF 1 0 0");
+    assert_eq!(reply.items()[0].int(), 1, "{reply:?}");
+}
