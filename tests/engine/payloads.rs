@@ -143,7 +143,7 @@ fn payload(version: u16, value: &[u8]) -> Vec<u8> {
 #[test]
 fn a_payload_of_a_version_to_come_is_refused() {
     for version in 0..=1000 {
-        let is_known = matches!(version, 0..=14 | 80);
+        let is_known = matches!(version, 0..=15 | 80);
         assert_eq!(is_intact(&payload(version, b"\0\x01x")), is_known, "version {version}");
         let reply = Harness::new().send(&[b"RESTORE", b"k", b"0", &payload(version, b"\0\x01x")]);
         let wanted: &[u8] = if is_known { b"+OK\r\n" } else { b"-ERR DUMP payload version or checksum are wrong\r\n" };
@@ -183,6 +183,7 @@ fn whose_types_a_payload_has() {
         (80, metadata),
         (14, b"\x1a\0"),
         (14, b"\x1c\0"),
+        (15, b"\x1d\0"),
         (14, b""),
     ] {
         let reply = harness.send(&[b"RESTORE", b"n", b"0", &payload(version, value)]);

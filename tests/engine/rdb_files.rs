@@ -183,6 +183,7 @@ fn foreign_cases() -> Vec<Case> {
     vec![
         (13, around(b"\x09redis-ver\x058.6.0"), plain),
         (14, around(b"\x09redis-ver\x058.8.0"), plain),
+        (15, around(b"\x09redis-ver\x068.10.0"), plain),
         (80, around(b"\x0avalkey-ver\x059.0.0"), plain),
         (
             80,
@@ -256,16 +257,16 @@ fn refusals_say_what_and_where() {
     let cases: &[(Vec<u8>, &str)] = &[
         (b"REDIS".to_vec(), "at offset 0: the file ends too early"),
         (b"NONSENSE of some length".to_vec(), "at offset 0: Wrong signature"),
-        (b"REDIS0099\xff".to_vec(), "Can't handle RDB format version 0099 of REDIS; those of REDIS up to 14 are known"),
+        (b"REDIS0099\xff".to_vec(), "Can't handle RDB format version 0099 of REDIS; those of REDIS up to 15 are known"),
         (
-            file(15, b""),
-            "Can't handle RDB format version 0015 of REDIS; those of REDIS up to 14 are known, and 080 of VALKEY",
+            file(16, b""),
+            "Can't handle RDB format version 0016 of REDIS; those of REDIS up to 15 are known, and 080 of VALKEY",
         ),
         (file(79, b""), "Can't handle RDB format version 0079 of REDIS"),
         (b"REDIS0080\xff".to_vec(), "Can't handle RDB format version 0080 of REDIS"),
         (
             file(81, b""),
-            "Can't handle RDB format version 081 of VALKEY; those of REDIS up to 14 are known, and 080 of VALKEY",
+            "Can't handle RDB format version 081 of VALKEY; those of REDIS up to 15 are known, and 080 of VALKEY",
         ),
         (b"VALKEY011\xff".to_vec(), "Can't handle RDB format version 011 of VALKEY"),
         (b"VALKEY0x0\xff".to_vec(), "Can't handle RDB format version 0x0 of VALKEY"),
@@ -273,7 +274,12 @@ fn refusals_say_what_and_where() {
         (file(13, &key_with(26, b"\x00")), "key 'k' is a stream, which is not supported yet (type 26)"),
         (file(14, &key_with(27, b"\x00")), "key 'k' is a stream, which is not supported yet (type 27)"),
         (file(14, &key_with(28, b"\x00")), "at offset 12: key 'k' is an array, a type of Redis 8.8"),
-        (file(14, &key_with(29, b"\x00")), "neither a type of value nor anything else: byte 29"),
+        (file(15, &key_with(29, b"\x00")), "key 'k' is a hash with a template of Redis 8.10's HIMPORT"),
+        (file(15, &key_with(32, b"\x00")), "key 'k' is a hash with a template of Redis 8.10's HIMPORT"),
+        (file(15, &key_with(33, b"\x00")), "neither a type of value nor anything else: byte 33"),
+        (file(80, &key_with(29, b"\x00")), "neither a type of value nor anything else: byte 29"),
+        (file(15, b"\xf2\x01\x01\x01f"), "at offset 9: the file holds templates of hashes of Redis 8.10's HIMPORT"),
+        (file(80, b"\xf2\x01\x01\x01f"), "at offset 9: neither a type of value nor anything else: byte 242"),
         // Four letters of six bits, the class's version 1, and no flags.
         (
             file(13, b"\xfe\0\xf3\x01\x08\xb5\x34\x29\x02\x05\0\0\x01k\x01v"),

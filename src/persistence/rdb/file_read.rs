@@ -424,6 +424,11 @@ impl<R: Read> FileReader<R> {
             opcode::AUX => Shape::parts(&[Part::Text, Part::Text]),
             opcode::SELECT_DB | opcode::IDLE => Shape::parts(&[Part::Length]),
             opcode::RESIZE_DB => Shape::parts(&[Part::Length, Part::Length]),
+            opcode::HASH_TEMPLATE if self.format == Format::Redis => {
+                return Err(
+                    self.error("the file holds templates of hashes of Redis 8.10's HIMPORT, which are not supported")
+                );
+            }
             opcode::KEY_META if self.format == Format::Redis => Shape::parts(&[Part::Length, Part::Fixed(4)]),
             opcode::SLOT_IMPORT if self.format == Format::Valkey => {
                 // Some of the keys of these slots are in the file, and whether they were to stay had not been decided.

@@ -60,6 +60,9 @@ impl Shape {
             | kind::STREAM_LISTPACKS_4
             | kind::STREAM_LISTPACKS_5 => return Err("a stream, which is not supported yet"),
             kind::ARRAY => return Err("an array, a type of Redis 8.8 that is not supported"),
+            kind::HASH_TMPL_LP | kind::HASH_TMPL_LP_REF | kind::HASH_TMPL_ARRAY | kind::HASH_TMPL_ARRAY_REF => {
+                return Err("a hash with a template of Redis 8.10's HIMPORT, which is not supported");
+            }
             kind::MODULE | kind::MODULE_2 => return Err("a value of a module; modules are not supported"),
             kind::HASH_METADATA_PRE_GA | kind::HASH_LISTPACK_EX_PRE_GA => {
                 return Err("a hash in a format of a release candidate of 7.4, which no release reads");

@@ -40,8 +40,8 @@ use crate::keyspace::{Context, ValueRef};
 /// The version of values that 7.0 reads, and of those with types of 7.4.
 const VERSION_7_0: u16 = 10;
 const VERSION_7_4: u16 = 12;
-/// The newest of Redis's that is read, which is 8.8's.
-const VERSION_REDIS_MAX: u16 = 14;
+/// The newest of Redis's that is read, which is 8.10's.
+const VERSION_REDIS_MAX: u16 = 15;
 /// The one of Valkey's that is read: 9.0's and 9.1's.
 const VERSION_VALKEY: u16 = 80;
 /// Version and checksum.
@@ -75,6 +75,8 @@ pub fn begins_file(begin: &[u8]) -> bool {
 
 /// What stands in a file besides values.
 mod opcode {
+    /// Redis's alone.
+    pub const HASH_TEMPLATE: u8 = 242;
     /// Redis's; and what Valkey has made of the same number.
     pub const KEY_META: u8 = 243;
     pub const SLOT_IMPORT: u8 = 243;
@@ -124,6 +126,10 @@ mod kind {
     pub const STREAM_LISTPACKS_4: u8 = 26;
     pub const STREAM_LISTPACKS_5: u8 = 27;
     pub const ARRAY: u8 = 28;
+    pub const HASH_TMPL_LP: u8 = 29;
+    pub const HASH_TMPL_LP_REF: u8 = 30;
+    pub const HASH_TMPL_ARRAY: u8 = 31;
+    pub const HASH_TMPL_ARRAY_REF: u8 = 32;
     /// 22 in Valkey's files. This number stands in none.
     pub const HASH_2: u8 = 0x80 | HASH_2_BYTE;
     const HASH_2_BYTE: u8 = 22;
@@ -135,7 +141,7 @@ mod kind {
             8 => None,
             STRING..=STREAM_LISTPACKS_3 => Some(byte),
             HASH_2_BYTE if format == Format::Valkey => Some(HASH_2),
-            HASH_METADATA_PRE_GA..=ARRAY if format == Format::Redis => Some(byte),
+            HASH_METADATA_PRE_GA..=HASH_TMPL_ARRAY_REF if format == Format::Redis => Some(byte),
             _ => None,
         }
     }
