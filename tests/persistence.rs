@@ -426,10 +426,11 @@ fn a_rewrite_as_commands_takes_large_collections_in_parts() {
     assert!(client.run("BGREWRITEAOF").string().starts_with("Background"));
     let temporary = format!("temp-rewriteaof-bg-{}.aof", server.pid());
     let temporary = server.dir().join(append_only::DIR).join(temporary);
-    let (mut n, mut within) = (0, 0);
+    // What it is of is what there is when it begins, which waits for the disk.
+    eventually("it has begun", || temporary.exists());
+    let mut n = 0;
     while info(&mut client, "aof_rewrite_in_progress") == "1" {
         n += 1;
-        within += usize::from(temporary.exists());
         let at = n * 997 % ELEMENTS;
         for line in [
             format!("SELECT {}", n % 2),
@@ -449,7 +450,7 @@ fn a_rewrite_as_commands_takes_large_collections_in_parts() {
             assert!(!reply.is_error(), "{line}: {reply:?}");
         }
         // Time for some parts, so that there is something between them.
-        if within == 300 {
+        if n == 300 {
             client.run("CONFIG SET rdb-key-save-delay 0");
         }
     }
