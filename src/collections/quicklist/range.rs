@@ -1,6 +1,8 @@
 //! Elements of a quicklist, one after the other from either end. They are shown, not handed out: those of a compressed node are there only as long
 //! as it is looked at.
 
+use std::iter::once;
+
 use super::sequence::Sequence;
 use super::{Direction, Node};
 use crate::collections::listpack::ListpackValue;
@@ -87,22 +89,13 @@ impl<'a> Range<'a> {
         while left > 0
             && let Some(at) = next
         {
-            match &*self.nodes.get(at).opened() {
-                Node::Packed(pack) => {
-                    for value in pack.range(inside, pack.len() - inside).take(left) {
-                        left -= 1;
-                        if !visit(value) {
-                            return false;
-                        }
-                    }
-                }
-                Node::Plain(bytes) => {
-                    left -= 1;
-                    if !visit(ListpackValue::Bytes(bytes)) {
-                        return false;
-                    }
-                }
+            let shown = match &*self.nodes.get(at).opened() {
+                Node::Packed(pack) => show(pack.range(inside, pack.len() - inside), &mut left, &mut visit),
+                Node::Plain(bytes) => show(once(ListpackValue::Bytes(bytes)), &mut left, &mut visit),
                 Node::Compressed(_) => unreachable!("it has been opened"),
+            };
+            if !shown {
+                return false;
             }
             inside = 0;
             next = self.nodes.next(at);
@@ -117,26 +110,30 @@ impl<'a> Range<'a> {
         while left > 0
             && let Some(at) = next
         {
-            match &*self.nodes.get(at).opened() {
-                Node::Packed(pack) => {
-                    for value in pack.range(0, inside).rev().take(left) {
-                        left -= 1;
-                        if !visit(value) {
-                            return false;
-                        }
-                    }
-                }
-                Node::Plain(bytes) => {
-                    left -= 1;
-                    if !visit(ListpackValue::Bytes(bytes)) {
-                        return false;
-                    }
-                }
+            let shown = match &*self.nodes.get(at).opened() {
+                Node::Packed(pack) => show(pack.range(0, inside).rev(), &mut left, &mut visit),
+                Node::Plain(bytes) => show(once(ListpackValue::Bytes(bytes)), &mut left, &mut visit),
                 Node::Compressed(_) => unreachable!("it has been opened"),
+            };
+            if !shown {
+                return false;
             }
             inside = usize::MAX;
             next = self.nodes.prev(at);
         }
         true
     }
+}
+
+/// Shows up to `left` of a node's elements as long as `visit` says so, and counts them; false: it has not.
+#[inline]
+fn show<'a>(
+    elements: impl Iterator<Item = ListpackValue<'a>>,
+    left: &mut usize,
+    visit: &mut impl FnMut(ListpackValue<'_>) -> bool,
+) -> bool {
+    elements.take(*left).all(|value| {
+        *left -= 1;
+        visit(value)
+    })
 }
