@@ -11,7 +11,15 @@ use nix::time::ClockId;
 pub enum Clock {
     Real(RealClock),
     /// Moves only when told to.
-    Virtual(Rc<Cell<u64>>),
+    Virtual(Rc<VirtualClock>),
+}
+
+/// A time that tests set.
+#[derive(Debug)]
+pub struct VirtualClock {
+    unix_us: Cell<u64>,
+    /// Passes before each look at monotonic time.
+    between_looks_us: Cell<u64>,
 }
 
 /// The system's clocks, of which one is read: wall time follows from monotonic time until [`Clock::resync`] looks again.
@@ -33,14 +41,14 @@ impl Clock {
 
     /// A clock that stands at `unix_us` until [`Clock::advance`] moves it.
     pub fn virtual_at(unix_us: u64) -> Clock {
-        Clock::Virtual(Rc::new(Cell::new(unix_us)))
+        Clock::Virtual(Rc::new(VirtualClock { unix_us: Cell::new(unix_us), between_looks_us: Cell::new(0) }))
     }
 
     /// Microseconds since 1970.
     pub fn unix_us(&self) -> u64 {
         match self {
             Clock::Real(_) => self.unix_us_at(self.monotonic_ns()),
-            Clock::Virtual(now) => now.get(),
+            Clock::Virtual(clock) => clock.unix_us.get(),
         }
     }
 
@@ -49,7 +57,7 @@ impl Clock {
     pub fn unix_us_at(&self, monotonic_ns: u64) -> u64 {
         match self {
             Clock::Real(clock) => clock.origin_unix_us + monotonic_ns / 1000,
-            Clock::Virtual(now) => now.get(),
+            Clock::Virtual(clock) => clock.unix_us.get(),
         }
     }
 
@@ -66,7 +74,10 @@ impl Clock {
     pub fn monotonic_ns(&self) -> u64 {
         match self {
             Clock::Real(clock) => clock.origin.elapsed().as_nanos() as u64,
-            Clock::Virtual(now) => now.get() * 1000,
+            Clock::Virtual(clock) => {
+                clock.unix_us.set(clock.unix_us.get() + clock.between_looks_us.get());
+                clock.unix_us.get() * 1000
+            }
         }
     }
 
@@ -92,7 +103,16 @@ impl Clock {
     pub fn advance(&self, by: Duration) {
         match self {
             Clock::Real(_) => panic!("the real clock moves by itself"),
-            Clock::Virtual(now) => now.set(now.get() + by.as_micros() as u64),
+            Clock::Virtual(clock) => clock.unix_us.set(clock.unix_us.get() + by.as_micros() as u64),
+        }
+    }
+
+    /// From now on so much time passes before each look at a virtual clock's monotonic time, as if the machine were slow; panics on a
+    /// real one.
+    pub fn pass_between_looks(&self, time: Duration) {
+        match self {
+            Clock::Real(_) => panic!("the real clock moves by itself"),
+            Clock::Virtual(clock) => clock.between_looks_us.set(time.as_micros() as u64),
         }
     }
 }

@@ -57,6 +57,13 @@ impl Engine {
         self.recorder.note_job("periodic jobs", elapsed_ns);
     }
 
+    /// Time that is left of this turn for what may as well be done in the next, nanoseconds.
+    pub(super) fn left_of_turn_ns(&self, now_ns: u64) -> u64 {
+        // An engine without a loop has no turns that have begun.
+        let turn = self.recorder.turn.gathered_ns().map_or(0, |_| now_ns - self.recorder.turn.started_ns);
+        TURN_NS.saturating_sub(turn)
+    }
+
     /// Removes what is due, for as long as a turn has time for it. Whether more is due.
     pub fn expire_in_background(&mut self) -> bool {
         let mut is_behind = self.keyspace.expire_slice(EXPIRE_STEP) == 0;
@@ -67,10 +74,7 @@ impl Engine {
         }
         let started_ns = self.clock.monotonic_ns();
         let mut elapsed_ns = 0;
-        // An engine without a loop has no turns that have begun.
-        let turn_ns =
-            if self.recorder.turn.gathered_ns().is_some() { started_ns - self.recorder.turn.started_ns } else { 0 };
-        let left_ns = TURN_NS.saturating_sub(turn_ns).max(EXPIRE_LEAST_NS);
+        let left_ns = self.left_of_turn_ns(started_ns).max(EXPIRE_LEAST_NS);
         for _ in 1..EXPIRE_STEPS_MAX {
             if is_behind {
                 is_behind = self.keyspace.expire_slice(EXPIRE_STEP) == 0;

@@ -9,6 +9,7 @@ use mio::event::Event;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
 
+use crate::base::clock::Clock;
 use crate::base::log;
 use crate::config::ShutdownFlags;
 use crate::reactor::{self, Flushed, Listener, Received, Stream, Ticker, Waker};
@@ -25,8 +26,35 @@ use crate::server::start::Signals;
 const EVENTS_MAX: usize = 64;
 /// Bytes received, and bytes sent, after which a turn leaves the other connections to the next: some 0.2 ms of the kernel's copying.
 const TURN_BYTES: u64 = 512 * 1024;
+/// Time that a turn receives for, and sends for, nanoseconds; what a call takes depends on the machine and on who is at the other end.
+const CALLS_NS: u64 = 150_000;
+/// System calls between two looks at the clock, which costs a hundredth of one.
+const CALLS_PER_LOOK: usize = 4;
 /// Time between two runs of the periodic jobs, milliseconds.
 const CRON_MS: u64 = 100;
+
+/// What a turn may spend in calls of one kind before it leaves the rest to the next: time, at least [`CALLS_PER_LOOK`] of them.
+#[derive(Debug)]
+struct CallBudget {
+    until_ns: u64,
+    calls: usize,
+    is_spent: bool,
+}
+
+impl CallBudget {
+    fn new(started_ns: u64) -> CallBudget {
+        CallBudget { until_ns: started_ns.saturating_add(CALLS_NS), calls: 0, is_spent: false }
+    }
+
+    /// A call has been made.
+    #[inline]
+    fn count(&mut self, clock: &Clock) {
+        self.calls += 1;
+        if self.calls.is_multiple_of(CALLS_PER_LOOK) {
+            self.is_spent |= clock.monotonic_ns() >= self.until_ns;
+        }
+    }
+}
 
 /// What the loop sleeps on, and what wakes it. Threads wake it, so this is opened before the loop's descriptors become its own.
 pub struct Sleep {
@@ -58,6 +86,8 @@ pub struct Server {
     expiry_behind: bool,
     /// Bytes received before this turn.
     received_from_bytes: u64,
+    /// Of this turn's calls that accept and receive.
+    gathering: CallBudget,
     /// Clients that are not looked at in this turn, because it has gathered enough.
     left_out: Vec<usize>,
 }
@@ -92,6 +122,7 @@ impl Server {
             persistence_behind: false,
             expiry_behind: false,
             received_from_bytes: 0,
+            gathering: CallBudget::new(0),
             left_out: Vec::new(),
         })
     }
@@ -201,9 +232,11 @@ impl Server {
         (sleep < Duration::from_millis(CRON_MS)).then_some(sleep)
     }
 
-    /// One `recv` for each readable connection; every complete request goes into the batch.
+    /// One `recv` for each readable connection; every complete request goes into the batch. Those that there is no time for come first in
+    /// the next turn.
     fn gather(&mut self) {
         self.received_from_bytes = self.engine.stats.net_input_bytes;
+        self.gathering = CallBudget::new(self.engine.recorder.turn.started_ns);
         let ready = std::mem::take(&mut self.engine.ready);
         for &key in &ready {
             self.engine.clients[key].ready = false;
@@ -265,6 +298,7 @@ impl Server {
             return self.engine.close(key);
         }
         let is_enough = self.engine.batch.requests.len() >= self.engine.batch.limit
+            || self.gathering.is_spent
             || self.engine.stats.net_input_bytes - self.received_from_bytes >= TURN_BYTES;
         if client.gathered || client.session.is_held() {
             // Nothing more is parsed now; what has arrived is read when its turn comes.
@@ -289,6 +323,7 @@ impl Server {
         let received = reactor::receive(&mut client.stream, &mut client.input, &mut self.engine.pool);
         self.engine.stats.net_input_bytes += client.input.received_bytes() - before;
         self.engine.stats.reads += 1;
+        self.gathering.count(&self.engine.clock);
         let gathered = self.engine.batch.requests.len();
         let more = self.engine.gather(key);
         if self.engine.batch.requests.len() == gathered {
@@ -329,8 +364,14 @@ impl Server {
     /// Accepts what waits at a listener.
     fn accept(&mut self, listener: usize) {
         for _ in 0..self.engine.config.max_new_connections_per_cycle {
+            if self.gathering.is_spent {
+                break;
+            }
             match self.engine.network.accept(listener) {
-                Ok(stream) => self.admit(stream),
+                Ok(stream) => {
+                    self.admit(stream);
+                    self.gathering.count(&self.engine.clock);
+                }
                 Err(error) => match error.kind() {
                     io::ErrorKind::WouldBlock => return,
                     io::ErrorKind::Interrupted | io::ErrorKind::ConnectionAborted => {}
@@ -364,33 +405,36 @@ impl Server {
         }
     }
 
-    /// One `send` for each connection that has replies. Those with more than a turn may send go on in the next.
+    /// One `send` for each connection that has replies. Those that there is no time for, and those with more than a turn may send, go on in
+    /// the next.
     fn flush(&mut self) {
         let engine = &mut self.engine;
         let mut dirty = std::mem::take(&mut engine.dirty);
-        let mut sends = dirty.len();
+        let is_short = dirty.len() < CALLS_PER_LOOK && engine.pubsub.fan_out.is_empty();
+        let mut sending = CallBudget::new(if is_short { u64::MAX } else { engine.clock.monotonic_ns() });
         let mut sent_bytes = 0;
         for key in dirty.drain(..) {
-            if sent_bytes >= TURN_BYTES {
+            if sending.is_spent || sent_bytes >= TURN_BYTES {
                 engine.dirty.push(key);
                 continue;
             }
             engine.clients[key].dirty = false;
             sent_bytes += send(engine, key);
+            sending.count(&engine.clock);
         }
         // Subscribers come after those who asked something in this turn, and not all of them in one turn.
         for _ in 0..FAN_OUT_SENDS {
-            if sent_bytes >= TURN_BYTES || engine.pubsub.is_gathering() {
+            if sending.is_spent || sent_bytes >= TURN_BYTES || engine.pubsub.is_gathering() {
                 break;
             }
             let Some((key, id)) = engine.pubsub.fan_out.pop_front() else { break };
             if engine.is_client(key, id) {
                 engine.clients[key].fanned_out = false;
                 sent_bytes += send(engine, key);
-                sends += 1;
+                sending.count(&engine.clock);
             }
         }
-        engine.recorder.turn.sends = sends as u32;
+        engine.recorder.turn.sends = sending.calls as u32;
         engine.stats.net_output_bytes += sent_bytes;
         if engine.dirty.is_empty() {
             engine.dirty = dirty;
@@ -455,3 +499,6 @@ fn send(engine: &mut Engine, key: usize) -> u64 {
     }
     sent_bytes
 }
+
+#[cfg(test)]
+mod tests;

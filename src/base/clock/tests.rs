@@ -15,6 +15,10 @@ fn a_virtual_clock_moves_when_told_to() {
     assert_eq!(clock.unix_us(), 1_700_000_001_001_500);
     assert_eq!(clock.unix_us_at(0), clock.unix_us(), "it has one time only");
     assert_eq!(same.unix_us(), clock.unix_us(), "a copy is the same clock");
+    same.pass_between_looks(Duration::from_micros(300));
+    let before_ns = clock.monotonic_ns();
+    assert_eq!((clock.monotonic_ns(), clock.monotonic_ns()), (before_ns + 300_000, before_ns + 600_000));
+    assert_eq!(clock.unix_us() * 1000, before_ns + 600_000, "only looks at monotonic time take time");
 }
 
 #[test]
