@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 use std::rc::Rc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use nix::time::ClockId;
 
@@ -25,9 +25,24 @@ pub struct VirtualClock {
 /// The system's clocks, of which one is read: wall time follows from monotonic time until [`Clock::resync`] looks again.
 #[derive(Clone, Debug)]
 pub struct RealClock {
-    origin: Instant,
-    /// Wall time at `origin`, as of the last look.
+    /// Monotonic time when the clock was made, nanoseconds.
+    origin_ns: u64,
+    /// Wall time then, as of the last look.
     origin_unix_us: u64,
+}
+
+impl RealClock {
+    #[inline]
+    fn since_origin_ns(&self) -> u64 {
+        read_ns(ClockId::CLOCK_MONOTONIC) - self.origin_ns
+    }
+}
+
+/// A clock of the kernel, nanoseconds; see clock_gettime(2), which does not fail for those that there are. An `Instant` costs as much again:
+/// it checks its subtractions.
+#[inline]
+fn read_ns(clock: ClockId) -> u64 {
+    clock.now().map_or(0, |time| time.tv_sec() as u64 * 1_000_000_000 + time.tv_nsec() as u64)
 }
 
 fn system_unix_us() -> u64 {
@@ -36,7 +51,7 @@ fn system_unix_us() -> u64 {
 
 impl Clock {
     pub fn real() -> Clock {
-        Clock::Real(RealClock { origin: Instant::now(), origin_unix_us: system_unix_us() })
+        Clock::Real(RealClock { origin_ns: read_ns(ClockId::CLOCK_MONOTONIC), origin_unix_us: system_unix_us() })
     }
 
     /// A clock that stands at `unix_us` until [`Clock::advance`] moves it.
@@ -64,7 +79,7 @@ impl Clock {
     /// Takes over what happened to the system's wall time (it was set, it was slewed); called every now and then.
     pub fn resync(&mut self) {
         if let Clock::Real(clock) = self {
-            let since_origin_us = clock.origin.elapsed().as_micros() as u64;
+            let since_origin_us = clock.since_origin_ns() / 1000;
             clock.origin_unix_us = system_unix_us().saturating_sub(since_origin_us);
         }
     }
@@ -73,7 +88,7 @@ impl Clock {
     #[inline]
     pub fn monotonic_ns(&self) -> u64 {
         match self {
-            Clock::Real(clock) => clock.origin.elapsed().as_nanos() as u64,
+            Clock::Real(clock) => clock.since_origin_ns(),
             Clock::Virtual(clock) => {
                 clock.unix_us.set(clock.unix_us.get() + clock.between_looks_us.get());
                 clock.unix_us.get() * 1000
@@ -92,9 +107,7 @@ impl Clock {
     /// CPU time of the calling thread, nanoseconds; a system call. With virtual time a thread always runs.
     pub fn thread_cpu_ns(&self) -> u64 {
         match self {
-            Clock::Real(_) => {
-                ClockId::CLOCK_THREAD_CPUTIME_ID.now().map_or(0, |time| Duration::from(time).as_nanos() as u64)
-            }
+            Clock::Real(_) => read_ns(ClockId::CLOCK_THREAD_CPUTIME_ID),
             Clock::Virtual(_) => self.monotonic_ns(),
         }
     }
