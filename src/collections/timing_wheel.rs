@@ -48,6 +48,8 @@ pub struct TimingWheel {
     /// Of the next slot of some level, to be filed again before its first tick.
     early: Chunks,
     early_first: u64,
+    /// There is nothing to do before this tick, if anything is filed: looked for when time moves, so that asking costs nothing.
+    first: u64,
     len: usize,
     lottery: Lottery,
 }
@@ -83,9 +85,9 @@ struct Levels {
 }
 
 impl Levels {
-    /// `tick` is in `now + 1 ..= TICK_MAX`.
+    /// Files a record for `tick`, which is in `now + 1 ..= TICK_MAX`; the first tick of its slot.
     #[inline]
-    fn file(&mut self, now: u64, tick: u64, record: u64) {
+    fn file(&mut self, now: u64, tick: u64, record: u64) -> u64 {
         let mut level = 0;
         while (tick >> (DIGIT_BITS * level)) - (now >> (DIGIT_BITS * level)) >= SLOTS as u64 {
             level += 1;
@@ -98,6 +100,8 @@ impl Levels {
         }
         push(&mut slots[slot], record);
         self.occupied[level][slot / 64] |= 1 << (slot % 64);
+        let shift = DIGIT_BITS * level as u32;
+        tick >> shift << shift
     }
 
     /// The first occupied slot of a level and its first tick.
@@ -177,25 +181,36 @@ impl TimingWheel {
 
     /// Files `record` to be asked for at `tick`, at the next [`TimingWheel::advance`] if that has passed.
     pub fn file(&mut self, tick: u64, record: u64) {
-        self.len += 1;
         let tick = tick.min(TICK_MAX);
-        if tick <= self.now {
+        let first = if tick <= self.now {
             push(&mut self.due, record);
-            return;
-        }
-        self.filed.file(self.now, tick, record);
+            self.now
+        } else {
+            self.filed.file(self.now, tick, record)
+        };
+        self.first = if self.len == 0 { first } else { self.first.min(first) };
+        self.len += 1;
     }
 
-    /// The first tick at which there is something to do, which is at once during a sweep; None: nothing is filed.
+    /// The first tick at which there is something to do, which is at once during a sweep; None: nothing is filed. Too early, until time comes
+    /// to it, if what was first has been dropped.
+    #[inline]
     pub fn next_tick(&self) -> Option<u64> {
-        if self.len == 0 {
-            return None;
-        }
-        if !self.due.is_empty() || self.is_sweeping() {
-            return Some(self.now);
-        }
+        (self.len > 0).then_some(self.first)
+    }
+
+    /// Finds the first tick at which there is something to do.
+    fn find_first(&mut self) {
+        self.first = match !self.due.is_empty() || self.is_sweeping() {
+            true => self.now,
+            false => self.next_filed().unwrap_or(u64::MAX),
+        };
+    }
+
+    /// The first tick of what is filed and not due.
+    fn next_filed(&self) -> Option<u64> {
         let early = (!self.early.is_empty()).then_some(self.early_first);
-        [self.next_slot().map(|(_, _, tick)| tick), early].into_iter().flatten().min()
+        [self.next_slot().map(|(_, _, first)| first), early].into_iter().flatten().min()
     }
 
     /// The first occupied slot, of what a sweep has left too: level, index, first tick. A tick that is yet to come has one slot at a
@@ -206,6 +221,16 @@ impl TimingWheel {
             return filed;
         }
         [filed, self.unswept.next_slot(self.now)].into_iter().flatten().min_by_key(|&(_, _, first)| first)
+    }
+
+    /// Moves time to `tick` if there is nothing to do up to then; whether that was so.
+    #[inline]
+    pub fn pass(&mut self, tick: u64) -> bool {
+        let is_passed = self.len == 0 || self.first > tick;
+        if is_passed {
+            self.now = self.now.max(tick);
+        }
+        is_passed
     }
 
     /// Moves time to `tick` and asks `due` for up to `budget` records on the way, slot by slot in the order of their ticks: the
@@ -228,6 +253,7 @@ impl TimingWheel {
                 while let Some(record) = chunk.pop() {
                     if budget == 0 {
                         chunk.push(record);
+                        self.first = self.now;
                         return 0;
                     }
                     tell_ahead(chunk, &mut ahead);
@@ -244,11 +270,11 @@ impl TimingWheel {
                     self.due.pop();
                 }
             }
-            let early = (!self.early.is_empty()).then_some(self.early_first);
-            match [self.next_slot().map(|(_, _, first)| first), early].into_iter().flatten().min() {
+            match self.next_filed() {
                 Some(first) if first <= tick => self.enter(first),
-                _ => {
+                next => {
                     self.now = self.now.max(tick);
+                    self.first = if self.is_sweeping() { self.now } else { next.unwrap_or(u64::MAX) };
                     return budget;
                 }
             }
@@ -297,15 +323,27 @@ impl TimingWheel {
                     }
                 }
             }
-            let next = (1..LEVELS).find_map(|level| {
-                let shift = DIGIT_BITS * level as u32;
-                let (slot, first) = self.filed.next_of(self.now, level)?;
-                (first >> shift == (self.now >> shift) + 1).then_some((level, slot, first))
-            });
-            let Some((level, slot, first)) = next else { return budget };
+            let Some((level, slot, first)) = self.next_to_file() else {
+                self.find_first();
+                return budget;
+            };
             self.early = self.filed.take(level, slot);
             self.early_first = first;
         }
+    }
+
+    /// Whether there are records that [`TimingWheel::file_ahead`] would ask for.
+    pub fn has_to_file(&self) -> bool {
+        self.len > 0 && (!self.early.is_empty() || self.next_to_file().is_some())
+    }
+
+    /// The next slot of some level above the lowest, if it is the one that time enters next: level, index, first tick.
+    fn next_to_file(&self) -> Option<(usize, usize, u64)> {
+        (1..LEVELS).find_map(|level| {
+            let shift = DIGIT_BITS * level as u32;
+            let (slot, first) = self.filed.next_of(self.now, level)?;
+            (first >> shift == (self.now >> shift) + 1).then_some((level, slot, first))
+        })
     }
 
     fn file_later(&mut self, tick: u64, record: u64) {
@@ -463,6 +501,7 @@ impl TimingWheel {
     pub fn begin_sweep(&mut self) {
         if !self.is_sweeping() {
             self.unswept = std::mem::take(&mut self.filed);
+            self.first = self.now;
         }
     }
 
@@ -493,6 +532,7 @@ impl TimingWheel {
             }
         }
         self.unswept = Levels::default();
+        self.find_first();
     }
 }
 

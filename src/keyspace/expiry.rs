@@ -26,6 +26,20 @@ impl Keyspace {
         budget
     }
 
+    /// Whether there may be something to remove or to file: time has gone on since all of it was done, or readers found something.
+    #[inline]
+    pub fn has_to_expire(&mut self) -> bool {
+        self.expired_at_ms != self.now_ms || !self.expired_seen.get_mut().is_empty()
+    }
+
+    /// All that was to be removed or filed at this time has been. What is filed under a time that has passed waits for the next millisecond.
+    pub fn note_all_expired(&mut self) {
+        let now_tick = self.now_ms.max(0) as u64;
+        if self.next_expiry_ms().is_none_or(|next| next > now_tick) {
+            self.expired_at_ms = self.now_ms;
+        }
+    }
+
     fn expire_databases(&mut self, mut budget: usize) -> usize {
         for db in 0..self.dbs_used {
             // Fields first, with half of it, so that neither keys nor fields wait until there are none of the others.
@@ -45,11 +59,17 @@ impl Keyspace {
         if !self.active_expire || self.expiry_is_paused {
             return None;
         }
-        let next_of = |db: &Db| {
-            let field = db.field_deadlines.first().map(|&(deadline_ms, _)| tick_of(deadline_ms));
-            [db.wheel.next_tick(), field].into_iter().flatten().min()
-        };
-        self.dbs[..self.dbs_used].iter().filter_map(next_of).min()
+        // Asked in every turn, so without iterators over options.
+        let mut next = u64::MAX;
+        for db in &self.dbs[..self.dbs_used] {
+            if let Some(tick) = db.wheel.next_tick() {
+                next = next.min(tick);
+            }
+            if let Some(&(deadline_ms, _)) = db.field_deadlines.first() {
+                next = next.min(tick_of(deadline_ms));
+            }
+        }
+        (next != u64::MAX).then_some(next)
     }
 
     /// Files up to `budget` records of the wheels where they belong, before time comes to them; what is left of the budget. 0 means that there
@@ -59,7 +79,7 @@ impl Keyspace {
             return budget;
         }
         for db in 0..self.dbs_used {
-            if self.dbs[db].wheel.is_empty() {
+            if !self.dbs[db].wheel.has_to_file() {
                 continue;
             }
             let mut wheel = std::mem::take(&mut self.dbs[db].wheel);
@@ -86,15 +106,15 @@ impl Keyspace {
     }
 
     fn expire_slice_of(&mut self, db: usize, budget: usize) -> usize {
-        let now_ms = self.now_ms;
-        if self.dbs[db].wheel.is_empty() {
+        let now_tick = self.now_ms.max(0) as u64;
+        if self.dbs[db].wheel.pass(now_tick) && !self.dbs[db].wants_sweep() {
             return budget;
         }
         // Out of the database while it runs, so that it can look keys up there.
         let mut wheel = std::mem::take(&mut self.dbs[db].wheel);
         let keyspace = RefCell::new(&mut *self);
         let left = wheel.advance_ahead(
-            now_ms.max(0) as u64,
+            now_tick,
             budget,
             |hash| keyspace.borrow().prefetch(db, hash),
             |hash| keyspace.borrow_mut().record_due(db, hash, true),

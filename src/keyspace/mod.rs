@@ -172,6 +172,8 @@ pub struct Keyspace {
     expired_seen: RefCell<Vec<(usize, u64)>>,
     /// Those of them of which subscribers have been told already.
     expired_told: RefCell<BTreeSet<(usize, u64)>>,
+    /// All that was due at this time is gone.
+    expired_at_ms: i64,
     now_ms: i64,
     /// What relative times count from: the same, unless time has been stopped.
     relative_to_ms: i64,
@@ -213,6 +215,7 @@ impl Keyspace {
             evictor: Evictor::default(),
             expired_seen: RefCell::default(),
             expired_told: RefCell::default(),
+            expired_at_ms: i64::MIN,
             now_ms,
             relative_to_ms: now_ms,
             lru_clock: 0,

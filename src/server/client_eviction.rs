@@ -33,6 +33,10 @@ pub struct Counted {
 }
 
 impl ClientMemory {
+    pub(super) fn is_limited(&self) -> bool {
+        self.limit_bytes.is_some()
+    }
+
     fn count(&mut self, key: usize, before: Counted, now: Counted) {
         if before.may_go {
             self.by_size.remove(&(before.bytes, key));

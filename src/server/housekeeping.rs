@@ -57,6 +57,23 @@ impl Engine {
         self.recorder.note_job("periodic jobs", elapsed_ns);
     }
 
+    /// Whether something of what surrounds the turns is to be done after this one. All of it is looked at once a millisecond, when deadlines
+    /// are: so nothing is forgotten that is not named here.
+    #[inline]
+    pub fn has_jobs(&mut self) -> bool {
+        let keyspace = &mut self.keyspace;
+        let is_saving =
+            self.saving.is_busy() || keyspace.has_snapshot() || keyspace.is_flushed || self.aof.is_rewriting();
+        let is_limited = self.memory.is_set() || self.client_memory.is_limited();
+        let is_elsewhere = self.pubsub.is_behind() || self.network.exporter.is_busy();
+        keyspace.has_to_expire()
+            || is_saving
+            || is_limited
+            || is_elsewhere
+            || !self.closing.is_empty()
+            || self.is_loading()
+    }
+
     /// Time that is left of this turn for what may as well be done in the next, nanoseconds.
     pub(super) fn left_of_turn_ns(&self, now_ns: u64) -> u64 {
         // An engine without a loop has no turns that have begun.
@@ -70,6 +87,7 @@ impl Engine {
         let mut has_to_file = is_behind || self.keyspace.file_ahead(EXPIRE_STEP) == 0;
         if !has_to_file {
             // The usual case: too little to be timed.
+            self.keyspace.note_all_expired();
             return false;
         }
         let started_ns = self.clock.monotonic_ns();

@@ -207,6 +207,12 @@ impl Recorder {
         self.turn.ends_ns[phase as usize] = now_ns;
     }
 
+    /// A phase had nothing to do, and ends with the one before it.
+    #[inline]
+    pub fn end_at_once(&mut self, phase: Phase) {
+        self.turn.ends_ns[phase as usize] = self.turn.ends_ns[phase as usize - 1];
+    }
+
     /// What else there is to know of this turn, should it be a long one.
     pub fn note_detail(&mut self, detail: String) {
         self.detail = Some(detail);

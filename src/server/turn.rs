@@ -189,8 +189,12 @@ impl Server {
         self.engine.write_journal();
         self.flush();
         self.end_phase(Phase::Flush);
-        self.housekeep();
-        self.end_phase(Phase::Housekeep);
+        if self.engine.has_jobs() {
+            self.housekeep();
+            self.end_phase(Phase::Housekeep);
+        } else {
+            self.engine.recorder.end_at_once(Phase::Housekeep);
+        }
         self.engine.finish_turn();
         Ok(())
     }
@@ -224,8 +228,13 @@ impl Server {
         if !engine.ready.is_empty() || !engine.dirty.is_empty() || is_behind || is_accepting {
             return Some(Duration::ZERO);
         }
-        let timers_ms = [engine.keyspace.next_expiry_ms(), engine.pause_end_ms(), engine.blocking.next_deadline_ms()];
-        let until_ms = timers_ms.into_iter().flatten().min()?;
+        let or_never = |at_ms: Option<u64>| at_ms.unwrap_or(u64::MAX);
+        let until_ms = or_never(engine.keyspace.next_expiry_ms())
+            .min(or_never(engine.pause_end_ms()))
+            .min(or_never(engine.blocking.next_deadline_ms()));
+        if until_ms == u64::MAX {
+            return None;
+        }
         // The last turn ended just now; its end is as good as another look at the clock.
         let now_us = engine.clock.unix_us_at(engine.recorder.turn.ended_ns());
         let sleep = Duration::from_micros(until_ms.saturating_mul(1000).saturating_sub(now_us));
