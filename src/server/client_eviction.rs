@@ -33,8 +33,9 @@ pub struct Counted {
 }
 
 impl ClientMemory {
-    pub(super) fn is_limited(&self) -> bool {
-        self.limit_bytes.is_some()
+    /// Whether clients use more than they may together.
+    pub(super) fn is_over(&self) -> bool {
+        self.limit_bytes.is_some_and(|limit_bytes| self.total_bytes >= limit_bytes)
     }
 
     fn count(&mut self, key: usize, before: Counted, now: Counted) {
@@ -101,9 +102,8 @@ impl Engine {
 
     /// Closes the largest clients until the others are within the limit.
     pub fn evict_clients(&mut self) {
-        let Some(limit_bytes) = self.client_memory.limit_bytes else { return };
         for _ in 0..EVICTIONS_MAX {
-            if self.client_memory.total_bytes < limit_bytes {
+            if !self.client_memory.is_over() {
                 return;
             }
             let Some(&(bytes, key)) = self.client_memory.by_size.last() else { return };

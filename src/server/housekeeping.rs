@@ -64,11 +64,11 @@ impl Engine {
         let keyspace = &mut self.keyspace;
         let is_saving =
             self.saving.is_busy() || keyspace.has_snapshot() || keyspace.is_flushed || self.aof.is_rewriting();
-        let is_limited = self.memory.is_set() || self.client_memory.is_limited();
+        let is_over = self.memory.is_behind() || self.client_memory.is_over();
         let is_elsewhere = self.pubsub.is_behind() || self.network.exporter.is_busy();
         keyspace.has_to_expire()
             || is_saving
-            || is_limited
+            || is_over
             || is_elsewhere
             || !self.closing.is_empty()
             || self.is_loading()
