@@ -326,6 +326,16 @@ fn saving(programs: &[Program], rounds: usize, sizes: &Sizes, directory: &Path) 
     Ok(figure)
 }
 
+/// The longest turn by the account of a server that has one, milliseconds; says so.
+fn longest_turn(client: &mut Client, when: &str, server: &str) -> io::Result<Option<f64>> {
+    let Some(us) = client.info("longest_turn_us")?.and_then(|us| us.trim().parse::<f64>().ok()) else {
+        return Ok(None);
+    };
+    let cause = client.info("longest_turn_cause")?.unwrap_or_default();
+    println!("{:<32} {server} {:.3} ms ({cause})", format!("longest turn {when}"), us / 1e3);
+    Ok(Some(us / 1e3))
+}
+
 /// Every key is overwritten again and again meanwhile, as fast as the load can.
 fn saving_under_load(programs: &[Program], saves: usize, sizes: &Sizes, directory: &Path) -> io::Result<[Figure; 2]> {
     let what = format!("BGSAVE of {} keys while SETs overwrite them, P16", sizes.keys);
@@ -334,6 +344,7 @@ fn saving_under_load(programs: &[Program], saves: usize, sizes: &Sizes, director
     let mut turn = Figure::new(turn, turn_what, "ms", Budget::Most(1.0), programs);
     let memory_what = format!("{what}: resident memory (of Redis: copied pages) of that of the data");
     let mut memory = Figure::new(memory, memory_what, "%", Budget::Most(10.0), programs);
+    let mut without_ms = Vec::new();
     for program in programs {
         progress(&format!("saving under load: {}", program.name));
         let files = Files::new(directory, program.name)?;
@@ -349,17 +360,19 @@ fn saving_under_load(programs: &[Program], saves: usize, sizes: &Sizes, director
             client.command(&["CONFIG", "RESETSTAT"])?;
             let before_bytes = resident_bytes(server.pid())?;
             let mut most_bytes = before_bytes;
-            save(&mut client, || {
+            let took_s = save(&mut client, || {
                 most_bytes = most_bytes.max(resident_bytes(server.pid())?);
                 Ok(())
             })?;
             let data_bytes = before_bytes.saturating_sub(empty_bytes);
-            let own_us = client.info("longest_turn_us")?.and_then(|us| us.trim().parse::<f64>().ok());
+            let own_ms = longest_turn(&mut client, "while saving", program.name)?;
             let mut added_bytes = most_bytes - before_bytes;
-            if let Some(us) = own_us {
-                let cause = client.info("longest_turn_cause")?.unwrap_or_default();
-                println!("{:<32} {} {:.3} ms ({cause})", "longest turn while saving", program.name, us / 1e3);
-                turn.push(program.name, us / 1e3);
+            if let Some(ms) = own_ms {
+                turn.push(program.name, ms);
+                // What the machine does to turns of the same load when nothing is saved, for as long a time.
+                client.command(&["CONFIG", "RESETSTAT"])?;
+                interrupt::sleep(Duration::from_secs_f64(took_s))?;
+                without_ms.extend(longest_turn(&mut client, "without a save", program.name)?);
             } else {
                 let copied = client.info("rdb_last_cow_size")?.and_then(|bytes| bytes.trim().parse::<u64>().ok());
                 added_bytes += copied.unwrap_or(0);
@@ -368,11 +381,14 @@ fn saving_under_load(programs: &[Program], saves: usize, sizes: &Sizes, director
             if save_number == 0 {
                 memory.push(program.name, added_bytes as f64 * 100.0 / data_bytes.max(1) as f64);
             }
-            if own_us.is_none() {
+            if own_ms.is_none() {
                 break;
             }
         }
         drop(load);
+    }
+    if !without_ms.is_empty() {
+        turn.what += &format!(", {:.2} ms without a save", median(without_ms));
     }
     turn.print();
     memory.print();

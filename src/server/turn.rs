@@ -1,5 +1,19 @@
 //! The loop. [`Server::turn`] is one turn of it, its phases in order; everything between bytes in and bytes out is the
 //! [`Engine`]'s.
+//!
+//! ```text
+//!   phase       what                           at most                        the rest
+//!   wait        epoll_wait
+//!   gather      accept, recv, parse            150 us, 512 KB, 512 requests   comes first in the next turn
+//!   execute     the batch                      300 us                         stays in the rings of its clients
+//!   flush       send                           150 us, 512 KB                 comes first in the next turn
+//!   housekeep   deadlines, saving, jobs        what is left of 800 us         goes on in the next turn
+//! ```
+//!
+//! The bounds are looked at between calls and commands: a single one takes as long as it takes, and the stall recorder names it. Whoever
+//! waits is served in some later turn however slow the others make the calls: a few of each kind are made in every turn.
+//!
+//! Cost of a turn beyond its requests: four readings of the clock. Housekeeping is looked at once a millisecond, or when it has something to do.
 
 use std::io;
 use std::os::fd::AsRawFd;
@@ -373,13 +387,14 @@ impl Server {
     /// Accepts what waits at a listener.
     fn accept(&mut self, listener: usize) {
         for _ in 0..self.engine.config.max_new_connections_per_cycle {
-            if self.gathering.is_spent {
-                break;
-            }
             match self.engine.network.accept(listener) {
                 Ok(stream) => {
                     self.admit(stream);
                     self.gathering.count(&self.engine.clock);
+                    // One in every turn, whatever those take who are here already.
+                    if self.gathering.is_spent {
+                        break;
+                    }
                 }
                 Err(error) => match error.kind() {
                     io::ErrorKind::WouldBlock => return,
@@ -419,7 +434,7 @@ impl Server {
     fn flush(&mut self) {
         let engine = &mut self.engine;
         let mut dirty = std::mem::take(&mut engine.dirty);
-        let is_short = dirty.len() < CALLS_PER_LOOK && engine.pubsub.fan_out.is_empty();
+        let is_short = dirty.len() < CALLS_PER_LOOK;
         let mut sending = CallBudget::new(if is_short { u64::MAX } else { engine.clock.monotonic_ns() });
         let mut sent_bytes = 0;
         for key in dirty.drain(..) {
@@ -431,19 +446,25 @@ impl Server {
             sent_bytes += send(engine, key);
             sending.count(&engine.clock);
         }
-        // Subscribers come after those who asked something in this turn, and not all of them in one turn.
-        for _ in 0..FAN_OUT_SENDS {
-            if sending.is_spent || sent_bytes >= TURN_BYTES || engine.pubsub.is_gathering() {
-                break;
-            }
-            let Some((key, id)) = engine.pubsub.fan_out.pop_front() else { break };
-            if engine.is_client(key, id) {
-                engine.clients[key].fanned_out = false;
-                sent_bytes += send(engine, key);
+        let mut sends = sending.calls;
+        if !engine.pubsub.fan_out.is_empty() {
+            // Subscribers come after those who asked something in this turn, and not all of them in one turn; but some do in every turn.
+            let mut sending = CallBudget::new(engine.clock.monotonic_ns());
+            while sending.calls < FAN_OUT_SENDS
+                && !sending.is_spent
+                && sent_bytes < TURN_BYTES
+                && !engine.pubsub.is_gathering()
+            {
+                let Some((key, id)) = engine.pubsub.fan_out.pop_front() else { break };
+                if engine.is_client(key, id) {
+                    engine.clients[key].fanned_out = false;
+                    sent_bytes += send(engine, key);
+                }
                 sending.count(&engine.clock);
             }
+            sends += sending.calls;
         }
-        engine.recorder.turn.sends = sending.calls as u32;
+        engine.recorder.turn.sends = sends as u32;
         engine.stats.net_output_bytes += sent_bytes;
         if engine.dirty.is_empty() {
             engine.dirty = dirty;

@@ -1,7 +1,7 @@
 //! The loop with real sockets, on a clock by which every call takes long.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::{Ipv4Addr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::time::Duration;
 
 use super::{CALLS_NS, CALLS_PER_LOOK, Server, Sleep};
@@ -14,8 +14,8 @@ const CLIENTS: usize = 40;
 const PING: &[u8] = b"PING\r\n";
 const PONG: &[u8] = b"+PONG\r\n";
 
-/// A server, and connections to it that it has accepted.
-fn connected() -> (Server, Clock, Vec<TcpStream>) {
+/// A server, its clock and address, and connections to it that it has accepted.
+fn connected() -> (Server, Clock, SocketAddr, Vec<TcpStream>) {
     let address = Address::Tcp((Ipv4Addr::LOCALHOST, 0).into(), String::new());
     let listener = Listener::bind(&address, 511).expect("a free port");
     let address = listener.local_addr().expect("the port");
@@ -30,7 +30,7 @@ fn connected() -> (Server, Clock, Vec<TcpStream>) {
     while server.engine.clients.len() < CLIENTS {
         server.turn().expect("a turn");
     }
-    (server, clock, clients)
+    (server, clock, address, clients)
 }
 
 /// How many replies have arrived.
@@ -48,7 +48,7 @@ fn pongs(client: &mut TcpStream) -> usize {
 
 #[test]
 fn slow_calls_make_turns_of_few_of_them_and_everybody_has_a_turn() {
-    let (mut server, clock, mut clients) = connected();
+    let (mut server, clock, _, mut clients) = connected();
     for client in &mut clients {
         client.write_all(PING).expect("room in the socket");
     }
@@ -77,8 +77,35 @@ fn slow_calls_make_turns_of_few_of_them_and_everybody_has_a_turn() {
 }
 
 #[test]
+fn slow_calls_keep_nobody_from_connecting_or_from_being_told() {
+    let (mut server, clock, address, mut clients) = connected();
+    let mut subscriber = clients.pop().expect("a client");
+    subscriber.write_all(b"SUBSCRIBE news\r\n").expect("room in the socket");
+    server.turn().expect("a turn");
+    let mut told = vec![0; 64 * 1024];
+    let confirmed = subscriber.read(&mut told).expect("a confirmation");
+    assert!(told[..confirmed].starts_with(b"*3\r\n$9\r\nsubscribe\r\n"), "{:?}", &told[..confirmed]);
+    clock.pass_between_looks(Duration::from_nanos(CALLS_NS));
+    let newcomer = TcpStream::connect(address).expect("a connection");
+    let connected = server.engine.clients.len();
+    // Everybody asks for something in every turn, more than there is time for.
+    let mut first_told = None;
+    for turn in 0..CLIENTS {
+        for client in &mut clients {
+            client.write_all(b"PUBLISH news x\r\n").expect("room in the socket");
+        }
+        server.turn().expect("a turn");
+        if subscriber.read(&mut told).is_ok() {
+            first_told.get_or_insert(turn);
+        }
+    }
+    assert!(first_told.is_some_and(|turn| turn < 2), "{first_told:?}");
+    assert_eq!(server.engine.clients.len(), connected + 1, "the connection is accepted: {newcomer:?}");
+}
+
+#[test]
 fn quick_calls_are_all_made_in_one_turn() {
-    let (mut server, _, mut clients) = connected();
+    let (mut server, _, _, mut clients) = connected();
     for client in &mut clients {
         client.write_all(PING).expect("room in the socket");
     }
