@@ -26,18 +26,18 @@ impl Keyspace {
         budget
     }
 
-    /// Whether there may be something to remove or to file: time has gone on since all of it was done, or readers found something.
+    /// Whether there may be something to remove or to file: time has gone on since all of it was done, readers found something, or something
+    /// was given a deadline of the past.
     #[inline]
     pub fn has_to_expire(&mut self) -> bool {
-        self.expired_at_ms != self.now_ms || !self.expired_seen.get_mut().is_empty()
+        self.expired_at_ms != self.now_ms
+            || !self.expired_seen.get_mut().is_empty()
+            || self.next_expiry_ms().is_some_and(|next| next <= self.now_ms.max(0) as u64)
     }
 
-    /// All that was to be removed or filed at this time has been. What is filed under a time that has passed waits for the next millisecond.
+    /// All that was to be removed or filed at this time has been.
     pub fn note_all_expired(&mut self) {
-        let now_tick = self.now_ms.max(0) as u64;
-        if self.next_expiry_ms().is_none_or(|next| next > now_tick) {
-            self.expired_at_ms = self.now_ms;
-        }
+        self.expired_at_ms = self.now_ms;
     }
 
     fn expire_databases(&mut self, mut budget: usize) -> usize {
@@ -55,6 +55,7 @@ impl Keyspace {
     }
 
     /// When the next key or field is due, Unix milliseconds; None: none has a deadline.
+    #[inline]
     pub fn next_expiry_ms(&self) -> Option<u64> {
         if !self.active_expire || self.expiry_is_paused {
             return None;
