@@ -343,6 +343,12 @@ impl Engine {
         }
     }
 
+    /// Whether a turn with changes ends with a wait for the disk: one for as many requests as there are, rather than one for each few.
+    #[inline]
+    pub fn waits_for_disk(&self) -> bool {
+        self.keyspace.journal.is_on() && self.config.appendfsync == AppendFsync::Always
+    }
+
     fn write_journal_slowly(&mut self) {
         let aof = &mut self.aof;
         let Some(appender) = &mut aof.appender else { return };

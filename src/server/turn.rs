@@ -10,6 +10,8 @@
 //!   housekeep   deadlines, saving, jobs        what is left of 800 us         goes on in the next turn
 //! ```
 //!
+//! With `appendfsync always` the calls have no bound in time: who is not in this turn waits for the next one's sync besides.
+//!
 //! The bounds are looked at between calls and commands: a single one takes as long as it takes, and the stall recorder names it. Whoever
 //! waits is served in some later turn however slow the others make the calls: a few of each kind are made in every turn.
 //!
@@ -57,7 +59,12 @@ struct CallBudget {
 
 impl CallBudget {
     fn new(started_ns: u64) -> CallBudget {
-        CallBudget { until_ns: started_ns.saturating_add(CALLS_NS), calls: 0, is_spent: false }
+        CallBudget { until_ns: started_ns + CALLS_NS, calls: 0, is_spent: false }
+    }
+
+    /// One that is never spent.
+    fn unlimited() -> CallBudget {
+        CallBudget { until_ns: u64::MAX, calls: 0, is_spent: false }
     }
 
     /// A call has been made.
@@ -136,7 +143,7 @@ impl Server {
             persistence_behind: false,
             expiry_behind: false,
             received_from_bytes: 0,
-            gathering: CallBudget::new(0),
+            gathering: CallBudget::unlimited(),
             left_out: Vec::new(),
         })
     }
@@ -259,7 +266,10 @@ impl Server {
     /// the next turn.
     fn gather(&mut self) {
         self.received_from_bytes = self.engine.stats.net_input_bytes;
-        self.gathering = CallBudget::new(self.engine.recorder.turn.started_ns);
+        self.gathering = match self.engine.waits_for_disk() {
+            true => CallBudget::unlimited(),
+            false => CallBudget::new(self.engine.recorder.turn.started_ns),
+        };
         let ready = std::mem::take(&mut self.engine.ready);
         for &key in &ready {
             self.engine.clients[key].ready = false;
@@ -434,8 +444,10 @@ impl Server {
     fn flush(&mut self) {
         let engine = &mut self.engine;
         let mut dirty = std::mem::take(&mut engine.dirty);
-        let is_short = dirty.len() < CALLS_PER_LOOK;
-        let mut sending = CallBudget::new(if is_short { u64::MAX } else { engine.clock.monotonic_ns() });
+        let mut sending = match dirty.len() < CALLS_PER_LOOK || engine.waits_for_disk() {
+            true => CallBudget::unlimited(),
+            false => CallBudget::new(engine.clock.monotonic_ns()),
+        };
         let mut sent_bytes = 0;
         for key in dirty.drain(..) {
             if sending.is_spent || sent_bytes >= TURN_BYTES {

@@ -16,11 +16,15 @@ const PONG: &[u8] = b"+PONG\r\n";
 
 /// A server, its clock and address, and connections to it that it has accepted.
 fn connected() -> (Server, Clock, SocketAddr, Vec<TcpStream>) {
+    connected_with(Config::default())
+}
+
+fn connected_with(config: Config) -> (Server, Clock, SocketAddr, Vec<TcpStream>) {
     let address = Address::Tcp((Ipv4Addr::LOCALHOST, 0).into(), String::new());
     let listener = Listener::bind(&address, 511).expect("a free port");
     let address = listener.local_addr().expect("the port");
     let clock = Clock::virtual_at(1_700_000_000_000_000);
-    let engine = Engine::with_config(Config::default(), clock.clone(), 1);
+    let engine = Engine::with_config(config, clock.clone(), 1);
     let sleep = Sleep::new().expect("an epoll instance");
     let mut server = Server::new(engine, sleep, vec![listener], None).expect("a server");
     let clients: Vec<TcpStream> = (0..CLIENTS).map(|_| TcpStream::connect(address).expect("a connection")).collect();
@@ -101,6 +105,23 @@ fn slow_calls_keep_nobody_from_connecting_or_from_being_told() {
     }
     assert!(first_told.is_some_and(|turn| turn < 2), "{first_told:?}");
     assert_eq!(server.engine.clients.len(), connected + 1, "the connection is accepted: {newcomer:?}");
+}
+
+#[test]
+fn a_turn_that_waits_for_the_disk_waits_for_everybody() {
+    let mut config = Config::default();
+    config.override_value("appendfsync", b"always").expect("a directive and a value for it");
+    let (mut server, clock, _, mut clients) = connected_with(config);
+    server.engine.keyspace.journal.set_on(true);
+    for client in &mut clients {
+        client.write_all(PING).expect("room in the socket");
+    }
+    clock.pass_between_looks(Duration::from_nanos(CALLS_NS));
+    server.turn().expect("a turn");
+    assert_eq!(server.engine.stats.reads, CLIENTS as u64);
+    clock.pass_between_looks(Duration::ZERO);
+    server.turn().expect("a turn");
+    assert_eq!(clients.iter_mut().map(pongs).sum::<usize>(), CLIENTS);
 }
 
 #[test]
