@@ -270,13 +270,16 @@ impl Server {
             true => CallBudget::unlimited(),
             false => CallBudget::new(self.engine.recorder.turn.started_ns),
         };
-        let ready = std::mem::take(&mut self.engine.ready);
-        for &key in &ready {
+        let mut ready = std::mem::take(&mut self.engine.ready);
+        // There may be thousands, of which a turn has time for a few: those behind are not touched.
+        let mut looked_at = 0;
+        while looked_at < ready.len() && !self.has_enough() {
+            let key = ready[looked_at];
+            looked_at += 1;
             self.engine.clients[key].ready = false;
-        }
-        for key in ready {
             self.read(key);
         }
+        ready.drain(..looked_at);
         for listener in std::mem::take(&mut self.engine.network.unfinished) {
             self.accept(listener);
         }
@@ -298,9 +301,20 @@ impl Server {
             }
         }
         self.events = events;
-        if !self.left_out.is_empty() {
-            self.engine.ready.splice(..0, self.left_out.drain(..));
+        if !ready.is_empty() || !self.left_out.is_empty() {
+            // In the order in which they came, and before those of whom there is something to execute in this turn.
+            ready.append(&mut self.left_out);
+            ready.append(&mut self.engine.ready);
+            self.engine.ready = ready;
         }
+    }
+
+    /// Whether this turn has gathered as much as it has time for.
+    #[inline]
+    fn has_enough(&self) -> bool {
+        self.engine.batch.requests.len() >= self.engine.batch.limit
+            || self.gathering.is_spent
+            || self.engine.stats.net_input_bytes - self.received_from_bytes >= TURN_BYTES
     }
 
     #[inline]
@@ -330,18 +344,15 @@ impl Server {
             // Nobody is left to wait; what it may have sent besides is not read for the end of it.
             return self.engine.close(key);
         }
-        let is_enough = self.engine.batch.requests.len() >= self.engine.batch.limit
-            || self.gathering.is_spent
-            || self.engine.stats.net_input_bytes - self.received_from_bytes >= TURN_BYTES;
         if client.gathered || client.session.is_held() {
             // Nothing more is parsed now; what has arrived is read when its turn comes.
             return self.engine.mark_unread(key);
         }
-        if is_enough {
-            // Before those who had something executed in this turn.
-            client.ready = true;
+        if self.has_enough() {
+            self.engine.clients[key].ready = true;
             return self.left_out.push(key);
         }
+        let client = &mut self.engine.clients[key];
         if std::mem::take(&mut client.put_off) {
             let is_unread = std::mem::take(&mut client.unread);
             if self.engine.gather(key) || is_unread {
