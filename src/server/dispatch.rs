@@ -267,7 +267,6 @@ impl Engine {
     #[cold]
     fn put_off(&mut self, key: usize, count: usize) {
         self.batch.put_off_requests += count;
-        self.batch.put_off.push(key);
         let client = &mut self.clients[key];
         client.gathered = false;
         client.parser.reset();
@@ -275,7 +274,13 @@ impl Engine {
         // Whoever receives into the ring counts on room behind what is in it.
         client.input.settle(&mut self.pool);
         client.put_off = true;
-        client.ready = true;
+        if client.ready {
+            // It is on the list already, for what is in its socket, and stays where it is.
+            client.unread = true;
+        } else {
+            client.ready = true;
+            self.batch.put_off.push(key);
+        }
     }
 
     /// After the batch: those who were left out come first in the next turn, and it gathers fewer requests if this one had no time for all.
@@ -292,7 +297,6 @@ impl Engine {
     fn shrink_batch(&mut self) {
         let executed = self.batch.requests.len() - std::mem::take(&mut self.batch.put_off_requests);
         self.batch.limit = (2 * executed).clamp(BATCH_MIN, BATCH_MAX);
-        // Some are on the list once more, further behind, for what is in their sockets.
         self.ready.splice(..0, self.batch.put_off.drain(..));
     }
 

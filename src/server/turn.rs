@@ -276,6 +276,7 @@ impl Server {
         while looked_at < ready.len() && !self.has_enough() {
             let key = ready[looked_at];
             looked_at += 1;
+            debug_assert!(self.engine.clients[key].ready, "who is on the list is marked, and on it once");
             self.engine.clients[key].ready = false;
             self.read(key);
         }
