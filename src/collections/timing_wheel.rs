@@ -18,7 +18,8 @@
 //! comes to them are asked for at their tick as ever.
 //!
 //! Invariants: slots up to that of `now` are empty at every level; a record is filed at the lowest level whose ring it fits into, so at level 1
-//! and above at least two slots ahead: the next slot gets no more. Slots are lists of chunks: filing never copies old records.
+//! and above at least two slots ahead: the next slot gets no more. `first` is never after the first tick of what is filed.
+//! Slots are lists of chunks: filing never copies old records.
 //!
 //! Cost: filing is a shift, a push and a bit; a record is asked for once per level that it comes through.
 

@@ -147,7 +147,8 @@ fn write_and_journal(
 
 impl Engine {
     /// Executes the batch, in order per client, for as long as a turn has time for it. What is left stays in the clients' rings and is
-    /// gathered again in the next turn, before anybody else's.
+    /// gathered again in the next turn, before anybody else's; clients who have more in their
+    /// sockets keep the place that they have on the list.
     pub(super) fn execute(&mut self) {
         if self.batch.requests.is_empty() {
             return;

@@ -57,8 +57,8 @@ impl Engine {
         self.recorder.note_job("periodic jobs", elapsed_ns);
     }
 
-    /// Whether something of what surrounds the turns is to be done after this one. All of it is looked at once a millisecond, when deadlines
-    /// are: so nothing is forgotten that is not named here.
+    /// Whether something of what surrounds the turns is to be done after this one: what the loop would otherwise sleep over. The rest is looked
+    /// at when deadlines are, once in every millisecond that has a turn.
     #[inline]
     pub fn has_jobs(&mut self) -> bool {
         let keyspace = &mut self.keyspace;
@@ -77,8 +77,8 @@ impl Engine {
     /// Time that is left of this turn for what may as well be done in the next, nanoseconds.
     pub(super) fn left_of_turn_ns(&self, now_ns: u64) -> u64 {
         // An engine without a loop has no turns that have begun.
-        let turn = self.recorder.turn.gathered_ns().map_or(0, |_| now_ns - self.recorder.turn.started_ns);
-        TURN_NS.saturating_sub(turn)
+        let turn_ns = self.recorder.turn.gathered_ns().map_or(0, |_| now_ns - self.recorder.turn.started_ns);
+        TURN_NS.saturating_sub(turn_ns)
     }
 
     /// Removes what is due, for as long as a turn has time for it. Whether more is due.

@@ -15,7 +15,10 @@
 //! The bounds are looked at between calls and commands: a single one takes as long as it takes, and the stall recorder names it. Whoever
 //! waits is served in some later turn however slow the others make the calls: a few of each kind are made in every turn.
 //!
-//! Cost of a turn beyond its requests: four readings of the clock. Housekeeping is looked at once a millisecond, or when it has something to do.
+//! Cost of a turn beyond its requests: four readings of the clock, one more for every fourth call. Housekeeping is looked at once a millisecond,
+//! or when it has something to do.
+//!
+//! Invariant: who waits for a turn is on the list `ready` once, and marked so.
 
 use std::io;
 use std::os::fd::AsRawFd;
@@ -276,7 +279,7 @@ impl Server {
         while looked_at < ready.len() && !self.has_enough() {
             let key = ready[looked_at];
             looked_at += 1;
-            debug_assert!(self.engine.clients[key].ready, "who is on the list is marked, and on it once");
+            debug_assert!(self.engine.clients[key].ready, "on the list once, and marked");
             self.engine.clients[key].ready = false;
             self.read(key);
         }
