@@ -15,12 +15,16 @@ const POOLED_MAX: usize = 1024;
 #[derive(Default)]
 pub struct BufferPool {
     free: Vec<Buffer>,
+    /// The fewest that were in reserve since it was last shrunk: those were not needed.
+    unused: usize,
 }
 
 impl BufferPool {
     #[inline]
     pub fn take(&mut self) -> Buffer {
-        self.free.pop().unwrap_or_else(new_buffer)
+        let buffer = self.free.pop().unwrap_or_else(new_buffer);
+        self.unused = self.unused.min(self.free.len());
+        buffer
     }
 
     #[inline]
@@ -38,11 +42,15 @@ impl BufferPool {
     /// Returns all of the reserve to the allocator.
     pub fn clear(&mut self) {
         self.free.clear();
+        self.unused = 0;
     }
 
-    /// Returns half of the reserve to the allocator: called now and then, so that a peak does not hold memory for ever.
+    /// Returns half of what was not needed since the last call to the allocator, so that a peak does not hold memory for ever and what every
+    /// turn needs is not made anew ten times a second.
     pub fn shrink(&mut self) {
-        self.free.truncate(self.free.len() / 2);
+        // Those at the bottom have lain there longest.
+        self.free.drain(..self.unused.div_ceil(2).min(self.free.len()));
+        self.unused = self.free.len();
     }
 }
 

@@ -253,6 +253,25 @@ fn the_pool_keeps_what_it_is_given_up_to_a_limit() {
     assert_eq!(pool.reserve_bytes(), 0);
     buffers.into_iter().for_each(|buffer| pool.give(buffer));
     assert_eq!(pool.reserve_bytes(), 1024 * RING_CAPACITY);
+}
+
+#[test]
+fn the_pool_lets_go_of_what_is_not_needed() {
+    let mut pool = BufferPool::default();
+    let mut busy = |pool: &mut BufferPool, count: usize| {
+        let buffers: Vec<_> = (0..count).map(|_| pool.take()).collect();
+        buffers.into_iter().for_each(|buffer| pool.give(buffer));
+    };
+    busy(&mut pool, 1000);
     pool.shrink();
-    assert_eq!(pool.reserve_bytes(), 512 * RING_CAPACITY);
+    assert_eq!(pool.reserve_bytes(), 1000 * RING_CAPACITY, "all of it was in use");
+    for expected in [510, 265, 142, 81, 50, 35, 27, 23, 21, 20, 20, 20] {
+        busy(&mut pool, 20);
+        pool.shrink();
+        assert_eq!(pool.reserve_bytes(), expected * RING_CAPACITY);
+    }
+    for expected in [10, 5, 2, 1, 0, 0] {
+        pool.shrink();
+        assert_eq!(pool.reserve_bytes(), expected * RING_CAPACITY, "nobody needs any");
+    }
 }
