@@ -17,7 +17,9 @@ pub enum Clock {
 /// A time that tests set.
 #[derive(Debug)]
 pub struct VirtualClock {
+    /// Wall time, had nobody set it.
     unix_us: Cell<u64>,
+    set_back_us: Cell<u64>,
     /// Passes before each look at monotonic time.
     between_looks_us: Cell<u64>,
 }
@@ -56,14 +58,18 @@ impl Clock {
 
     /// A clock that stands at `unix_us` until [`Clock::advance`] moves it.
     pub fn virtual_at(unix_us: u64) -> Clock {
-        Clock::Virtual(Rc::new(VirtualClock { unix_us: Cell::new(unix_us), between_looks_us: Cell::new(0) }))
+        Clock::Virtual(Rc::new(VirtualClock {
+            unix_us: Cell::new(unix_us),
+            set_back_us: Cell::new(0),
+            between_looks_us: Cell::new(0),
+        }))
     }
 
     /// Microseconds since 1970.
     pub fn unix_us(&self) -> u64 {
         match self {
             Clock::Real(_) => self.unix_us_at(self.monotonic_ns()),
-            Clock::Virtual(clock) => clock.unix_us.get(),
+            Clock::Virtual(clock) => clock.unix_us.get() - clock.set_back_us.get(),
         }
     }
 
@@ -72,7 +78,7 @@ impl Clock {
     pub fn unix_us_at(&self, monotonic_ns: u64) -> u64 {
         match self {
             Clock::Real(clock) => clock.origin_unix_us + monotonic_ns / 1000,
-            Clock::Virtual(clock) => clock.unix_us.get(),
+            Clock::Virtual(clock) => clock.unix_us.get() - clock.set_back_us.get(),
         }
     }
 
@@ -117,6 +123,14 @@ impl Clock {
         match self {
             Clock::Real(_) => panic!("the real clock moves by itself"),
             Clock::Virtual(clock) => clock.unix_us.set(clock.unix_us.get() + by.as_micros() as u64),
+        }
+    }
+
+    /// Sets a virtual clock's wall time back, as an administrator might; panics on a real one.
+    pub fn set_back(&self, by: Duration) {
+        match self {
+            Clock::Real(_) => panic!("the real clock is the system's"),
+            Clock::Virtual(clock) => clock.set_back_us.set(clock.set_back_us.get() + by.as_micros() as u64),
         }
     }
 

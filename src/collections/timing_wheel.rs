@@ -17,6 +17,9 @@
 //! which asks for every record, in slices, and files what is kept anew. Time goes on meanwhile: records that are due before the sweep
 //! comes to them are asked for at their tick as ever.
 //!
+//! The caller's clock may be set back ([`TimingWheel::turn_back`]); the wheel's own does not go back: from then on it is so much ahead, and what was
+//! filed before is asked for too early, and filed again where it belongs.
+//!
 //! Invariants: slots up to that of `now` are empty at every level; a record is filed at the lowest level whose ring it fits into, so at level 1
 //! and above at least two slots ahead: the next slot gets no more. `first` is never after the first tick of what is filed.
 //! Slots are lists of chunks: filing never copies old records.
@@ -41,6 +44,8 @@ type Chunks = Vec<Vec<u64>>;
 #[derive(Default)]
 pub struct TimingWheel {
     now: u64,
+    /// Ticks that this clock is ahead of the caller's.
+    ahead: u64,
     filed: Levels,
     /// What a sweep has still to ask for.
     unswept: Levels,
@@ -182,7 +187,21 @@ impl TimingWheel {
 
     /// Files `record` to be asked for at `tick`, at the next [`TimingWheel::advance`] if that has passed.
     pub fn file(&mut self, tick: u64, record: u64) {
-        let tick = tick.min(TICK_MAX);
+        self.file_at(self.own_tick(tick), record);
+    }
+
+    /// The caller's clock has been set back by so many ticks.
+    pub fn turn_back(&mut self, by: u64) {
+        self.ahead = self.ahead.saturating_add(by).min(TICK_MAX);
+    }
+
+    /// A tick of the caller's by the wheel's own clock.
+    #[inline]
+    fn own_tick(&self, tick: u64) -> u64 {
+        tick.saturating_add(self.ahead).min(TICK_MAX)
+    }
+
+    fn file_at(&mut self, tick: u64, record: u64) {
         let first = if tick <= self.now {
             push(&mut self.due, record);
             self.now
@@ -197,7 +216,7 @@ impl TimingWheel {
     /// to it, if what was first has been dropped.
     #[inline]
     pub fn next_tick(&self) -> Option<u64> {
-        (self.len > 0).then_some(self.first)
+        (self.len > 0).then_some(self.first.saturating_sub(self.ahead))
     }
 
     /// Finds the first tick at which there is something to do.
@@ -227,6 +246,7 @@ impl TimingWheel {
     /// Moves time to `tick` if there is nothing to do up to then; whether that was so.
     #[inline]
     pub fn pass(&mut self, tick: u64) -> bool {
+        let tick = self.own_tick(tick);
         let is_passed = self.len == 0 || self.first > tick;
         if is_passed {
             self.now = self.now.max(tick);
@@ -249,6 +269,7 @@ impl TimingWheel {
         mut ahead: impl FnMut(u64),
         mut due: impl FnMut(u64) -> Option<u64>,
     ) -> usize {
+        let tick = self.own_tick(tick);
         loop {
             while let Some(chunk) = self.due.last_mut() {
                 while let Some(record) = chunk.pop() {
@@ -348,7 +369,7 @@ impl TimingWheel {
     }
 
     fn file_later(&mut self, tick: u64, record: u64) {
-        self.file(tick.max(self.now + 1), record);
+        self.file_at(self.own_tick(tick).max(self.now + 1), record);
     }
 
     /// Draws a record, each with nearly the same probability, and drops it if `keep` says so. It may find none.

@@ -156,6 +156,9 @@ pub struct KeyspaceStats {
 /// So many small keys, with their table, fit into a core's own cache of a megabyte.
 const CACHED_KEYS: usize = 4096;
 
+/// A clock that goes back by no more than this, milliseconds, is waited for: it was adjusted, not set.
+const CLOCK_SLACK_MS: i64 = 50;
+
 /// All databases and what they share.
 pub struct Keyspace {
     dbs: Vec<Db>,
@@ -242,9 +245,19 @@ impl Keyspace {
     }
 
     pub fn set_now_ms(&mut self, now_ms: i64) {
+        if now_ms < self.now_ms - CLOCK_SLACK_MS {
+            self.turn_back(now_ms);
+        }
         self.now_ms = now_ms;
         self.relative_to_ms = now_ms;
         self.lru_clock = (now_ms / 1000) as u32 & lru::CLOCK_MAX;
+    }
+
+    /// The system's clock was set back: deadlines are as far away as they say by the new one.
+    #[cold]
+    fn turn_back(&mut self, now_ms: i64) {
+        let by_ms = self.now_ms.abs_diff(now_ms);
+        self.dbs.iter_mut().for_each(|db| db.wheel.turn_back(by_ms));
     }
 
     /// Until the next [`Keyspace::set_now_ms`] nothing is past its deadline. Times from now on, and how long ago

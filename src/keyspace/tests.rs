@@ -376,6 +376,31 @@ fn records_filed_again_outlive_every_sweep() {
 }
 
 #[test]
+fn keys_go_in_time_after_the_clock_was_set_back() {
+    let mut keyspace = keyspace(2);
+    let mut writer = keyspace.writer(0);
+    let old = writer.key(b"old");
+    writer.set(old, NewValue::Int(1), Ttl::At(START_MS + 1000));
+    let hour_ms = 3_600_000;
+    keyspace.set_now_ms(START_MS - hour_ms);
+    while keyspace.expire_slice(10) == 0 {}
+    let mut writer = keyspace.writer(0);
+    let new = writer.key(b"new");
+    writer.set(new, NewValue::Int(1), Ttl::At(START_MS - hour_ms + 1000));
+    let next_ms = keyspace.next_expiry_ms().unwrap_or(0) as i64 - (START_MS - hour_ms);
+    assert!((1..=1001).contains(&next_ms), "in {next_ms} ms");
+    let mut expire_at = |now_ms| {
+        keyspace.set_now_ms(now_ms);
+        while keyspace.expire_slice(10) == 0 {}
+        keyspace.db(0).len()
+    };
+    assert_eq!(expire_at(START_MS - hour_ms + 1000), 2);
+    assert_eq!(expire_at(START_MS - hour_ms + 1001), 1, "the one that was set since");
+    assert_eq!(expire_at(START_MS + 1000), 1);
+    assert_eq!(expire_at(START_MS + 1001), 0);
+}
+
+#[test]
 fn nothing_expires_by_itself_when_that_is_switched_off() {
     let mut keyspace = keyspace(3);
     let mut writer = keyspace.writer(0);

@@ -290,6 +290,41 @@ fn time_that_stands_or_goes_back_changes_nothing() {
 }
 
 #[test]
+fn a_clock_that_is_set_back_moves_no_deadline() {
+    let mut random = Random::new(7);
+    let mut wheel = TimingWheel::new(START);
+    // Of what has not fired.
+    let mut deadlines = BTreeMap::new();
+    let mut now = START;
+    let mut records = 0..;
+    for back in [3_600_000, 1, 500, 86_400_000, 0] {
+        for record in records.by_ref().take(200) {
+            let deadline = now + 1 + random.below(100_000);
+            deadlines.insert(record, deadline);
+            wheel.file(deadline, record);
+        }
+        for _ in 0..300 {
+            now += random.below(400);
+            let left = wheel.advance(now, usize::MAX, |record| {
+                let again = deadlines.get(&record).copied().filter(|&deadline| deadline > now);
+                if again.is_none() {
+                    deadlines.remove(&record);
+                }
+                again
+            });
+            assert!(left > 0);
+            assert!(deadlines.values().all(|&deadline| deadline > now), "all that is due has fired at {now}");
+            assert_eq!(wheel.len(), deadlines.len());
+            let next = wheel.next_tick();
+            assert!(next.is_none_or(|next| next > now) && next <= deadlines.values().min().copied(), "{next:?}");
+        }
+        now -= back;
+        wheel.turn_back(back);
+    }
+    assert!(!deadlines.is_empty() && records.start == 1000);
+}
+
+#[test]
 fn a_sweep_drops_what_is_stale_and_delays_nothing() {
     let mut wheel = TimingWheel::new(START);
     // Even records live; each has a second, stale record.
