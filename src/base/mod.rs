@@ -8,6 +8,7 @@ pub mod crc64;
 pub mod fault;
 pub mod geohash;
 pub mod glob;
+pub mod growth;
 pub mod hash;
 pub mod log;
 pub mod long_double;

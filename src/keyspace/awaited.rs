@@ -11,6 +11,7 @@
 use hashbrown::HashTable;
 
 use super::{Key, Kind};
+use crate::base::growth::shed;
 
 const KINDS: usize = Kind::Stream as usize + 1;
 
@@ -73,6 +74,7 @@ impl Awaited {
         found.get_mut().wanting_changes -= usize::from(on_change);
         if found.get().waiting == 0 {
             found.remove();
+            shed(&mut self.keys, |awaited| awaited.hash);
         }
     }
 

@@ -7,6 +7,7 @@
 use hashbrown::HashTable;
 
 use super::Key;
+use crate::base::growth::shed;
 
 struct WatchedKey {
     hash: u64,
@@ -61,6 +62,7 @@ impl Watched {
         found.get_mut().watching -= 1;
         if found.get().watching == 0 {
             found.remove();
+            shed(&mut self.keys, |watched| watched.hash);
         }
     }
 

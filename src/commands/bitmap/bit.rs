@@ -1,7 +1,8 @@
 //! A single bit: SETBIT, GETBIT.
 
 use super::bit_offset;
-use super::bits::{bit, grow};
+use super::bits::bit;
+use crate::base::growth::grow;
 use crate::commands::{
     Acl, Arg, Args, Command, CommandError, CommandResult, Flags, Group, KeyFlags, KeySpec, Reply, Run,
 };

@@ -4,8 +4,8 @@ use smallvec::SmallVec;
 
 use super::bit::SET_BIT;
 use super::bit_offset;
-use super::bits::grow;
 use super::field::{FieldType, Overflow};
+use crate::base::growth::grow;
 use crate::commands::{
     Acl, Arg, Args, BeginSearch, Command, CommandError, CommandResult, FindKeys, Flags, Group, KeyFlags, KeySpec,
     Reply, Run,

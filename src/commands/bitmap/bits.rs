@@ -5,28 +5,10 @@
 #[cfg(test)]
 mod tests;
 
-/// Zeroes up to this many bytes are written; more of them come from the system as they are touched.
-const ZEROED_MAX: usize = 64 * 1024;
-
 /// A bit; beyond the end all are clear.
 pub(super) fn bit(bytes: &[u8], offset: u64) -> bool {
     let byte = usize::try_from(offset >> 3).ok().and_then(|at| bytes.get(at));
     byte.is_some_and(|byte| byte & 0x80 >> (offset & 7) != 0)
-}
-
-/// Makes the string `len` bytes long if it is shorter; whether it was.
-pub(super) fn grow(bytes: &mut Vec<u8>, len: usize) -> bool {
-    if len <= bytes.len() {
-        return false;
-    }
-    if len > bytes.len() + ZEROED_MAX && len > bytes.capacity() {
-        let mut grown = vec![0; len];
-        grown[..bytes.len()].copy_from_slice(bytes);
-        *bytes = grown;
-    } else {
-        bytes.resize(len, 0);
-    }
-    true
 }
 
 /// How many bits are set.

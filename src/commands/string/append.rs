@@ -2,13 +2,11 @@
 
 use std::sync::Arc;
 
+use crate::base::growth;
 use crate::commands::{
     Acl, Arg, Args, Command, CommandError, CommandResult, Flags, Group, KeyFlags, KeySpec, Reply, Run,
 };
 use crate::keyspace::{Event, Key, NewValue, Ttl, Writer};
-
-/// Zeroes up to this many bytes are written; more of them come from the system as they are touched.
-const ZEROED_MAX: usize = 64 * 1024;
 
 const APPENDED: Event = Event::string("append");
 const RANGE_SET: Event = Event::string("setrange");
@@ -45,6 +43,7 @@ fn append(args: &mut Args<'_>, db: &mut Writer<'_>, reply: &mut Reply<'_>) -> Co
         return Err(CommandError::STRING_TOO_LONG);
     }
     let appended = db.change_string(key, |bytes| {
+        growth::make_room(bytes, bytes.len() + added.len());
         bytes.extend_from_slice(added);
         bytes.len()
     });
@@ -91,13 +90,7 @@ fn setrange(args: &mut Args<'_>, db: &mut Writer<'_>, reply: &mut Reply<'_>) -> 
         return Ok(());
     }
     let changed = db.change_string(key, |bytes| {
-        if end > bytes.len() + ZEROED_MAX && end > bytes.capacity() {
-            let mut grown = vec![0; end];
-            grown[..bytes.len()].copy_from_slice(bytes);
-            *bytes = grown;
-        } else if end > bytes.len() {
-            bytes.resize(end, 0);
-        }
+        growth::grow(bytes, end);
         bytes[offset..end].copy_from_slice(part);
         bytes.len()
     });

@@ -1,6 +1,6 @@
 //! Runs of bits against loops over single bits.
 
-use super::{Operation, bit, combine, count, count_between, grow, position_between};
+use super::{Operation, bit, combine, count, count_between, position_between};
 use crate::base::random::Random;
 
 fn bytes(random: &mut Random, len: usize) -> Vec<u8> {
@@ -85,14 +85,4 @@ fn combinations_agree_with_single_bits() {
         }
     }
     assert_eq!(combine(Operation::Or, &[]), b"");
-}
-
-#[test]
-fn growing_keeps_what_was_there() {
-    for (from, to) in [(0, 1), (3, 3), (5, 2), (10, 100_000), (70_000, 70_010), (1, 65_537)] {
-        let mut bytes = vec![7; from];
-        assert_eq!(grow(&mut bytes, to), to > from);
-        assert_eq!(bytes.len(), from.max(to));
-        assert!(bytes[..from].iter().all(|&byte| byte == 7) && bytes[from..].iter().all(|&byte| byte == 0));
-    }
 }
