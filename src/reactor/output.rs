@@ -20,6 +20,8 @@ use crate::base::sink::Sink;
 const MASK: u64 = RING_CAPACITY as u64 - 1;
 /// Size of the queue's chunks of copied bytes.
 const CHUNK_BYTES: usize = 64 * 1024;
+/// Size of one behind a value that is referred to: mostly that value's end and the next one's header, before which there is another reference.
+const SMALL_CHUNK_BYTES: usize = 64;
 /// Most pieces given to one `writev`.
 pub const IOV_MAX: usize = 64;
 
@@ -61,6 +63,8 @@ struct Overflow {
     sent: usize,
     /// Bytes in the chunks not yet sent.
     len: usize,
+    /// Memory that the chunks hold.
+    memory_bytes: usize,
 }
 
 enum Chunk {
@@ -74,6 +78,22 @@ impl Chunk {
             Chunk::Copied(bytes) => bytes,
             Chunk::Shared(bytes) => bytes,
         }
+    }
+
+    /// Memory held, bytes; what others refer to as well counts for each.
+    fn memory_bytes(&self) -> usize {
+        let bytes = match self {
+            Chunk::Copied(bytes) => bytes.capacity(),
+            Chunk::Shared(bytes) => bytes.len(),
+        };
+        bytes + size_of::<Chunk>()
+    }
+}
+
+impl Overflow {
+    fn push(&mut self, chunk: Chunk) {
+        self.memory_bytes += chunk.memory_bytes();
+        self.chunks.push_back(chunk);
     }
 }
 
@@ -98,9 +118,7 @@ impl Output {
     /// Memory held, bytes.
     pub fn memory_bytes(&self) -> usize {
         let ring = if self.ring.is_some() { RING_CAPACITY } else { 0 };
-        ring + self.overflow.as_ref().map_or(0, |overflow| {
-            overflow.chunks.iter().map(|chunk| chunk.bytes().len() + size_of::<Chunk>()).sum::<usize>()
-        })
+        ring + self.overflow.as_ref().map_or(0, |overflow| overflow.memory_bytes)
     }
 
     /// Capacity of the ring, if one is held.
@@ -294,6 +312,7 @@ impl Output {
             overflow.sent = 0;
             // The last reference to a large value may be this one; the keyspace frees such values off the loop, but by
             // then it had let go of it, and its pages are returned here.
+            overflow.memory_bytes -= chunk.memory_bytes();
             overflow.chunks.pop_front();
         }
         if overflow.chunks.is_empty() {
@@ -330,9 +349,13 @@ impl Output {
             last.extend_from_slice(bytes);
             return;
         }
-        let mut chunk = Vec::with_capacity(bytes.len().max(CHUNK_BYTES));
+        let least = match overflow.chunks.back() {
+            Some(Chunk::Shared(_)) => SMALL_CHUNK_BYTES,
+            _ => CHUNK_BYTES,
+        };
+        let mut chunk = Vec::with_capacity(bytes.len().max(least));
         chunk.extend_from_slice(bytes);
-        overflow.chunks.push_back(Chunk::Copied(chunk));
+        overflow.push(Chunk::Copied(chunk));
     }
 }
 
@@ -371,7 +394,7 @@ impl Sink for Output {
         self.room = 0;
         let overflow = self.overflow.get_or_insert_default();
         overflow.len += bytes.len();
-        overflow.chunks.push_back(Chunk::Shared(Arc::clone(bytes)));
+        overflow.push(Chunk::Shared(Arc::clone(bytes)));
     }
 }
 

@@ -258,7 +258,7 @@ fn the_pool_keeps_what_it_is_given_up_to_a_limit() {
 #[test]
 fn the_pool_lets_go_of_what_is_not_needed() {
     let mut pool = BufferPool::default();
-    let mut busy = |pool: &mut BufferPool, count: usize| {
+    let busy = |pool: &mut BufferPool, count: usize| {
         let buffers: Vec<_> = (0..count).map(|_| pool.take()).collect();
         buffers.into_iter().for_each(|buffer| pool.give(buffer));
     };

@@ -213,3 +213,28 @@ fn messages_for_many_are_joined_while_nothing_is_sent() {
     output.push(&three, Some(&third), &mut pool);
     assert_eq!(waiting(&output), b"three");
 }
+
+#[test]
+fn what_stands_between_values_that_are_referred_to_costs_little() {
+    let mut pool = BufferPool::default();
+    let mut output = Output::default();
+    output.attach(&mut pool);
+    let value = Arc::new(vec![b'x'; 20_000]);
+    let empty = output.memory_bytes();
+    for _ in 0..1000 {
+        output.put(b"$20000\r\n");
+        output.put_shared(&value);
+        output.put(b"\r\n");
+    }
+    let held = output.memory_bytes() - empty;
+    assert!(held < 1000 * (20_000 + 200), "{held}");
+    // Short replies behind such a value are together again.
+    (0..1000).for_each(|_| output.put(b"+OK\r\n"));
+    assert!(output.overflow().1 < 2010, "{:?}", output.overflow());
+    assert!(output.memory_bytes() - empty - held < 100_000);
+    while !output.is_empty() {
+        let sent = waiting(&output).len();
+        output.sent(sent);
+    }
+    assert_eq!(output.memory_bytes(), empty);
+}
