@@ -32,6 +32,14 @@ SORT l BY nosort DESC
 SORT l BY nosort LIMIT 1 2
 SORT l BY nosort DESC LIMIT 1 2
 SORT l BY nosort LIMIT 100 2
+SORT l BY nosort LIMIT 4 100
+SORT l BY nosort DESC LIMIT 4 100
+SORT l BY nosort DESC LIMIT 0 0
+ZADD z 3 a 1 b 2 c
+SORT z BY nosort LIMIT 1 1
+SORT z BY nosort DESC LIMIT 0 2
+SORT z BY nosort DESC LIMIT 1 5 STORE zl
+LRANGE zl 0 -1
 SORT l BY # LIMIT 1 2
 SORT l BY ""
 RPUSH nul "2\x00x" 1 "\x003"

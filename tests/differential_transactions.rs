@@ -8,6 +8,9 @@ use support::random::Random;
 use support::table::{show, words};
 
 const TRANSACTIONS: &str = r#"
+MULTI
+SSUBSCRIBE shard
+EXEC
 EXEC
 DISCARD
 UNWATCH

@@ -273,21 +273,6 @@ impl Quicklist {
         Range::new(&self.nodes, start, count)
     }
 
-    /// All elements at once. `opened`: where those lie that are in compressed nodes.
-    pub fn collect<'a>(&'a self, opened: &'a mut Vec<Node>) -> Vec<ListpackValue<'a>> {
-        opened.extend(self.nodes().filter(|node| node.is_compressed()).map(|node| node.opened().into_owned()));
-        let mut opened = opened.iter();
-        let mut elements = Vec::with_capacity(self.len());
-        for node in self.nodes() {
-            match if node.is_compressed() { opened.next() } else { Some(node) } {
-                Some(Node::Packed(pack)) => elements.extend(pack.iter()),
-                Some(Node::Plain(bytes)) => elements.push(ListpackValue::Bytes(bytes)),
-                Some(Node::Compressed(_)) | None => unreachable!("each has been opened"),
-            }
-        }
-        elements
-    }
-
     /// The first element that is `text`, seen from that end.
     pub fn find(&self, text: &[u8], direction: Direction) -> Option<Place> {
         let search = self.search(text);

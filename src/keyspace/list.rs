@@ -158,11 +158,11 @@ impl List {
         self.range(0, self.len()).for_each(Side::Left, visit);
     }
 
-    /// All elements at once. `opened`: where those lie that had to be decompressed.
-    pub fn collect<'a>(&'a self, opened: &'a mut Vec<Node>) -> Vec<ListpackValue<'a>> {
+    /// Up to `count` elements from `start` on, at once. `opened`: where those lie that had to be decompressed.
+    pub fn collect<'a>(&'a self, start: usize, count: usize, opened: &'a mut Vec<Node>) -> Vec<ListpackValue<'a>> {
         match self {
-            List::Pack(pack) => pack.iter().collect(),
-            List::Nodes(nodes) => nodes.collect(opened),
+            List::Pack(pack) => pack.range(start, count).collect(),
+            List::Nodes(nodes) => nodes.range(start, count).collect(opened),
         }
     }
 

@@ -187,6 +187,14 @@ impl<'a> View<'a> {
         }
     }
 
+    /// The value if it is there and of this type; no use of the key.
+    pub fn peek_object<T: Typed>(&self, key: Key<'_>) -> Option<&'a T> {
+        match self.peek(key).map(Entry::value) {
+            Some(ValueRef::Object(object)) => T::of(object),
+            _ => None,
+        }
+    }
+
     /// What looking into a value may need.
     pub fn context(&self) -> Context<'a> {
         let Keyspace { hasher, settings, random, discarded, now_ms, .. } = self.keyspace;

@@ -422,6 +422,11 @@ impl<'a> Writer<'a> {
         self.keyspace.dirty -= changes as u64;
     }
 
+    /// Adds to the number of changes: of a command that Redis counts by what it has stored.
+    pub fn count_more(&mut self, changes: usize) {
+        self.keyspace.dirty += changes as u64;
+    }
+
     /// Frees an object that a change has taken out of its key: here if that is cheap, else off the loop.
     pub fn discard(&mut self, object: impl Into<Object>) {
         self.keyspace.reclaimer.displaced(Displaced::Value(Value::Object(object.into())));

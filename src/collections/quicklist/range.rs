@@ -30,6 +30,37 @@ impl<'a> Range<'a> {
         self.count == 0
     }
 
+    /// All of them at once. `opened`: where those lie that are in compressed nodes.
+    pub fn collect(self, opened: &'a mut Vec<Node>) -> Vec<ListpackValue<'a>> {
+        let mut elements = Vec::with_capacity(self.count);
+        let Some((first, mut inside)) = self.nodes.locate(self.start) else { return elements };
+        let mut nodes: Vec<&'a Node> = Vec::new();
+        let mut covered = 0;
+        let mut next = Some(first);
+        while covered < inside + self.count
+            && let Some(at) = next
+        {
+            let node = self.nodes.get(at);
+            if node.is_compressed() {
+                opened.push(node.opened().into_owned());
+            }
+            covered += node.len();
+            nodes.push(node);
+            next = self.nodes.next(at);
+        }
+        let mut opened = opened.iter();
+        for node in nodes {
+            let left = self.count - elements.len();
+            match if node.is_compressed() { opened.next() } else { Some(node) } {
+                Some(Node::Packed(pack)) => elements.extend(pack.range(inside, pack.len() - inside).take(left)),
+                Some(Node::Plain(bytes)) => elements.push(ListpackValue::Bytes(bytes)),
+                Some(Node::Compressed(_)) | None => unreachable!("each has been opened"),
+            }
+            inside = 0;
+        }
+        elements
+    }
+
     /// Shows them all from that end.
     #[inline]
     pub fn for_each(self, direction: Direction, mut visit: impl FnMut(ListpackValue<'_>)) {

@@ -179,7 +179,10 @@ fn run_as_a_deque(limits: &[i64], depth: u32) -> usize {
                     assert!(texts(range, direction).starts_with(&some) && some.len() == range.len().min(most.max(1)));
                     assert_eq!(list.get(index, |value| value.to_vec()).as_ref(), twin.get(index));
                     let mut opened = Vec::new();
-                    assert!(list.collect(&mut opened).iter().zip(&twin).all(|(value, text)| value.is(text)));
+                    let collected = range.collect(&mut opened);
+                    let expected = texts(range, Direction::FromFront);
+                    assert!(collected.len() == expected.len());
+                    assert!(collected.iter().zip(&expected).all(|(value, text)| value.is(text)));
                 }
             }
             seen += check(&list, &twin);

@@ -25,7 +25,7 @@ pub(super) static RENAME: Command = Command {
 
 fn rename(args: &mut Args<'_>, db: &mut Writer<'_>, reply: &mut Reply<'_>) -> CommandResult {
     let (from, to) = (args.key(1), db.key(args.get(2)));
-    let there = if from.bytes == to.bytes { db.exists(from) } else { db.rename(from, to) };
+    let there = if from.bytes == to.bytes { db.find(from).is_some() } else { db.rename(from, to) };
     if !there {
         return Err(CommandError::NO_SUCH_KEY);
     }
@@ -55,10 +55,10 @@ pub(super) static RENAMENX: Command = Command {
 
 fn renamenx(args: &mut Args<'_>, db: &mut Writer<'_>, reply: &mut Reply<'_>) -> CommandResult {
     let (from, to) = (args.key(1), db.key(args.get(2)));
-    if !db.exists(from) {
+    if db.find(from).is_none() {
         return Err(CommandError::NO_SUCH_KEY);
     }
-    let renamed = !db.exists(to) && db.rename(from, to);
+    let renamed = db.find(to).is_none() && db.rename(from, to);
     if renamed {
         tell_renamed(db, from, to);
     }

@@ -250,8 +250,13 @@ fn sorted<'a>(
         Some(ValueRef::Object(object)) => object,
         Some(_) => return Err(CommandError::WRONG_TYPE),
     };
+    if matches!(options.by, Some(Pattern::Nothing))
+        && let Object::List(_) | Object::SortedSet(_) = object
+    {
+        return Ok(unsorted(object, options, opened));
+    }
     let mut elements: Vec<Text<'a>> = match object {
-        Object::List(list) => list.collect(opened),
+        Object::List(list) => list.collect(0, list.len(), opened),
         Object::Set(set) => set.iter().collect(),
         Object::SortedSet(SortedSet::Pack(pack)) => pack.pairs().map(|(member, _)| member).collect(),
         Object::SortedSet(SortedSet::Tree(tree)) => tree.iter().map(|(member, _)| Text::Bytes(member)).collect(),
@@ -261,10 +266,7 @@ fn sorted<'a>(
     let mut by = options.by.as_ref();
     let mut alpha = options.alpha;
     if matches!(by, Some(Pattern::Nothing)) {
-        if !matches!(object, Object::Set(_)) || options.store.is_none() {
-            if options.descending && !matches!(object, Object::Set(_)) {
-                elements.reverse();
-            }
+        if options.store.is_none() {
             elements.truncate(range.end);
             elements.drain(..range.start);
             return Ok(elements);
@@ -295,6 +297,26 @@ fn sorted<'a>(
     rows.truncate(range.end);
     rows.sort_by(order);
     Ok(rows.into_iter().skip(range.start).map(|(element, _)| element).collect())
+}
+
+/// Those of a list or sorted set that are wanted as they are, from either end.
+fn unsorted<'a>(object: &'a Object, options: &Options<'_>, opened: &'a mut Vec<Node>) -> Vec<Text<'a>> {
+    let within = |len: usize| {
+        let range = options.range(len);
+        if options.descending { len - range.end..len - range.start } else { range }
+    };
+    let mut elements: Vec<Text<'a>> = match object {
+        Object::List(list) => {
+            let range = within(list.len());
+            list.collect(range.start, range.len(), opened)
+        }
+        Object::SortedSet(set) => set.range(within(set.len())).map(|(member, _)| member).collect(),
+        Object::Set(_) | Object::Hash(_) => Vec::new(),
+    };
+    if options.descending {
+        elements.reverse();
+    }
+    elements
 }
 
 fn reply_sorted(found: Vec<Text<'_>>, options: &Options<'_>, view: &View<'_>, reply: &mut Reply<'_>) {
@@ -348,7 +370,10 @@ fn sort(args: &mut Args<'_>, db: &mut Writer<'_>, reply: &mut Reply<'_>) -> Comm
             options.gets.iter().for_each(|pattern| push(pattern.look_up(element, &view)));
         }
     }
-    reply.len(list.len());
+    let len = list.len();
+    reply.len(len);
     db.put(db.key(store), list, Event::list("sortstore"));
+    // As Redis counts: each element is a change.
+    db.count_more(len.saturating_sub(1));
     Ok(())
 }

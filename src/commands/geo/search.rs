@@ -119,6 +119,7 @@ fn search_or_store(
     let len = stored.len();
     let event = if form == Form::SearchStore { "geosearchstore" } else { "georadiusstore" };
     db.put(db.key(args.get(store_at)), stored, Event::sorted_set(event));
+    db.count_more(len.saturating_sub(1));
     reply.len(len);
     Ok(())
 }

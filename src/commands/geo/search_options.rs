@@ -92,7 +92,9 @@ impl SearchOptions {
             any: false,
             order: Order::AsFound,
         };
-        let (mut has_centre, mut has_shape) = (false, false);
+        // As in Redis the last of equal words counts, and of different ones there can be one.
+        let (mut from_member, mut from_position) = (false, false);
+        let (mut by_radius, mut by_box) = (false, false);
         let mut at = match form {
             Form::Radius { .. } => {
                 options.centre = Some(position(args, 2)?);
@@ -133,26 +135,26 @@ impl SearchOptions {
                     options.store_at = Some(at + 1);
                     at += 1;
                 }
-                () if by_words && !has_centre && follow >= 1 && args.is(at, "FROMMEMBER") => {
+                () if by_words && !from_position && follow >= 1 && args.is(at, "FROMMEMBER") => {
                     if let Some(set) = set {
                         options.centre = Some(position_of(set, args.get(at + 1), context)?);
                     }
-                    has_centre = true;
+                    from_member = true;
                     at += 1;
                 }
-                () if by_words && !has_centre && follow >= 2 && args.is(at, "FROMLONLAT") => {
+                () if by_words && !from_member && follow >= 2 && args.is(at, "FROMLONLAT") => {
                     options.centre = Some(position(args, at + 1)?);
-                    has_centre = true;
+                    from_position = true;
                     at += 2;
                 }
-                () if by_words && !has_shape && follow >= 2 && args.is(at, "BYRADIUS") => {
+                () if by_words && !by_box && follow >= 2 && args.is(at, "BYRADIUS") => {
                     (options.shape, options.unit_m) = circle(args, at + 1)?;
-                    has_shape = true;
+                    by_radius = true;
                     at += 2;
                 }
-                () if by_words && !has_shape && follow >= 3 && args.is(at, "BYBOX") => {
+                () if by_words && !by_radius && follow >= 3 && args.is(at, "BYBOX") => {
                     (options.shape, options.unit_m) = rectangle(args, at + 1)?;
-                    has_shape = true;
+                    by_box = true;
                     at += 3;
                 }
                 () if form == Form::SearchStore && args.is(at, "STOREDIST") => options.store_distance = true,
@@ -171,10 +173,10 @@ impl SearchOptions {
             let error = [format!("ERR exactly one of {what} can be specified for ").as_bytes(), args.get(0)].concat();
             Err(CommandError::owned(error))
         };
-        if by_words && !has_centre {
+        if by_words && !from_member && !from_position {
             return lacks("FROMMEMBER or FROMLONLAT");
         }
-        if by_words && !has_shape {
+        if by_words && !by_radius && !by_box {
             return lacks("BYRADIUS and BYBOX");
         }
         if options.any && options.count == 0 {

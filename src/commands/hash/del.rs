@@ -71,12 +71,13 @@ fn hgetdel(args: &mut Args<'_>, db: &mut Writer<'_>, reply: &mut Reply<'_>) -> C
             put_or_null(reply, hash.get(field, context));
             removed += usize::from(hash.remove(field, context));
         }
-        Changed((), removed)
+        Changed(removed > 0, removed)
     };
     db.expire_fields(key, fields.clone().map(|index| args.get(index)));
-    if db.change(key, EVENT, change)?.is_none() {
+    let has_removed = db.change(key, EVENT, change)?;
+    if has_removed.is_none() {
         fields.for_each(|_| reply.null());
-    } else if db.propagates() {
+    } else if has_removed == Some(true) && db.propagates() {
         let fields: Vec<&[u8]> = fields.map(|index| args.get(index)).collect();
         fields::propagate_deadline(db, key.bytes, None, &fields);
     }

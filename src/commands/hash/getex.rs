@@ -212,7 +212,7 @@ fn propagate_set(args: &Args<'_>, first: usize, db: &mut Writer<'_>, ttl: Option
         Ttl::Keep => {
             // HSET forgets them.
             let view = db.view();
-            let Ok(Some(hash)) = view.object::<Hash>(key) else { return };
+            let Some(hash) = view.peek_object::<Hash>(key) else { return };
             let context = view.context();
             let kept: Vec<(&[u8], i64)> = fields
                 .into_iter()

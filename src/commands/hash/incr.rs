@@ -89,8 +89,8 @@ fn propagate_sum(args: &Args<'_>, db: &mut Writer<'_>, sum: &[u8]) {
     let (key, field) = (args.key(1), args.get(2));
     db.propagate(&[b"HSET", key.bytes, field, sum]);
     let view = db.view();
-    let deadline_ms = match view.object::<Hash>(key) {
-        Ok(Some(hash)) => hash.deadline_ms(field, &view.context()).flatten(),
+    let deadline_ms = match view.peek_object::<Hash>(key) {
+        Some(hash) => hash.deadline_ms(field, &view.context()).flatten(),
         _ => None,
     };
     if let Some(deadline_ms) = deadline_ms {

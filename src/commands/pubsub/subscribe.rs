@@ -1,7 +1,7 @@
 //! SUBSCRIBE and UNSUBSCRIBE, to channels, to patterns (P), to shard channels (S).
 
 use super::{ACL, FLAGS};
-use crate::commands::{Arg, ArgKind, Args, Command, CommandResult, Flags, Group, KeyFlags, KeySpec, Run};
+use crate::commands::{Arg, ArgKind, Args, Command, CommandError, CommandResult, Flags, Group, KeyFlags, KeySpec, Run};
 use crate::server::Engine;
 use crate::server::pubsub::Topics;
 
@@ -115,6 +115,9 @@ pub(super) static SSUBSCRIBE: Command = Command {
 };
 
 fn ssubscribe(args: &mut Args<'_>, engine: &mut Engine, key: usize) -> CommandResult {
+    if engine.is_in_exec() {
+        return Err(CommandError::new("ERR SSUBSCRIBE isn't allowed for a DENY BLOCKING client"));
+    }
     enter(args, engine, key, Topics::ShardChannels)
 }
 

@@ -6,6 +6,8 @@
 
 use smallvec::SmallVec;
 
+use std::ops::ControlFlow;
+
 use crate::base::number;
 use crate::collections::sorted_set::SortedSetBuilder;
 use crate::commands::{Arg, Args, CommandError, CommandResult, Reply};
@@ -61,6 +63,16 @@ impl<'a> Source<'a> {
                 let mut digits = itoa::Buffer::new();
                 set.iter().for_each(|(member, score)| visit(member.text(&mut digits), score));
             }
+        }
+    }
+
+    /// The same until `visit` breaks off.
+    pub fn try_for_each(&self, mut visit: impl FnMut(&[u8], f64) -> ControlFlow<()>) -> ControlFlow<()> {
+        let mut digits = itoa::Buffer::new();
+        match self {
+            Source::Missing => ControlFlow::Continue(()),
+            Source::Set(set) => set.iter().try_for_each(|member| visit(member.text(&mut digits), 1.0)),
+            Source::SortedSet(set) => set.iter().try_for_each(|(member, score)| visit(member.text(&mut digits), score)),
         }
     }
 }

@@ -18,19 +18,13 @@ fn common(
 ) {
     sources.sort_by_key(|operand| operand.source.len());
     let (smallest, others) = sources.split_first().expect("a call names at least one key");
-    let mut ended = false;
-    smallest.source.for_each(|member, score| {
-        if ended {
-            return;
-        }
+    let _ = smallest.source.try_for_each(|member, score| {
         let first = number_or_zero(smallest.weight * score);
         let score = others.iter().try_fold(first, |sum, other| {
             let score = other.source.score(member, context)?;
             Some(combine(sum, other.weight * score))
         });
-        if let Some(score) = score {
-            ended = visit(member, score).is_break();
-        }
+        score.map_or(ControlFlow::Continue(()), |score| visit(member, score))
     });
 }
 

@@ -53,9 +53,6 @@ fn several(args: &Args<'_>, view: &View<'_>, reply: &mut Reply<'_>) -> CommandRe
     if with_scores && !(-i64::MAX / 2..=i64::MAX / 2).contains(&wanted) {
         return Err(CommandError::new("ERR value is out of range"));
     }
-    if wanted < 0 && wanted.unsigned_abs() > DRAWS_MAX {
-        return Err(CommandError::new("ERR value is out of range"));
-    }
     let set = match view.object::<SortedSet>(args.key(1))? {
         Some(set) if wanted != 0 => set,
         _ => {
@@ -63,6 +60,9 @@ fn several(args: &Args<'_>, view: &View<'_>, reply: &mut Reply<'_>) -> CommandRe
             return Ok(());
         }
     };
+    if wanted < 0 && wanted.unsigned_abs() > DRAWS_MAX {
+        return Err(CommandError::new("ERR value is out of range"));
+    }
     let context = view.context();
     let len = set.len();
     let count = usize::try_from(wanted.unsigned_abs()).unwrap_or(usize::MAX);

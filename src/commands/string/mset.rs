@@ -134,7 +134,7 @@ fn msetex(args: &mut Args<'_>, db: &mut Writer<'_>, reply: &mut Reply<'_>) -> Co
 
 /// How many of the keys among the pairs at `start..end` exist.
 fn count_existing(args: &Args<'_>, start: usize, end: usize, db: &mut Writer<'_>) -> usize {
-    (start..end).step_by(2).filter(|&index| db.exists(db.key(args.get(index)))).count()
+    (start..end).step_by(2).filter(|&index| db.find(db.key(args.get(index))).is_some()).count()
 }
 
 /// Keys whose memory is prefetched together, so that their cache misses overlap.

@@ -124,7 +124,8 @@ fn set_with_options(args: &mut Args<'_>, db: &mut Writer<'_>, reply: &mut Reply<
     let key = args.key(1);
     let sets = match when {
         When::Always => true,
-        When::Missing => !db.exists(key),
+        // A look at the key, as at a lock that is held, is a use of it.
+        When::Missing => db.find(key).is_none(),
         When::There => db.exists(key),
         When::Value(condition, operand) => match db.string(key).map_err(|_| CommandError::WRONG_TYPE)? {
             Some(mut value) => condition.holds(value.as_bytes(), args.get(operand))?,
@@ -195,7 +196,7 @@ pub(super) static SETNX: Command = Command {
 };
 
 fn setnx(args: &mut Args<'_>, db: &mut Writer<'_>, reply: &mut Reply<'_>) -> CommandResult {
-    let missing = !db.exists(args.key(1));
+    let missing = db.find(args.key(1)).is_none();
     if missing {
         store(args, 2, db, Ttl::Clear);
     }
