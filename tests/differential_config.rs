@@ -200,6 +200,8 @@ rename-command randomkey DEBUG2
 rename-command GEOSEARCHSTORE s
 rename-command set ""
 rename-command setex set
+rename-command EVAL ""
+rename-command XADD append-to-stream
 "#;
 
 #[test]
@@ -231,10 +233,34 @@ fn commands_are_renamed() {
         "COMMAND LIST FILTERBY PATTERN geosearchs*",
         "COMMAND COUNT x",
         "TTL k",
+        // Rules about commands name them as they were.
+        "ACL SETUSER bob on nopass ~* +get +setex -keys +set",
+        "ACL SETUSER bob +fetch",
+        "ACL SETUSER bob +debug2",
+        "ACL SETUSER bob +EVAL -xadd",
+        "ACL SETUSER bob +append-to-stream",
+        "ACL DRYRUN bob set k 10 v",
+        "EVAL return 0",
     ] {
         let [ours, wanted] = clients.each_mut().map(|(client, _)| client.run(line));
         assert_eq!(ours, wanted, "{line}");
     }
+}
+
+/// What is saved of the users of a server with renamed commands can be loaded again.
+#[test]
+fn users_of_a_server_with_renamed_commands_are_loaded() {
+    let users = b"user default on nopass ~* &* +@all\nuser app on nopass ~* -@all +get +config|get\n";
+    let directives = ["--aclfile", "users.acl", "--rename-command", "GET", "fetch", "--rename-command", "CONFIG", ""];
+    let mut server = Server::subject_with(&[("users.acl", users)], &directives);
+    for line in ["ACL SAVE", "ACL LOAD", "ACL SETUSER app -get", "ACL SAVE"] {
+        assert_eq!(server.connect().run(line).text(), b"OK", "{line}");
+    }
+    server.shut_down();
+    server.restart(&directives);
+    let mut client = server.connect();
+    assert_eq!(client.run("AUTH app x").text(), b"OK");
+    assert!(client.run("FETCH k").text().starts_with(b"NOPERM"), "what the user may do is asked by the old name");
 }
 
 /// What cannot be, keeps both from starting, for the same reason.

@@ -11,7 +11,7 @@ use support::server::{Server, eventually};
 
 const ON: &[&str] = &["--appendonly", "yes", "--save", ""];
 
-fn on(more: &[&'static str]) -> Vec<&'static str> {
+fn on<'a>(more: &[&'a str]) -> Vec<&'a str> {
     [ON, more].concat()
 }
 
@@ -305,4 +305,87 @@ fn nothing_is_guessed_about_two_old_files() {
     fs::write(dir.join(DIR).join("appendonly.aof"), encode(&["SET", "b", "1"])).expect("another");
     let (status, log) = server.restart_that_fails(ON);
     assert!(!status.success() && log.contains("which one counts?"), "{log}");
+}
+
+/// What is written after a change of the directory is there, however the directory was named, and is loaded from there.
+#[test]
+fn another_directory_is_where_files_are_written_from_then_on() {
+    let mut server = Server::subject(&["--save", "", "--enable-protected-configs", "yes"]);
+    let dir = server.dir().to_owned();
+    fs::create_dir(dir.join("sub")).expect("a directory");
+    let mut client = server.connect();
+    run_all(&mut client, &["SET a 1", "CONFIG SET dir sub"]);
+    let shown = client.run("CONFIG GET dir").items()[1].text().to_vec();
+    assert!(shown.starts_with(b"/") && shown.ends_with(b"/sub"), "{}", shown.escape_ascii());
+    run_all(&mut client, &["SAVE", "BGSAVE"]);
+    eventually("it is saved", || info(&mut client, "rdb_bgsave_in_progress") == "0");
+    assert_eq!(info(&mut client, "rdb_last_bgsave_status"), "ok");
+    assert!(dir.join("sub/dump.rdb").is_file());
+    run_all(&mut client, &["CONFIG SET dir ..", "SAVE"]);
+    assert!(dir.join("dump.rdb").is_file());
+    let refused = client.run("CONFIG SET dir /no/such/directory");
+    assert!(refused.text().ends_with(b"- No such file or directory"), "{refused:?}");
+    run_all(&mut client, &["CONFIG SET dir sub", "CONFIG SET appendonly yes", "SET b 2"]);
+    until_rewritten(&mut client);
+    run_all(&mut client, &["BGREWRITEAOF"]);
+    until_rewritten(&mut client);
+    client.run("SET c 3");
+    client.run("WAITAOF 1 0 0");
+    server.kill();
+    let sub = dir.join("sub");
+    server.restart(&["--appendonly", "yes", "--save", "", "--dir", sub.to_str().expect("text")]);
+    assert_eq!(server.connect().run("EXISTS a b c").int(), 3);
+}
+
+/// A rewrite that is going on when the directory is changed is done in the new one as a whole.
+#[test]
+fn a_rewrite_does_not_end_in_a_directory_in_which_it_did_not_begin() {
+    let directives = on(&["--enable-protected-configs", "yes", "--rdb-key-save-delay", "20000"]);
+    let mut server = Server::subject(&directives);
+    let other = server.dir().join("other");
+    fs::create_dir_all(other.join(DIR)).expect("a directory");
+    let mut client = server.connect();
+    run_all(&mut client, &["DEBUG POPULATE 50", "BGREWRITEAOF"]);
+    eventually("it is walking", || {
+        info(&mut client, "rdb_bgsave_in_progress") == "0" && info(&mut client, "aof_rewrite_in_progress") == "1"
+    });
+    run_all(
+        &mut client,
+        &[&format!("CONFIG SET dir {}", other.display()), "CONFIG SET rdb-key-save-delay 0", "SET last 1"],
+    );
+    eventually("it is done", || other.join(DIR).join("appendonly.aof.manifest").is_file());
+    until_rewritten(&mut client);
+    client.run("WAITAOF 1 0 0");
+    server.kill();
+    server.restart(&on(&["--dir", other.to_str().expect("text")]));
+    assert_eq!(server.connect().run("DBSIZE").int(), 51);
+}
+
+/// What is being loaded, and appended to then, stays where it is.
+#[test]
+fn the_directory_is_not_changed_while_loading() {
+    let mut server = Server::subject(ON);
+    let mut client = server.connect();
+    run_all(&mut client, &["DEBUG POPULATE 1000", "BGREWRITEAOF"]);
+    until_rewritten(&mut client);
+    server.shut_down();
+    server.begin_restart(&on(&["--enable-protected-configs", "yes", "--key-load-delay", "1000"]));
+    let mut client = server.connect();
+    assert_eq!(info(&mut client, "loading"), "1");
+    let refused = client.run("CONFIG SET maxmemory-samples 7 dir /");
+    assert_eq!(refused.text(), b"LOADING Redis is loading the dataset in memory");
+    assert_eq!(client.run("CONFIG GET maxmemory-samples").items()[1].text(), b"5", "none of it");
+    assert_eq!(client.run("CONFIG SET key-load-delay 0").text(), b"OK");
+}
+
+/// A file with a transaction that is not whole was written by nobody; what came of it is not what was acknowledged.
+#[test]
+fn a_transaction_in_the_file_that_fails_keeps_the_server_from_starting() {
+    let mut server = Server::subject(ON);
+    server.shut_down();
+    let path = files(server.dir(), "i").remove(0);
+    let requests: [&[&str]; 4] = [&["MULTI"], &["SET", "a", "1"], &["SET", "q"], &["EXEC"]];
+    fs::write(&path, requests.map(encode).concat()).expect("a file");
+    let (status, log) = server.restart_that_fails(ON);
+    assert!(!status.success() && log.contains("EXECABORT"), "{log}");
 }

@@ -46,6 +46,7 @@ impl CommandError {
     pub const WRONG_TYPE: CommandError =
         CommandError::new("WRONGTYPE Operation against a key holding the wrong kind of value");
     pub const SYNTAX: CommandError = CommandError::new("ERR syntax error");
+    pub const LOADING: CommandError = CommandError::new("LOADING Redis is loading the dataset in memory");
     pub const NOT_AN_INTEGER: CommandError = CommandError::new("ERR value is not an integer or out of range");
     pub const NOT_A_FLOAT: CommandError = CommandError::new("ERR value is not a valid float");
     pub const OUT_OF_RANGE: CommandError = CommandError::new("ERR index out of range");

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use smallvec::SmallVec;
 
-use super::absent::is_absent;
+pub use super::absent::is_absent;
 use super::{Acl, Args, Command, CommandId, CommandResult, KeyFlags, Registry, find_keys, generic};
 use crate::acl::{Access, Call, Catalog, ChannelUse, Denied, KeyUse, User};
 
@@ -16,13 +16,9 @@ impl Catalog for Registry {
         self.iter().count()
     }
 
+    /// By the names that commands have before they are renamed.
     fn find(&self, name: &[u8]) -> Option<CommandId> {
-        let mut words = name.splitn(2, |&byte| byte == b'|');
-        let id = Registry::find(self, words.next()?)?;
-        match words.next() {
-            None => Some(id),
-            Some(subcommand) => self.find_subcommand(id, subcommand),
-        }
+        self.iter().find(|(_, command)| command.full_name.as_bytes().eq_ignore_ascii_case(name)).map(|(id, _)| id)
     }
 
     fn full_name(&self, id: CommandId) -> &str {

@@ -6,9 +6,12 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
+use crate::base::clock::Clock;
 use crate::base::number;
+use crate::base::random::Random;
+use crate::keyspace::Keyspace;
 use crate::persistence::aof::{AofFile, Manifest, Scanned, Scanner};
-use crate::persistence::rdb::{self, FileReader, Item};
+use crate::persistence::rdb::{self, EMPTY, FileError, FileReader, Item, load_contents};
 use crate::server::start::{ExitReason, reason};
 
 const USAGE: &str = "Usage: zedis check-aof [--fix|--truncate-to-timestamp $timestamp] <file.manifest|file.aof>";
@@ -188,20 +191,34 @@ fn analyze(path: &Path, until_s: Option<i64>, out: &mut dyn Write) -> io::Result
         writeln!(out, "The AOF {} appears to start with an RDB preamble.", path.display())?;
         writeln!(out, "Checking the RDB preamble to start:")?;
         let mut reader = FileReader::new(&mut file, Some(size), true);
-        loop {
-            match reader.next_item() {
-                Ok(Item::End) => break,
-                Ok(_) => {}
-                Err(error) => {
-                    return Ok(Err(format!("RDB preamble of AOF {} is not sane, aborting: {error}", path.display())));
-                }
-            }
+        if let Err(error) = check_preamble(&mut reader) {
+            return Ok(Err(format!("RDB preamble of AOF {} is not sane, aborting: {error}", path.display())));
         }
         offset = reader.offset();
         writeln!(out, "RDB preamble is OK, proceeding with AOF tail...")?;
     }
     file.seek(SeekFrom::Start(offset))?;
     analyze_commands(&mut file, offset, size, until_s).map(Ok)
+}
+
+/// Reads all of it as a load would.
+fn check_preamble(reader: &mut FileReader<&mut File>) -> Result<(), FileError> {
+    // For the thresholds of the encodings; nothing is kept in it.
+    let keyspace = Keyspace::new(1, Random::new(0), (Clock::real().unix_us() / 1000) as i64);
+    let view = keyspace.view(0);
+    loop {
+        match reader.next_item()? {
+            Item::End => return Ok(()),
+            Item::Key(item) => match load_contents(item.kind, item.contents, &view.context()) {
+                Ok(_) | Err(EMPTY) => {}
+                Err(error) => {
+                    let key = item.key.to_vec();
+                    return Err(reader.error_of_item(&key, error));
+                }
+            },
+            _ => {}
+        }
+    }
 }
 
 fn analyze_commands(file: &mut File, from: u64, size: u64, until_s: Option<i64>) -> io::Result<Analysis> {

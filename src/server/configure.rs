@@ -1,11 +1,12 @@
 //! What a change of the configuration at run time means for the server.
 
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use crate::base::{allocator, log, threads};
 use crate::config::{self, Action, Applied, SetError};
 use crate::server::engine::Engine;
-use crate::server::start::{raise_open_files, reason};
+use crate::server::start::{self, raise_open_files, reason};
 use crate::server::{crash, process};
 
 impl Engine {
@@ -52,7 +53,7 @@ impl Engine {
 
     fn act(&mut self, action: Action) -> Result<(), String> {
         match action {
-            Action::Dir => std::env::set_current_dir(&self.config.dir).map_err(|error| error.to_string()),
+            Action::Dir => self.apply_dir(),
             // Which address could not be had, and why, is in the log.
             Action::Bind => {
                 self.network.listen_again(&self.config).map_err(|_| "Failed to bind to specified addresses.".to_owned())
@@ -99,9 +100,19 @@ impl Engine {
         }
     }
 
+    /// Goes to `dir`, which is absolute from then on. A rewrite of the append-only file that is going on begins anew there.
+    fn apply_dir(&mut self) -> Result<(), String> {
+        let before = std::env::current_dir();
+        start::change_dir(&mut self.config).map_err(|error| reason(&error))?;
+        if before.is_ok_and(|before| before.as_os_str().as_bytes() != self.config.dir.as_bytes()) {
+            self.postpone_rewrite();
+        }
+        Ok(())
+    }
+
     fn check_maxclients(&self) -> Result<(), String> {
         let wanted = self.config.maxclients;
-        let possible = raise_open_files(wanted).map_err(|error| error.to_string())?;
+        let possible = raise_open_files(wanted).map_err(|error| reason(&error))?;
         if possible < wanted {
             return Err(format!(
                 "The operating system is not able to handle the specified number of clients, try with {possible}"

@@ -130,7 +130,7 @@ fn loading(_engine: &mut Engine, asked: &Asked<'_>) -> Opinion {
     if asked.flags.contains(Flags::LOADING) {
         return Opinion::Pass;
     }
-    Opinion::Refuse(CommandError::new("LOADING Redis is loading the dataset in memory"))
+    Opinion::Refuse(CommandError::LOADING)
 }
 
 /// In Redis a monitor is a kind of replica.

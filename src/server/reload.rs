@@ -15,7 +15,6 @@ use crate::server::session::gate;
 
 /// As Redis answers when anything is wrong.
 const FAILED: &str = "ERR Error trying to load the AOF files, check server logs.";
-const LOADING: CommandError = CommandError::new("LOADING Redis is loading the dataset in memory");
 
 /// What has been asked for.
 pub struct Reload {
@@ -39,7 +38,7 @@ impl Engine {
     /// # Errors
     /// When one is.
     pub fn is_free_to_load(&self) -> Result<(), CommandError> {
-        if self.is_loading() { Err(LOADING) } else { Ok(()) }
+        if self.is_loading() { Err(CommandError::LOADING) } else { Ok(()) }
     }
 
     /// Has the append-only file loaded again after this turn; the client is answered when that is done.

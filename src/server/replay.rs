@@ -320,8 +320,15 @@ impl Engine {
         if self.stats.error_replies != errors {
             let answers = self.take_output(replay.client);
             // Whatever else it answers it answered when it was executed first; but not these, after which nothing would be as it was.
-            const FATAL: [&[u8]; 6] =
-                [b"-ERR unknown command", b"-ERR unknown subcommand", b"-NOAUTH", b"-NOPERM", b"-OOM", b"-MISCONF"];
+            const FATAL: [&[u8]; 7] = [
+                b"-ERR unknown command",
+                b"-ERR unknown subcommand",
+                b"-EXECABORT",
+                b"-NOAUTH",
+                b"-NOPERM",
+                b"-OOM",
+                b"-MISCONF",
+            ];
             let mut lines = answers.split(|&byte| byte == b'\n');
             if let Some(line) = lines.find(|line| FATAL.iter().any(|begin| line.starts_with(begin))) {
                 return Err(format!(

@@ -26,8 +26,8 @@ use crate::base::log::{self, Level, Role};
 use crate::base::random::Random;
 use crate::base::syslog::{self, Syslog};
 use crate::base::threads;
-use crate::commands::{self, Registry};
-use crate::config::{Config, ConfigError, Supervised, compose, options_text};
+use crate::commands::{self, Registry, permission};
+use crate::config::{Config, ConfigError, Rename, Supervised, compose, options_text};
 use crate::reactor::{Address, Listener};
 use crate::server::access::check_user_lines;
 use crate::server::listen::listen;
@@ -121,7 +121,8 @@ pub fn prepare(argv: &[OsString]) -> Result<Started, ExitReason> {
     let config_file = arguments.file.as_deref().map(|path| std::path::absolute(path).unwrap_or_else(|_| path.into()));
     let executable = std::env::current_exe().unwrap_or_else(|_| program.clone().into());
 
-    change_dir(&mut config)?;
+    change_dir(&mut config)
+        .map_err(|error| ExitReason::config(format!("Can't chdir to '{}': {}", config.dir, reason(&error))))?;
     log::set_level(config.loglevel);
     let logfile = Some(config.logfile.as_str()).filter(|path| !path.is_empty());
     log::set_file(logfile.map(Path::new))
@@ -201,13 +202,21 @@ fn check_users(config: &Config) -> Result<(), ConfigError> {
 fn check_renames(config: &Config) -> Result<(), ConfigError> {
     let mut registry = Registry::new(commands::GROUPS);
     for rename in &config.renamed_commands {
-        registry.rename(&rename.from, &rename.to).map_err(|reason| ConfigError::Line {
+        rename_command(&mut registry, rename).map_err(|reason| ConfigError::Line {
             line: rename.line,
             text: rename.text.clone(),
             reason: reason.to_owned(),
         })?;
     }
     Ok(())
+}
+
+/// What `rename-command` says. A command that Redis has and this server has not is called nothing either way.
+fn rename_command(registry: &mut Registry, rename: &Rename) -> Result<(), &'static str> {
+    if registry.find(&rename.from).is_none() && permission::is_absent(&rename.from) {
+        return Ok(());
+    }
+    registry.rename(&rename.from, &rename.to)
 }
 
 /// The words of a server's command line by their role.
@@ -246,10 +255,9 @@ impl Arguments {
 }
 
 /// Goes to `dir`, and makes it absolute in the configuration.
-fn change_dir(config: &mut Config) -> Result<(), ExitReason> {
+pub(super) fn change_dir(config: &mut Config) -> io::Result<()> {
     if !config.dir.is_empty() {
-        std::env::set_current_dir(&config.dir)
-            .map_err(|error| ExitReason::config(format!("Can't chdir to '{}': {}", config.dir, reason(&error))))?;
+        std::env::set_current_dir(&config.dir)?;
     }
     match std::env::current_dir() {
         Ok(dir) => {
@@ -499,7 +507,7 @@ fn logo(port: u16, pid: u32) -> String {
 pub fn run(started: Started) -> Result<(), ExitReason> {
     let mut engine = Engine::with_config(started.config.clone(), Clock::real(), Random::entropy_seed());
     for rename in &started.config.renamed_commands {
-        let renamed = engine.registry.rename(&rename.from, &rename.to);
+        let renamed = rename_command(&mut engine.registry, rename);
         debug_assert!(renamed.is_ok(), "it was tried before");
     }
     engine.load_users_at_start().map_err(ExitReason::Failed).inspect_err(ExitReason::log)?;

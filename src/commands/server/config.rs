@@ -67,6 +67,11 @@ fn set(args: &mut Args<'_>, engine: &mut Engine, key: usize) -> CommandResult {
         return Err(CommandError::SYNTAX);
     }
     let pairs: Vec<(&[u8], &[u8])> = (2..args.len()).step_by(2).map(|at| (args.get(at), args.get(at + 1))).collect();
+    let is_dir = |name: &[u8]| name.eq_ignore_ascii_case(b"dir");
+    if engine.is_loading() && pairs.iter().any(|(name, _)| is_dir(name)) {
+        // What is being loaded, and appended to then, is in the one that there is.
+        return Err(CommandError::LOADING);
+    }
     let is_local = engine.clients[key].stream.is_local();
     let applied = engine.config.set(&pairs, is_local).map_err(|error| CommandError::owned(error.text()))?;
     engine.carry_out(applied).map_err(|error| CommandError::owned(error.text()))?;

@@ -77,7 +77,11 @@ impl Manifest {
         for pair in words.chunks(2) {
             match pair[0].to_ascii_lowercase().as_slice() {
                 b"file" => name = Some(pair[1].clone()),
-                b"seq" => sequence = number::parse_i64(&pair[1]).and_then(|sequence| u64::try_from(sequence).ok()),
+                b"seq" => {
+                    // There have to be numbers for the files that are yet to come.
+                    let read = number::parse_i64(&pair[1]).filter(|&sequence| sequence < i64::MAX / 2);
+                    sequence = read.and_then(|sequence| u64::try_from(sequence).ok());
+                }
                 b"type" => {
                     kind = match pair[1].as_slice() {
                         b"b" => Some(FileKind::Base),
@@ -227,6 +231,7 @@ mod tests {
             "file a seq x type b",
             "file a seq 0 type b",
             "file a seq -1 type i",
+            "file a seq 9223372036854775807 type i",
             "file a/b seq 1 type b",
             "file .. seq 1 type b",
             "file a seq 1 type q",
