@@ -82,16 +82,16 @@ fn a_long_turn_is_explained() {
     assert!(format!("{stalls:?}").find("sleep").is_none(), "{stalls:?}");
     // This does.
     client.run("CONFIG SET stall-threshold-us 200");
-    for n in 0..200 {
+    for n in 0..1000 {
         other.call(&[b"RPUSH".to_vec(), b"list".to_vec(), vec![b'x'; 1000 + n]]);
     }
     for _ in 0..20 {
         let mut batch = Vec::new();
-        for _ in 0..50 {
+        for _ in 0..10 {
             batch.extend(encode(&[b"SORT".as_slice(), b"list", b"ALPHA", b"STORE", b"sorted"]));
         }
         other.send(&batch);
-        for _ in 0..50 {
+        for _ in 0..10 {
             other.read();
         }
     }

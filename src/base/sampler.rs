@@ -138,7 +138,7 @@ impl Sampler {
     /// Ends it; what was sampled.
     pub fn stop(self) -> Samples {
         let Some(ring) = RING.get() else { return Samples::default() };
-        // The handler does nothing from here on; it runs on this thread or has ended.
+        // The handler does nothing from here on; if it runs now, on the sampled thread, its sample is among those counted or is not.
         ring.stack_end.store(0, Ordering::Release);
         let len = ring.len.load(Ordering::Acquire);
         let stacks = ring.words[..len * SLOT]

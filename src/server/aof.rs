@@ -360,7 +360,9 @@ impl Engine {
                 appender.append(format!("#TS:{now_s}\r\n").as_bytes());
             }
         }
-        let started_ns = self.clock.monotonic_ns();
+        // A turn of the loop has just looked.
+        let executed_ns = self.recorder.turn.executed_ns();
+        let started_ns = executed_ns.unwrap_or_else(|| self.clock.monotonic_ns());
         let is_always = self.config.appendfsync == AppendFsync::Always;
         let mut has_failed = false;
         let has_waited = if is_always {
@@ -376,9 +378,9 @@ impl Engine {
             has_failed = appended.has_failed;
             appended.has_waited
         };
+        let elapsed_ns = self.clock.monotonic_ns() - started_ns;
+        self.recorder.note_job("the append-only file", elapsed_ns);
         if has_waited {
-            let elapsed_ns = self.clock.monotonic_ns() - started_ns;
-            self.recorder.note_job("the append-only file", elapsed_ns);
             // Redis's names: with `always` it is the sync that takes long, else a thread that is still syncing.
             self.note_latency(if is_always { "aof-fsync-always" } else { "aof-write-pending-fsync" }, elapsed_ns);
         }

@@ -25,7 +25,7 @@ use crate::acl::Context;
 use crate::commands::{Args, CommandError, CommandId, Outcome, Reply, Run, Wait};
 use crate::keyspace::{Key, Kind};
 use crate::resp::request::ArgRef;
-use crate::server::engine::Engine;
+use crate::server::engine::{BATCH_MAX, Engine};
 use crate::server::observation::Timed;
 use crate::server::session::{Client, gate};
 
@@ -441,23 +441,35 @@ impl Engine {
         true
     }
 
-    /// At the beginning of a run: whoever's time is up is told so, and what clients sent while they waited is put into the batch.
+    /// At the beginning of a run: whoever's time is up is told so, and what clients sent while they waited is put into the batch. Whether there
+    /// was anything to do.
     #[inline]
-    pub(super) fn end_waits(&mut self) {
-        if self.blocking.clients > 0 {
-            self.tell_observers(None);
-            if !self.blocking.syncs.is_empty() {
-                self.end_synced_waits();
-            }
-            self.end_overdue_waits();
+    pub(super) fn end_waits(&mut self) -> bool {
+        let has_ended = self.blocking.clients > 0 && self.end_waits_of_some();
+        if self.blocking.released.is_empty() {
+            return has_ended;
         }
-        if !self.blocking.released.is_empty() {
-            self.gather_released();
-        }
+        self.gather_released();
+        true
     }
 
-    fn end_overdue_waits(&mut self) {
+    #[inline(never)]
+    fn end_waits_of_some(&mut self) -> bool {
+        let mut has_ended = !self.keyspace.observers.pending().is_empty();
+        self.tell_observers(None);
+        if !self.blocking.syncs.is_empty() {
+            has_ended = true;
+            self.end_synced_waits();
+        }
         let now_ms = self.keyspace.now_ms() as u64;
+        if self.blocking.next_deadline_ms().is_some_and(|deadline_ms| deadline_ms <= now_ms) {
+            has_ended = true;
+            self.end_overdue_waits(now_ms);
+        }
+        has_ended
+    }
+
+    fn end_overdue_waits(&mut self, now_ms: u64) {
         while let Some(&(deadline_ms, _, key)) = self.blocking.deadlines.first()
             && deadline_ms <= now_ms
         {
@@ -469,7 +481,10 @@ impl Engine {
     #[cold]
     fn gather_released(&mut self) {
         for (key, id) in std::mem::take(&mut self.blocking.released) {
-            if self.is_client(key, id) && !self.clients[key].gathered && self.gather(key) {
+            if self.batch.requests.len() >= BATCH_MAX {
+                // Its turn comes in a later one.
+                self.blocking.released.push((key, id));
+            } else if self.is_client(key, id) && !self.clients[key].gathered && self.gather(key) {
                 self.mark_ready(key);
             }
         }

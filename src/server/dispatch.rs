@@ -150,12 +150,13 @@ impl Engine {
     /// gathered again in the next turn, before anybody else's; clients who have more in their
     /// sockets keep the place that they have on the list.
     pub(super) fn execute(&mut self) {
+        let commands_from_ns = self.commands_from_ns.take();
         if self.batch.requests.is_empty() {
             return;
         }
         // The loop has just looked at the clock. What is executed outside of it, from a file for one, is executed to the end.
         let gathered_ns = self.recorder.turn.gathered_ns();
-        let started_ns = gathered_ns.unwrap_or_else(|| self.clock.monotonic_ns());
+        let started_ns = commands_from_ns.or(gathered_ns).unwrap_or_else(|| self.clock.monotonic_ns());
         let mut timer = RunTimer::start(started_ns);
         if gathered_ns.is_some() {
             timer.stop_at(started_ns + EXECUTE_NS);
@@ -178,7 +179,7 @@ impl Engine {
 
     fn execute_client(&mut self, key: usize, first: usize, end: usize, timer: &mut RunTimer) {
         let may_put_off = self.may_put_off(key, first);
-        if may_put_off && timer.is_over() {
+        if may_put_off && timer.is_over() && !self.joins_fan_out(first) {
             return self.put_off(key, end - first);
         }
         let until_ns = (!may_put_off).then(|| timer.stop_at(u64::MAX));
@@ -191,7 +192,7 @@ impl Engine {
                 continue;
             }
             if index < end {
-                if timer.is_over() {
+                if timer.is_over() && !self.joins_fan_out(index) {
                     self.batch.put_off_requests += end - index;
                     let client = &mut self.clients[key];
                     client.put_off = true;
@@ -203,10 +204,6 @@ impl Engine {
                 let request = self.batch.requests[index];
                 if request.argc > 0 && !self.execute_other(key, request, timer) {
                     break;
-                }
-                if self.has_fan_out() {
-                    // What several PUBLISHes of a turn have for a subscriber goes out at once; how many they are has a limit of its own.
-                    timer.stop_at(u64::MAX);
                 }
                 index += 1;
                 if !self.keyspace.observers.pending().is_empty() {
@@ -236,7 +233,6 @@ impl Engine {
             client.input.consume(last.end as usize);
             client.session.last_command = Some(last.command).filter(|&command| command != UNKNOWN);
         }
-        client.session.commands += (index - first) as u64;
         client.session.last_interaction_ms = now_ms;
         if index < end {
             // Stopped in the middle: the rest is parsed again when the client goes on.
@@ -262,6 +258,16 @@ impl Engine {
     fn may_put_off(&self, key: usize, first: usize) -> bool {
         let client = &self.clients[key];
         !client.session.close_after_reply && !self.batch.requests[first].spilled && client.input.owned.is_empty()
+    }
+
+    /// Whether the request is a PUBLISH after others of this turn, for which there is always time: what they have for a subscriber goes out
+    /// at once, and how many they are has a limit of its own.
+    #[cold]
+    fn joins_fan_out(&self, index: usize) -> bool {
+        let command = self.batch.requests[index].command;
+        self.has_fan_out()
+            && command != UNKNOWN
+            && matches!(self.registry.command(command).name, "publish" | "spublish")
     }
 
     /// Leaves all of the client's `count` requests to the next turn.

@@ -167,9 +167,11 @@ impl Default for Batch {
 }
 
 impl Batch {
-    /// Lets go of memory that a request with very many arguments needed.
+    /// Lets go of memory that a request with very many arguments needed, or very many requests at once.
     pub fn shrink(&mut self) {
         self.args.shrink_to(ARGS_KEPT);
+        self.requests.shrink_to(2 * BATCH_MAX);
+        self.clients.shrink_to(2 * BATCH_MAX);
     }
 }
 
@@ -226,6 +228,8 @@ pub struct Engine {
     /// What `maxmemory` has come to.
     pub memory: MemoryLimit,
     pub(super) client_memory: ClientMemory,
+    /// When the turn's commands begin, if that is not when all of them have been gathered.
+    pub(super) commands_from_ns: Option<u64>,
     /// When the command to be called next was begun with, and when the last one ended, as far as somebody has looked.
     pub(super) call_from_ns: Option<u64>,
     pub(super) call_ended_ns: Option<u64>,
@@ -241,8 +245,8 @@ pub struct Engine {
     pub(super) dirty: Vec<usize>,
     /// Clients whose socket or input has more to give without another event.
     pub(super) ready: Vec<usize>,
-    /// Clients to close at the end of the turn.
-    pub(super) closing: Vec<usize>,
+    /// Clients to remove at the end of this turn or of one of the next.
+    pub(super) closing: VecDeque<usize>,
     /// Gates that are closed for everybody.
     pub gates: u32,
     /// The client that [`Engine::check_clients`] looked at last.
@@ -294,6 +298,7 @@ impl Engine {
             tracking: Tracking::default(),
             memory: MemoryLimit::default(),
             client_memory: ClientMemory::default(),
+            commands_from_ns: None,
             call_from_ns: None,
             call_ended_ns: None,
             detached_input: DetachedInput::default(),
@@ -304,7 +309,7 @@ impl Engine {
             pool: BufferPool::default(),
             dirty: Vec::new(),
             ready: Vec::new(),
-            closing: Vec::new(),
+            closing: VecDeque::new(),
             gates: 0,
             next_checked: 0,
             next_client_id: 1,
@@ -686,7 +691,7 @@ impl Engine {
         if !client.closing {
             client.closing = true;
             client.session.gates |= gate::CLOSING;
-            self.closing.push(key);
+            self.closing.push_back(key);
             self.abandon_wait(key);
             self.discard_transaction(key);
             self.end_subscriptions(key);
@@ -697,15 +702,28 @@ impl Engine {
 
     /// Runs the batch: prefetch, execute, settle.
     pub fn run(&mut self) {
+        let mut has_done_others = false;
         if self.replay_client.is_none() {
-            self.end_pauses();
-            self.release_publishers();
-            self.end_waits();
+            has_done_others |= self.end_pauses();
+            has_done_others |= self.release_publishers();
+            has_done_others |= self.end_waits();
         }
-        self.check_memory();
+        has_done_others |= self.check_memory();
+        if has_done_others {
+            self.begin_commands();
+        }
         self.prefetch();
         self.execute();
         self.settle();
+    }
+
+    /// What came before the turn's commands took time, which is not theirs.
+    #[cold]
+    fn begin_commands(&mut self) {
+        let Some(gathered_ns) = self.recorder.turn.gathered_ns() else { return };
+        let now_ns = self.clock.monotonic_ns();
+        self.recorder.note_job("ends of waits, or evictions", now_ns - gathered_ns);
+        self.commands_from_ns = Some(now_ns);
     }
 
     /// Touches what the requests' keys will need, so that cache misses overlap instead of queueing.

@@ -118,9 +118,14 @@ impl Engine {
         is_behind || has_to_file
     }
 
+    /// Clients that are connected, without those that are about to be removed and the one that executes a file.
+    pub fn connected_clients(&self) -> usize {
+        self.clients.len() - self.closing.len() - usize::from(self.is_replaying())
+    }
+
     /// Whether another connection is welcome; Err: what to tell it.
     pub(super) fn may_connect(&self, stream: &Stream) -> Result<(), Vec<u8>> {
-        if self.clients.len() >= self.config.maxclients as usize {
+        if self.clients.len() - self.closing.len() >= self.config.maxclients as usize {
             return Err(b"-ERR max number of clients reached\r\n".to_vec());
         }
         if self.config.protected_mode && self.access.users.get(DEFAULT_USER).nopass && !stream.is_local() {
@@ -149,23 +154,30 @@ impl Engine {
         self.count_client(key);
     }
 
-    /// Takes the closed clients out.
+    /// Takes closed clients out, a few in each turn: closing a socket takes as long as sending.
     pub fn remove_closed(&mut self) {
-        for key in std::mem::take(&mut self.closing) {
+        let mut was_ready = false;
+        let mut was_dirty = false;
+        for _ in 0..REMOVED_MAX {
+            let Some(key) = self.closing.pop_front() else { break };
             self.uncount_client(key);
             let mut client = self.clients.remove(key);
             client.input.close(&mut self.pool);
             client.output.close(&mut self.pool);
-            if client.ready {
-                self.ready.retain(|&ready| ready != key);
-            }
-            if client.dirty {
-                self.dirty.retain(|&dirty| dirty != key);
-            }
+            was_ready |= client.ready;
+            was_dirty |= client.dirty;
+        }
+        if was_ready {
+            self.ready.retain(|&key| self.clients.contains(key));
+        }
+        if was_dirty {
+            self.dirty.retain(|&key| self.clients.contains(key));
         }
     }
 }
 
+/// Clients removed in one turn.
+const REMOVED_MAX: usize = 32;
 /// Time of a turn for removing what is due, nanoseconds; keys and records looked at between two looks at the clock, and how often.
 const EXPIRE_NS: u64 = 300_000;
 const FILE_AHEAD_NS: u64 = 150_000;

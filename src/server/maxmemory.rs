@@ -149,18 +149,18 @@ impl Engine {
         self.keyspace.kept_bytes().saturating_sub(self.uncounted_bytes())
     }
 
-    /// At the beginning of a run.
+    /// At the beginning of a run. Whether room had to be made.
     #[inline]
-    pub(super) fn check_memory(&mut self) {
+    pub(super) fn check_memory(&mut self) -> bool {
         if self.memory.is_set() {
-            self.check_memory_slowly();
-        } else {
-            self.gates &= !gate::MEMORY;
+            return self.check_memory_slowly();
         }
+        self.gates &= !gate::MEMORY;
+        false
     }
 
     #[inline(never)]
-    fn check_memory_slowly(&mut self) {
+    fn check_memory_slowly(&mut self) -> bool {
         let memory = &mut self.memory;
         memory.spent_ns = 0;
         memory.held_turns = if memory.is_holding { memory.held_turns + 1 } else { 0 };
@@ -171,7 +171,7 @@ impl Engine {
         memory.ceiling_bytes = memory.ceiling_bytes.min(used_bytes).max(limit_bytes);
         if used_bytes <= limit_bytes {
             self.gates &= !gate::MEMORY;
-            return;
+            return false;
         }
         if memory.held_turns >= HELD_TURNS_MAX {
             memory.held_turns = 0;
@@ -181,6 +181,7 @@ impl Engine {
         if self.evict_slice() == Room::None {
             self.memory.ceiling_bytes = limit_bytes;
         }
+        true
     }
 
     /// Makes room for a command that may need memory, if there is none.

@@ -123,12 +123,14 @@ impl Engine {
     }
 
     /// At the beginning of a run: ends a pause whose time has come, and puts what was stopped by one that is over into the
-    /// batch.
+    /// batch. Whether there was anything to look after.
     #[inline]
-    pub(super) fn end_pauses(&mut self) {
-        if self.pause.until_ms.is_some() || !self.pause.stopped.is_empty() {
+    pub(super) fn end_pauses(&mut self) -> bool {
+        let is_on = self.pause.until_ms.is_some() || !self.pause.stopped.is_empty();
+        if is_on {
             self.end_pauses_slowly();
         }
+        is_on
     }
 
     #[cold]

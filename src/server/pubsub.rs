@@ -602,12 +602,14 @@ impl Engine {
         self.pubsub.stopped.push((key, self.clients[key].session.id));
     }
 
-    /// At the beginning of a run: clients whose PUBLISH had to wait go on.
+    /// At the beginning of a run: clients whose PUBLISH had to wait go on. Whether there are any.
     #[inline]
-    pub(super) fn release_publishers(&mut self) {
-        if !self.pubsub.stopped.is_empty() && self.gates & gate::FAN_OUT == 0 {
+    pub(super) fn release_publishers(&mut self) -> bool {
+        let go_on = !self.pubsub.stopped.is_empty() && self.gates & gate::FAN_OUT == 0;
+        if go_on {
             self.release_publishers_slowly();
         }
+        go_on
     }
 
     #[cold]

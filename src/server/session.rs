@@ -137,8 +137,6 @@ pub struct Session {
     pub created_ms: u64,
     pub last_interaction_ms: u64,
     pub last_command: Option<CommandId>,
-    pub commands: u64,
-    pub sent_bytes: u64,
 }
 
 impl Session {
@@ -168,8 +166,6 @@ impl Session {
             created_ms: now_ms,
             last_interaction_ms: now_ms,
             last_command: None,
-            commands: 0,
-            sent_bytes: 0,
         }
     }
 

@@ -8,7 +8,7 @@
 //! A turn over `stall-threshold-us` is kept with its phases and with every command (or run of quick ones) that took a noticeable part of it:
 //! who sent it, its arguments, how long it waited and ran. LATENCY WHY prints them.
 //!
-//! Cost: five clock readings and a histogram bucket a turn, however many requests the turn runs.
+//! Cost: four clock readings and a histogram bucket a turn, however many requests the turn runs.
 
 use std::collections::VecDeque;
 
@@ -54,6 +54,11 @@ impl Turn {
     /// When its requests had been gathered; None: it has not come to that, or is over, or is no turn of a loop.
     pub fn gathered_ns(&self) -> Option<u64> {
         Some(self.ends_ns[Phase::Gather as usize]).filter(|&ns| ns != 0 && self.ended_ns() == 0)
+    }
+
+    /// When its commands had been executed, as [`Turn::gathered_ns`].
+    pub fn executed_ns(&self) -> Option<u64> {
+        Some(self.ends_ns[Phase::Execute as usize]).filter(|&ns| ns != 0 && self.ended_ns() == 0)
     }
 
     /// When its last phase ended.
@@ -323,6 +328,9 @@ impl Recorder {
                     text += &format!(", {job} took {}us", ns / 1000);
                 }
             }
+        }
+        if let Some((job, job_ns)) = self.turn.job.filter(|&(_, job_ns)| phase != Phase::Housekeep && job_ns > ns / 2) {
+            text += &format!(", {job} took {}us", job_ns / 1000);
         }
         if let Some(detail) = &self.detail {
             text += &format!(", {detail}");

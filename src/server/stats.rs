@@ -6,7 +6,7 @@ use crate::commands::CommandId;
 use crate::server::histograms::Histograms;
 use crate::server::timing::LongRuns;
 
-/// Distinct error codes counted; more than that is a script's doing, and they are counted together.
+/// Distinct error codes counted; more than that is a script's doing, and those are counted in the sum only.
 const ERROR_CODES_MAX: usize = 128;
 
 #[derive(Default)]
@@ -18,7 +18,7 @@ pub struct Stats {
     pub net_input_bytes: u64,
     pub net_output_bytes: u64,
     pub protocol_errors: u64,
-    /// `recv` and `send` calls that moved bytes.
+    /// `recv` and `send` calls, those that moved nothing among them.
     pub reads: u64,
     pub writes: u64,
     /// Refused by access control, by what was not allowed.

@@ -103,7 +103,8 @@ pub struct Server {
     pub engine: Engine,
     signals: Option<Signals>,
     ticker: Ticker,
-    next_cron_ms: u64,
+    /// By the clock that nobody sets.
+    next_cron_ns: u64,
     /// The snapshot or the load goes on in the next turn, whether or not anything else happens.
     persistence_behind: bool,
     /// Keys are due that did not fit into the last turn's budget.
@@ -114,6 +115,8 @@ pub struct Server {
     gathering: CallBudget,
     /// Clients that are not looked at in this turn, because it has gathered enough.
     left_out: Vec<usize>,
+    /// Room for those of the next turn.
+    spare_ready: Vec<usize>,
 }
 
 impl Server {
@@ -142,12 +145,13 @@ impl Server {
             events: Events::with_capacity(EVENTS_MAX),
             engine,
             signals,
-            next_cron_ms: 0,
+            next_cron_ns: 0,
             persistence_behind: false,
             expiry_behind: false,
             received_from_bytes: 0,
             gathering: CallBudget::unlimited(),
             left_out: Vec::new(),
+            spare_ready: Vec::new(),
         })
     }
 
@@ -248,6 +252,7 @@ impl Server {
         let is_behind = is_behind || engine.pubsub.is_behind() || engine.is_tracking_table_full();
         let is_behind = is_behind || engine.memory.is_behind() || engine.has_stopped_for_memory();
         let is_behind = is_behind || engine.network.exporter.is_busy();
+        let is_behind = is_behind || !engine.closing.is_empty();
         let is_accepting = !engine.network.unfinished.is_empty();
         if !engine.ready.is_empty() || !engine.dirty.is_empty() || is_behind || is_accepting {
             return Some(Duration::ZERO);
@@ -273,7 +278,7 @@ impl Server {
             true => CallBudget::unlimited(),
             false => CallBudget::new(self.engine.recorder.turn.started_ns),
         };
-        let mut ready = std::mem::take(&mut self.engine.ready);
+        let mut ready = std::mem::replace(&mut self.engine.ready, std::mem::take(&mut self.spare_ready));
         // There may be thousands, of which a turn has time for a few: those behind are not touched.
         let mut looked_at = 0;
         while looked_at < ready.len() && !self.has_enough() {
@@ -309,8 +314,9 @@ impl Server {
             // In the order in which they came, and before those of whom there is something to execute in this turn.
             ready.append(&mut self.left_out);
             ready.append(&mut self.engine.ready);
-            self.engine.ready = ready;
+            std::mem::swap(&mut self.engine.ready, &mut ready);
         }
+        self.spare_ready = ready;
     }
 
     /// Whether this turn has gathered as much as it has time for.
@@ -427,8 +433,10 @@ impl Server {
                     _ => {
                         // No descriptor is left. The connection waits in the kernel's queue, and there will be no other
                         // edge for it, so the listener is tried again by the clock.
-                        log::warning(format_args!("Accepting client connection: {error}"));
-                        self.engine.network.stalled.push(listener);
+                        if !self.engine.network.stalled.contains(&listener) {
+                            log::warning(format_args!("Accepting client connection: {error}"));
+                            self.engine.network.stalled.push(listener);
+                        }
                         return;
                     }
                 },
@@ -461,25 +469,27 @@ impl Server {
         let mut dirty = std::mem::take(&mut engine.dirty);
         let mut sending = match dirty.len() < CALLS_PER_LOOK || engine.waits_for_disk() {
             true => CallBudget::unlimited(),
-            false => CallBudget::new(engine.clock.monotonic_ns()),
+            // What comes between that and this is short without a journal.
+            false => CallBudget::new(match engine.recorder.turn.executed_ns() {
+                Some(executed_ns) if !engine.keyspace.journal.is_on() => executed_ns,
+                _ => engine.clock.monotonic_ns(),
+            }),
         };
         let mut sent_bytes = 0;
-        for key in dirty.drain(..) {
-            if sending.is_spent || sent_bytes >= TURN_BYTES {
-                engine.dirty.push(key);
-                continue;
-            }
+        while sending.calls < dirty.len() && !sending.is_spent && sent_bytes < TURN_BYTES {
+            let key = dirty[sending.calls];
             engine.clients[key].dirty = false;
             sent_bytes += send(engine, key);
             sending.count(&engine.clock);
         }
         let mut sends = sending.calls;
+        dirty.drain(..sends);
         if !engine.pubsub.fan_out.is_empty() {
             // Subscribers come after those who asked something in this turn, and not all of them in one turn; but some do in every turn.
             let mut sending = CallBudget::new(engine.clock.monotonic_ns());
             while sending.calls < FAN_OUT_SENDS
                 && !sending.is_spent
-                && sent_bytes < TURN_BYTES
+                && (sent_bytes < TURN_BYTES || sending.calls < CALLS_PER_LOOK)
                 && !engine.pubsub.is_gathering()
             {
                 let Some((key, id)) = engine.pubsub.fan_out.pop_front() else { break };
@@ -493,9 +503,9 @@ impl Server {
         }
         engine.recorder.turn.sends = sends as u32;
         engine.stats.net_output_bytes += sent_bytes;
-        if engine.dirty.is_empty() {
-            engine.dirty = dirty;
-        }
+        // Behind those who were not sent to, those who were and have more.
+        dirty.append(&mut engine.dirty);
+        engine.dirty = dirty;
     }
 
     /// Deadlines, periodic jobs, farewells.
@@ -507,10 +517,10 @@ impl Server {
         engine.evict_in_background();
         engine.continue_rewrite();
         self.persistence_behind = engine.save_slice() || is_loading;
-        let now_ms = engine.keyspace.now_ms() as u64;
-        if now_ms >= self.next_cron_ms {
+        let now_ns = engine.recorder.turn.started_ns;
+        if now_ns >= self.next_cron_ns {
             // A little less, so that a tick a little early is not one too few.
-            self.next_cron_ms = now_ms + CRON_MS * 9 / 10;
+            self.next_cron_ns = now_ns + CRON_MS * 900_000;
             engine.cron();
             for listener in std::mem::take(&mut self.engine.network.stalled) {
                 self.accept(listener);

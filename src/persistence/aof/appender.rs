@@ -33,6 +33,8 @@ use crate::base::allocator::ThreadBook;
 use crate::base::clock::Clock;
 use crate::base::threads;
 
+/// Bytes in one piece of what waits: a longer one would grow, and be copied, in a turn of the loop.
+const PIECE_BYTES: usize = 256 * 1024;
 /// Bytes that wait to be written, beyond which the loop waits.
 const QUEUE_MAX: usize = 64 * 1024 * 1024;
 /// The thread looks for more so long after it has written something.
@@ -245,7 +247,7 @@ impl Appender {
         queue.bytes += bytes.len();
         self.shared.queued_bytes.store(queue.bytes, Ordering::Relaxed);
         match queue.tasks.back_mut() {
-            Some(Task::Bytes(last)) => last.extend_from_slice(bytes),
+            Some(Task::Bytes(last)) if last.len() + bytes.len() <= PIECE_BYTES => last.extend_from_slice(bytes),
             _ => queue.tasks.push_back(Task::Bytes(bytes.to_vec())),
         }
         let has_failed = queue.status.error.is_some();
@@ -609,7 +611,7 @@ mod tests {
     use std::path::Path;
     use std::sync::Arc;
 
-    use super::{Appender, Sync};
+    use super::{Appender, PIECE_BYTES, Sync, Task};
 
     fn scratch(name: &str) -> std::path::PathBuf {
         let dir = std::env::temp_dir().join(format!("zedis-appender-{}-{name}", std::process::id()));
@@ -666,6 +668,26 @@ mod tests {
         assert_eq!(appender.commit(b"lost too").unwrap_err().0, "writing");
         let lost = appender.close().expect_err("it refuses to the end");
         assert_eq!((lost.bytes, lost.error.0), (12, "writing"));
+    }
+
+    #[test]
+    fn what_waits_is_in_pieces() {
+        let appender = Appender::start(Path::new("/dev/full"), Sync::No, Arc::default(), || {}).unwrap();
+        // The thread holds on to the first, which the disk refuses.
+        appender.append(b"refused");
+        while appender.failures().count == 0 {
+            std::thread::yield_now();
+        }
+        for _ in 0..100 {
+            appender.append(&[b'x'; 30_000]);
+        }
+        let queue = appender.shared.lock();
+        let pieces = queue.tasks.iter().map(|task| match task {
+            Task::Bytes(bytes) => bytes.len(),
+            Task::Switch(_) => 0,
+        });
+        assert!(pieces.clone().all(|len| len <= PIECE_BYTES) && pieces.sum::<usize>() <= 3_000_000);
+        assert_eq!(queue.bytes, 3_000_007);
     }
 
     #[test]

@@ -125,7 +125,9 @@ impl Engine {
             }
         }
         // There will be no other event for those that wait.
-        self.network.exporter.stalled.push(number);
+        if !self.network.exporter.stalled.contains(&number) {
+            self.network.exporter.stalled.push(number);
+        }
     }
 
     /// Looks after the endpoint; one of the periodic jobs.

@@ -61,7 +61,7 @@ pub(super) fn server(engine: &mut Engine, text: &mut Text) {
 }
 
 pub(super) fn clients(engine: &mut Engine, text: &mut Text) {
-    text.field("connected_clients", engine.clients.len() - usize::from(engine.is_replaying()));
+    text.field("connected_clients", engine.connected_clients());
     text.field("cluster_connections", 0);
     text.field("maxclients", engine.config.maxclients);
     text.field("client_recent_max_input_buffer", engine.metrics.clients.input_max_bytes);

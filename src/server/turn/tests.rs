@@ -8,7 +8,7 @@ use super::{CALLS_NS, CALLS_PER_LOOK, Server, Sleep};
 use crate::base::clock::Clock;
 use crate::config::Config;
 use crate::reactor::{Address, Listener};
-use crate::server::engine::Engine;
+use crate::server::engine::{BATCH_MAX, Engine};
 
 const CLIENTS: usize = 40;
 const PING: &[u8] = b"PING\r\n";
@@ -133,4 +133,132 @@ fn quick_calls_are_all_made_in_one_turn() {
     server.turn().expect("a turn");
     assert_eq!(server.engine.recorder.turn.sends, CLIENTS as u32);
     assert_eq!(clients.iter_mut().map(pongs).sum::<usize>(), CLIENTS);
+}
+
+/// Everything that has arrived.
+fn arrived(client: &mut TcpStream) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    match client.read_to_end(&mut bytes) {
+        Err(error) if error.kind() == ErrorKind::WouldBlock => bytes,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn long_replies_delay_nobody_for_more_than_a_few_turns() {
+    let (mut server, _, _, mut clients) = connected();
+    let mut subscriber = clients.pop().expect("a client");
+    subscriber.write_all(b"SUBSCRIBE news\r\n").expect("room in the socket");
+    let mut asking = clients.pop().expect("a client");
+    asking.write_all(b"SETRANGE long 3000000 x\r\n").expect("room in the socket");
+    server.turn().expect("a turn");
+    let _ = (arrived(&mut asking), arrived(&mut subscriber));
+    // Their peers take whatever they are sent, so they have more for every turn.
+    let readers = &mut clients[..3];
+    for reader in &mut *readers {
+        reader.write_all(&b"GET long\r\n".repeat(60)).expect("room in the socket");
+    }
+    let mut waits = Vec::new();
+    let mut read_bytes = 0;
+    for _ in 0..20 {
+        asking.write_all(b"PUBLISH news x\r\n").expect("room in the socket");
+        let (mut is_answered, mut is_told) = (false, false);
+        for turn in 1.. {
+            server.turn().expect("a turn");
+            for reader in &mut *readers {
+                read_bytes += arrived(reader).len();
+            }
+            is_answered |= !arrived(&mut asking).is_empty();
+            is_told |= !arrived(&mut subscriber).is_empty();
+            if is_answered && is_told {
+                waits.push(turn);
+                break;
+            }
+            assert!(turn < 100, "answered: {is_answered}, told: {is_told}, after {waits:?}");
+        }
+    }
+    assert!(waits.iter().all(|&turns| turns <= 4), "{waits:?}");
+    assert!(read_bytes > 5_000_000, "{read_bytes}");
+}
+
+#[test]
+fn a_publish_gives_nobody_else_more_time() {
+    let (mut server, clock, _, mut clients) = connected();
+    let mut subscriber = clients.pop().expect("a client");
+    subscriber.write_all(b"SUBSCRIBE news\r\n").expect("room in the socket");
+    server.turn().expect("a turn");
+    for client in &mut clients {
+        client
+            .write_all(&[b"PUBLISH news x\r\n".as_slice(), &b"LCS a b\r\n".repeat(20)].concat())
+            .expect("room in the socket");
+    }
+    clock.pass_between_looks(Duration::from_micros(100));
+    let (mut most, mut turns, mut answers) = (0, 0, 0);
+    while answers < 20 * clients.len() {
+        server.turn().expect("a turn");
+        most = most.max(server.engine.recorder.turn.requests);
+        answers += clients.iter_mut().flat_map(arrived).filter(|&byte| byte == b'$').count();
+        turns += 1;
+        assert!(turns < 2000, "{answers}");
+    }
+    // Those that were published are executed together; of the others there is time for a few.
+    assert!(most <= CLIENTS as u32 + 8, "{most} in a turn");
+    assert_eq!(arrived(&mut subscriber).iter().filter(|&&byte| byte == b'*').count(), CLIENTS);
+}
+
+#[test]
+fn those_who_stop_waiting_come_a_batch_at_a_time() {
+    let (mut server, _, _, mut clients) = connected();
+    let mut asking = clients.pop().expect("a client");
+    for client in &mut clients {
+        client.write_all(&[b"BLPOP list 0\r\n".as_slice(), &PING.repeat(200)].concat()).expect("room in the socket");
+    }
+    server.turn().expect("a turn");
+    let push = [b"RPUSH list".as_slice(), &b" x".repeat(CLIENTS), b"\r\n"].concat();
+    asking.write_all(&push).expect("room in the socket");
+    let mut answers = 0;
+    let mut turns = 0;
+    while answers < 200 * clients.len() {
+        server.turn().expect("a turn");
+        assert!(
+            server.engine.recorder.turn.requests <= 2 * BATCH_MAX as u32,
+            "{}",
+            server.engine.recorder.turn.requests
+        );
+        for client in &mut clients {
+            answers += arrived(client).windows(PONG.len()).filter(|&window| window == PONG).count();
+        }
+        turns += 1;
+        assert!(turns < 200, "{answers}");
+    }
+}
+
+#[test]
+fn many_are_closed_in_several_turns_and_gone_at_once() {
+    let (mut server, _, _, mut clients) = connected();
+    let mut asking = clients.pop().expect("a client");
+    asking.write_all(b"CLIENT KILL TYPE normal SKIPME yes\r\nINFO clients\r\n").expect("room in the socket");
+    server.turn().expect("a turn");
+    let info = String::from_utf8(arrived(&mut asking)).expect("text");
+    assert!(info.starts_with(&format!(":{}\r\n", CLIENTS - 1)) && info.contains("connected_clients:1\r\n"), "{info}");
+    assert!(server.engine.clients.len() > 1, "not all of them in one turn");
+    for _ in 0..2 {
+        server.turn().expect("a turn");
+    }
+    assert_eq!(server.engine.clients.len(), 1);
+    let mut byte = [0];
+    assert!(clients.iter_mut().all(|client| matches!(client.read(&mut byte), Ok(0))));
+}
+
+#[test]
+fn a_clock_that_is_set_back_stops_no_periodic_job() {
+    let (mut server, clock, _, _clients) = connected();
+    clock.set_back(Duration::from_secs(3600));
+    for _ in 0..3 {
+        clock.advance(Duration::from_millis(200));
+        let before_ns = server.next_cron_ns;
+        server.engine.mark_ready(0);
+        server.turn().expect("a turn");
+        assert!(server.next_cron_ns > before_ns);
+    }
 }
