@@ -328,12 +328,9 @@ fn saving(programs: &[Program], rounds: usize, sizes: &Sizes, directory: &Path) 
 
 /// The longest turn by the account of a server that has one, milliseconds; says so.
 fn longest_turn(client: &mut Client, when: &str, server: &str) -> io::Result<Option<f64>> {
-    let Some(us) = client.info("longest_turn_us")?.and_then(|us| us.trim().parse::<f64>().ok()) else {
-        return Ok(None);
-    };
-    let cause = client.info("longest_turn_cause")?.unwrap_or_default();
-    println!("{:<32} {server} {:.3} ms ({cause})", format!("longest turn {when}"), us / 1e3);
-    Ok(Some(us / 1e3))
+    let Some((ms, cause)) = client.longest_turn()? else { return Ok(None) };
+    println!("{:<32} {server} {ms:.3} ms ({cause})", format!("longest turn {when}"));
+    Ok(Some(ms))
 }
 
 /// Every key is overwritten again and again meanwhile, as fast as the load can.

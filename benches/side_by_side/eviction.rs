@@ -80,10 +80,7 @@ fn one(program: &Program, policy: &'static str, sizes: &Sizes, law: &Zipf, direc
     serve(&mut client, law, &mut random, sizes.warming, &mut used_max_bytes)?;
     client.command(&["CONFIG", "RESETSTAT"])?;
     let hits = serve(&mut client, law, &mut random, sizes.measured, &mut used_max_bytes)?;
-    let own_account = match client.info("longest_turn_us")?.and_then(|us| us.trim().parse::<f64>().ok()) {
-        Some(us) => Some((us / 1e3, client.info("longest_turn_cause")?.unwrap_or_default())),
-        None => None,
-    };
+    let own_account = client.longest_turn()?;
     Ok(Eviction {
         server: program.name,
         policy,

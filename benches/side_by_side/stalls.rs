@@ -254,13 +254,7 @@ fn during(
         result?;
         round_trips
     })?;
-    let own_account = match client.info("longest_turn_us")?.and_then(|us| us.trim().parse::<f64>().ok()) {
-        Some(us) => Some(OwnAccount {
-            rounds_ms: vec![us / 1e3],
-            cause: client.info("longest_turn_cause")?.unwrap_or_default(),
-        }),
-        None => None,
-    };
+    let own_account = client.longest_turn()?.map(|(ms, cause)| OwnAccount { rounds_ms: vec![ms], cause });
     let ms = |ns: u64| ns as f64 / 1e6;
     Ok(Stall {
         server,
