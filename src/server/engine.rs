@@ -249,8 +249,9 @@ pub struct Engine {
     pub(super) closing: VecDeque<usize>,
     /// Gates that are closed for everybody.
     pub gates: u32,
-    /// The client that [`Engine::check_clients`] looked at last.
+    /// The client that [`Engine::check_clients`] looks at next, and how many are still to be looked at of this share.
     pub(super) next_checked: usize,
+    pub(super) unchecked_clients: usize,
     next_client_id: u64,
     shutdown: Option<ShutdownRequest>,
 }
@@ -312,6 +313,7 @@ impl Engine {
             closing: VecDeque::new(),
             gates: 0,
             next_checked: 0,
+            unchecked_clients: 0,
             next_client_id: 1,
             shutdown: None,
         };

@@ -44,7 +44,7 @@ impl Engine {
         let started_ns = self.clock.monotonic_ns();
         self.clock.resync();
         crash::feed_watchdog(&self.config);
-        self.check_clients();
+        self.begin_share_of_clients();
         self.sample();
         self.check_save_points();
         self.check_aof();
@@ -71,6 +71,7 @@ impl Engine {
             || is_over
             || is_elsewhere
             || !self.closing.is_empty()
+            || self.unchecked_clients > 0
             || self.is_loading()
     }
 

@@ -67,30 +67,48 @@ impl Engine {
         }
     }
 
-    /// Looks after a tenth of the clients (called ten times a second): idle ones, and those over a soft limit.
+    /// Ten times a second: a part of the clients is to be looked after, a few in this turn and each of the next.
+    pub(super) fn begin_share_of_clients(&mut self) {
+        let slots = self.clients.capacity();
+        self.unchecked_clients = (slots / 10 + 1).clamp(SHARE_MIN, SHARE_MAX).min(slots);
+        self.check_clients();
+    }
+
+    /// Looks after some clients: their sizes are summed up, and those that are idle for too long or over a soft limit are closed.
     pub(super) fn check_clients(&mut self) {
         let slots = self.clients.capacity();
-        let share = (slots / 10 + 1).min(CLIENTS_PER_CALL_MAX);
-        let now_ms = self.keyspace.now_ms() as u64;
+        for _ in 0..self.unchecked_clients.min(CHECKED_MAX) {
+            self.unchecked_clients -= 1;
+            if self.clients.contains(self.next_checked) {
+                self.check_client(self.next_checked);
+            }
+            self.next_checked += 1;
+            if self.next_checked >= slots {
+                self.next_checked = 0;
+                self.metrics.end_round();
+            }
+        }
+    }
+
+    fn check_client(&mut self, key: usize) {
+        self.sample_client(key);
+        if self.clients[key].output.overflow().0 > 0 {
+            self.check_output_limit(key);
+        }
+        let client = &self.clients[key];
         let timeout_ms = u64::from(self.config.timeout_s) * 1000;
-        for _ in 0..share.min(slots) {
-            self.next_checked = (self.next_checked + 1) % slots;
-            let key = self.next_checked;
-            let Some(client) = self.clients.get(key) else { continue };
-            if client.output.overflow().0 > 0 {
-                self.check_output_limit(key);
-            }
-            let client = &self.clients[key];
-            let idle_ms = now_ms.saturating_sub(client.session.last_interaction_ms);
-            let is_exempt = client.closing || client.session.replays || client.session.monitors;
-            let may_idle = is_exempt || client.is_blocked() || client.subscriber.is_some();
-            if timeout_ms > 0 && idle_ms > timeout_ms && !may_idle {
-                log::verbose(format_args!("Closing idle client id={} addr={}", client.session.id, client.session.addr));
-                self.close(key);
-            }
+        let idle_ms = (self.keyspace.now_ms() as u64).saturating_sub(client.session.last_interaction_ms);
+        let is_exempt = client.closing || client.session.replays || client.session.monitors;
+        let may_idle = is_exempt || client.is_blocked() || client.subscriber.is_some();
+        if timeout_ms > 0 && idle_ms > timeout_ms && !may_idle {
+            log::verbose(format_args!("Closing idle client id={} addr={}", client.session.id, client.session.addr));
+            self.close(key);
         }
     }
 }
 
-/// Clients looked at per call; with more, each is looked at less often.
-const CLIENTS_PER_CALL_MAX: usize = 2000;
+/// Clients looked after in a tenth of a second; with more than ten times the most, each is looked after less often than once a second.
+const SHARE_MIN: usize = 200;
+const SHARE_MAX: usize = 2000;
+/// Those of a turn: looking at one is a few cache misses.
+const CHECKED_MAX: usize = 64;

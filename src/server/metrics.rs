@@ -5,10 +5,6 @@ use crate::server::engine::Engine;
 
 /// Samples that a rate is the mean of.
 const SAMPLES: usize = 16;
-/// Samples in which every client is looked at once.
-const CLIENTS_ROUND: usize = 10;
-/// As many clients are looked at in each call, at least.
-const CLIENTS_MIN: usize = 200;
 
 /// A counter's growth per second, over the last [`SAMPLES`] samples.
 #[derive(Default)]
@@ -58,7 +54,6 @@ pub struct Metrics {
     /// Of the last complete round over the clients, and of the one that is going on.
     pub clients: ClientSums,
     round: ClientSums,
-    cursor: usize,
 }
 
 impl Metrics {
@@ -90,6 +85,11 @@ impl Metrics {
     }
 
     /// CONFIG RESETSTAT: rates begin anew, the peak stays.
+    /// All clients have been looked at.
+    pub(super) fn end_round(&mut self) {
+        self.clients = std::mem::take(&mut self.round);
+    }
+
     pub fn reset_rates(&mut self) {
         self.commands = Rate::default();
         self.input_bytes = Rate::default();
@@ -120,31 +120,16 @@ impl Engine {
         }
         metrics.sampled_us = Some(now_us);
         metrics.memory_peak_bytes(self.keyspace.used_bytes());
-        self.sample_clients();
     }
 
-    /// Looks at a part of the clients; at the end of a round its sums are those that INFO shows.
-    fn sample_clients(&mut self) {
-        let end = self.clients.capacity();
-        let from = self.metrics.cursor;
-        let stop = from.saturating_add((end / CLIENTS_ROUND).max(CLIENTS_MIN)).min(end);
-        for key in from..stop {
-            if !self.clients.contains(key) {
-                continue;
-            }
-            self.count_client(key);
-            let (client, metrics) = (&self.clients[key], &mut self.metrics);
-            let round = &mut metrics.round;
-            round.memory_bytes += client.memory_bytes();
-            round.input_max_bytes = round.input_max_bytes.max(client.input.memory_bytes());
-            round.output_max_bytes = round.output_max_bytes.max(client.output.memory_bytes());
-        }
-        let metrics = &mut self.metrics;
-        metrics.cursor = stop;
-        if stop == end {
-            metrics.clients = std::mem::take(&mut metrics.round);
-            metrics.cursor = 0;
-        }
+    /// Adds a client to the sums.
+    pub(super) fn sample_client(&mut self, key: usize) {
+        self.count_client(key);
+        let client = &self.clients[key];
+        let round = &mut self.metrics.round;
+        round.memory_bytes += client.memory_bytes();
+        round.input_max_bytes = round.input_max_bytes.max(client.input.memory_bytes());
+        round.output_max_bytes = round.output_max_bytes.max(client.output.memory_bytes());
     }
 }
 

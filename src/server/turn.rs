@@ -252,7 +252,7 @@ impl Server {
         let is_behind = is_behind || engine.pubsub.is_behind() || engine.is_tracking_table_full();
         let is_behind = is_behind || engine.memory.is_behind() || engine.has_stopped_for_memory();
         let is_behind = is_behind || engine.network.exporter.is_busy();
-        let is_behind = is_behind || !engine.closing.is_empty();
+        let is_behind = is_behind || !engine.closing.is_empty() || engine.unchecked_clients > 0;
         let is_accepting = !engine.network.unfinished.is_empty();
         if !engine.ready.is_empty() || !engine.dirty.is_empty() || is_behind || is_accepting {
             return Some(Duration::ZERO);
@@ -525,6 +525,8 @@ impl Server {
             for listener in std::mem::take(&mut self.engine.network.stalled) {
                 self.accept(listener);
             }
+        } else if engine.unchecked_clients > 0 {
+            engine.check_clients();
         }
         if self.engine.pubsub.is_behind() {
             self.engine.pubsub.leave_slice();
