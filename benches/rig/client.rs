@@ -59,23 +59,8 @@ impl Client {
 
     /// The value of one field of INFO.
     pub fn info(&mut self, field: &str) -> io::Result<Option<String>> {
-        let [value] = self.infos("everything", [field])?;
-        Ok(value)
-    }
-
-    /// The values of several fields of one answer to INFO.
-    fn infos<const N: usize>(&mut self, section: &str, fields: [&str; N]) -> io::Result<[Option<String>; N]> {
-        let text = self.command(&["INFO", section])?;
-        let value = |field| text.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
-        Ok(fields.map(|field| value(field).map(str::to_owned)))
-    }
-
-    /// The longest turn by the account of a server that has one, milliseconds, and its cause. Both of one answer: the turn that gives it may be
-    /// the longest for the next.
-    pub fn longest_turn(&mut self) -> io::Result<Option<(f64, String)>> {
-        let [us, cause] = self.infos("stats", ["longest_turn_us", "longest_turn_cause"])?;
-        let ms = us.and_then(|us| us.trim().parse::<f64>().ok()).map(|us| us / 1e3);
-        Ok(ms.map(|ms| (ms, cause.unwrap_or_default())))
+        let text = self.command(&["INFO", "everything"])?;
+        Ok(text.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':')).map(str::to_owned))
     }
 
     /// Sends `count` commands, the `i`th encoded by `encode_one`.

@@ -14,6 +14,7 @@ use crate::rig::interrupt;
 use crate::rig::load::Load;
 use crate::rig::server::{Program, Server};
 use crate::rounds::{median, progress, settle};
+use crate::stalls;
 
 pub struct Sizes {
     /// Keys that are loaded and saved.
@@ -328,7 +329,7 @@ fn saving(programs: &[Program], rounds: usize, sizes: &Sizes, directory: &Path) 
 
 /// The longest turn by the account of a server that has one, milliseconds; says so.
 fn longest_turn(client: &mut Client, when: &str, server: &str) -> io::Result<Option<f64>> {
-    let Some((ms, cause)) = client.longest_turn()? else { return Ok(None) };
+    let Some((ms, cause)) = stalls::longest_turn(client)? else { return Ok(None) };
     println!("{:<32} {server} {ms:.3} ms ({cause})", format!("longest turn {when}"));
     Ok(Some(ms))
 }

@@ -10,6 +10,7 @@ use crate::rig;
 use crate::rig::client::{Client, encode};
 use crate::rig::server::{Program, Server};
 use crate::rounds::progress;
+use crate::stalls::longest_turn;
 
 /// A hit ratio at least Redis's.
 pub const BUDGET: f64 = 1.0;
@@ -80,7 +81,7 @@ fn one(program: &Program, policy: &'static str, sizes: &Sizes, law: &Zipf, direc
     serve(&mut client, law, &mut random, sizes.warming, &mut used_max_bytes)?;
     client.command(&["CONFIG", "RESETSTAT"])?;
     let hits = serve(&mut client, law, &mut random, sizes.measured, &mut used_max_bytes)?;
-    let own_account = client.longest_turn()?;
+    let own_account = longest_turn(&mut client)?;
     Ok(Eviction {
         server: program.name,
         policy,

@@ -254,7 +254,7 @@ fn during(
         result?;
         round_trips
     })?;
-    let own_account = client.longest_turn()?.map(|(ms, cause)| OwnAccount { rounds_ms: vec![ms], cause });
+    let own_account = longest_turn(client)?.map(|(ms, cause)| OwnAccount { rounds_ms: vec![ms], cause });
     let ms = |ns: u64| ns as f64 / 1e6;
     Ok(Stall {
         server,
@@ -267,6 +267,15 @@ fn during(
 }
 
 /// Round trips in nanoseconds.
+/// The longest turn by the account of a server that has one, milliseconds, and its cause. Both of one answer: the turn that gives it may be the
+/// longest for the next.
+pub fn longest_turn(client: &mut Client) -> io::Result<Option<(f64, String)>> {
+    let text = client.command(&["INFO", "stats"])?;
+    let value = |field| text.lines().find_map(|line: &str| line.strip_prefix(field)?.strip_prefix(':'));
+    let ms = value("longest_turn_us").and_then(|us| us.trim().parse::<f64>().ok()).map(|us| us / 1e3);
+    Ok(ms.map(|ms| (ms, value("longest_turn_cause").unwrap_or_default().to_owned())))
+}
+
 fn ping_until(port: u16, stop: &AtomicBool) -> io::Result<Histogram<u64>> {
     let mut histogram = Histogram::new(3).map_err(io::Error::other)?;
     let mut client = Client::connect(port)?;
