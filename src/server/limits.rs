@@ -1,5 +1,5 @@
 //! What a client may cost: `client-output-buffer-limit`, `client-query-buffer-limit`, `timeout`. A client beyond a limit is closed, and
-//! the log says why.
+//! the log says why. And the look at all clients that goes on all the time, [`CHECKED_MAX`] of them a turn.
 
 use crate::base::log;
 use crate::config::{BufferClass, BufferLimit};
