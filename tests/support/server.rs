@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{ErrorKind, Write};
-use std::net::TcpListener;
+use std::net::{Shutdown, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -241,6 +241,9 @@ impl Server {
                     && !reply.string().starts_with("LOADING ")
                 {
                     assert_eq!(reply.string(), "PONG", "{program} answers its first PING");
+                    // It is gone before the test's first client comes: CLIENT LIST would show it.
+                    let _ = client.stream().shutdown(Shutdown::Write);
+                    while let Ok(Some(_)) = client.try_read() {}
                     return Ok(());
                 }
             }
