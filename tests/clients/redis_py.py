@@ -55,6 +55,8 @@ class Case(unittest.TestCase):
     def setUp(self):
         self.client = connect()
         self.addCleanup(self.client.close)
+        # Those of the test before may have hung up unnoticed.
+        self.client.client_kill_filter(skipme=True)
         self.client.flushall()
 
     def other(self, **options):
