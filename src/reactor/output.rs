@@ -263,6 +263,22 @@ impl Output {
         })
     }
 
+    /// If everything to send is in the ring and in one piece, that piece.
+    #[inline]
+    pub fn ring_piece(&self) -> Option<&[u8]> {
+        let ring = self.ring.as_ref().filter(|_| self.overflow.is_none() && self.first.is_none())?;
+        let start = (self.head & MASK) as usize;
+        ring.get(start..start + (self.tail - self.head) as usize)
+    }
+
+    /// All of [`Output::ring_piece`] has been sent.
+    #[inline]
+    pub fn ring_sent(&mut self, pool: &mut BufferPool) {
+        debug_assert!(self.overflow.is_none() && self.first.is_none());
+        self.head = self.tail;
+        self.settle(pool);
+    }
+
     /// If everything to send is one piece, that piece.
     #[inline]
     pub fn single_piece(&self) -> Option<&[u8]> {

@@ -198,9 +198,28 @@ pub fn receive(stream: &mut Stream, input: &mut Input, pool: &mut BufferPool) ->
     }
 }
 
-/// One `send` (or `writev`, if the output is in pieces) of what is waiting, or of a part of it that is large enough for one turn.
+/// One `send` (or `writev`, if the output is in pieces) of what is waiting, or of a part of it that is large enough for one turn; what it
+/// achieved, and how many bytes went. A ring that is empty after it goes back to the pool.
 #[inline]
-pub fn flush(stream: &mut Stream, output: &mut Output) -> Flushed {
+pub fn flush(stream: &mut Stream, output: &mut Output, pool: &mut BufferPool) -> (Flushed, usize) {
+    // The usual case by itself: one piece, all of it from the ring, and all of it sent.
+    if let Some(bytes) = output.ring_piece() {
+        let given = bytes.len();
+        if let Ok(len) = stream.send(bytes) {
+            if len == given {
+                output.ring_sent(pool);
+                return (Flushed::All, len);
+            }
+            output.sent(len);
+            return (Flushed::Partly, len);
+        }
+    }
+    // What has failed will fail again, and be told apart there.
+    flush_slowly(stream, output, pool)
+}
+
+#[inline(never)]
+fn flush_slowly(stream: &mut Stream, output: &mut Output, pool: &mut BufferPool) -> (Flushed, usize) {
     loop {
         let (sent, given) = match output.single_piece() {
             Some(bytes) => (stream.send(bytes), bytes.len()),
@@ -214,17 +233,19 @@ pub fn flush(stream: &mut Stream, output: &mut Output) -> Flushed {
         return match sent {
             Ok(len) => {
                 output.sent(len);
-                if output.is_empty() {
+                let flushed = if output.is_empty() {
+                    output.settle(pool);
                     Flushed::All
                 } else if len == given {
                     Flushed::More
                 } else {
                     Flushed::Partly
-                }
+                };
+                (flushed, len)
             }
-            Err(error) if error.kind() == ErrorKind::WouldBlock => Flushed::Partly,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => (Flushed::Partly, 0),
             Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-            Err(_) => Flushed::Closed,
+            Err(_) => (Flushed::Closed, 0),
         };
     }
 }

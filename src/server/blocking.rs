@@ -123,6 +123,11 @@ impl Blocking {
         self.deadlines.len()
     }
 
+    /// Whether somebody waits, or has just stopped waiting.
+    pub(super) fn is_in_use(&self) -> bool {
+        self.clients > 0 || !self.released.is_empty()
+    }
+
     /// Keys that somebody waits for.
     pub fn keys(&self) -> usize {
         self.queues.iter().map(BTreeMap::len).sum()

@@ -79,6 +79,7 @@ impl Engine {
 
     #[inline(never)]
     fn count_client_slowly(&mut self, key: usize) {
+        self.is_stirred = true;
         let client = &mut self.clients[key];
         // Who is on its way out is not counted any more.
         let now = if client.closing {

@@ -422,6 +422,7 @@ impl Engine {
     #[inline(never)]
     fn execute_other(&mut self, key: usize, request: Request, timer: &mut RunTimer) -> bool {
         timer.close(&self.clock, &mut self.registry, &mut self.stats);
+        self.is_stirred = true;
         if self.memory.is_set() && self.counted_bytes() > self.memory.ceiling_bytes() {
             self.gates |= gate::MEMORY;
         }

@@ -247,6 +247,8 @@ pub struct Engine {
     pub(super) ready: Vec<usize>,
     /// Clients to remove at the end of this turn or of one of the next.
     pub(super) closing: VecDeque<usize>,
+    /// Something has happened besides requests for data since the loop last found that [`Engine::is_quiet`].
+    pub(super) is_stirred: bool,
     /// Gates that are closed for everybody.
     pub gates: u32,
     /// The client that [`Engine::check_clients`] looks at next, and how many are still to be looked at of this share.
@@ -311,6 +313,7 @@ impl Engine {
             dirty: Vec::new(),
             ready: Vec::new(),
             closing: VecDeque::new(),
+            is_stirred: true,
             gates: 0,
             next_checked: 0,
             unchecked_clients: 0,
@@ -694,6 +697,7 @@ impl Engine {
             client.closing = true;
             client.session.gates |= gate::CLOSING;
             self.closing.push_back(key);
+            self.is_stirred = true;
             self.abandon_wait(key);
             self.discard_transaction(key);
             self.end_subscriptions(key);
@@ -705,7 +709,7 @@ impl Engine {
     /// Runs the batch: prefetch, execute, settle.
     pub fn run(&mut self) {
         let mut has_done_others = false;
-        if self.replay_client.is_none() {
+        if self.is_stirred && self.replay_client.is_none() {
             has_done_others |= self.end_pauses();
             has_done_others |= self.release_publishers();
             has_done_others |= self.end_waits();
@@ -748,7 +752,9 @@ impl Engine {
     fn settle(&mut self) {
         self.keyspace.reap_seen();
         self.tell_observers(None);
-        self.settle_tracking();
+        if self.is_stirred {
+            self.settle_tracking();
+        }
         self.keyspace.flush_garbage();
     }
 }

@@ -13,7 +13,7 @@ impl Engine {
         let now_ns = self.clock.monotonic_ns();
         self.recorder.begin(now_ns);
         self.keyspace.set_now_ms((self.clock.unix_us_at(now_ns) / 1000) as i64);
-        if self.has_fan_out() {
+        if self.is_stirred && self.has_fan_out() {
             self.begin_fan_out_turn();
         }
     }
@@ -61,18 +61,37 @@ impl Engine {
     /// at when deadlines are, once in every millisecond that has a turn.
     #[inline]
     pub fn has_jobs(&mut self) -> bool {
-        let keyspace = &mut self.keyspace;
-        let is_saving =
-            self.saving.is_busy() || keyspace.has_snapshot() || keyspace.is_flushed || self.aof.is_rewriting();
-        let is_over = self.memory.is_behind() || self.client_memory.is_over();
-        let is_elsewhere = self.pubsub.is_behind() || self.network.exporter.is_busy();
-        keyspace.has_to_expire()
-            || is_saving
-            || is_over
-            || is_elsewhere
+        self.keyspace.has_to_expire()
+            || self.keyspace.is_flushed
+            || self.memory.is_behind()
+            || self.is_stirred && (self.is_saving() || self.client_memory.is_over() || self.has_unfinished())
+    }
+
+    /// Whether the data set is on its way to or from a file.
+    fn is_saving(&self) -> bool {
+        self.saving.is_busy() || self.keyspace.has_snapshot() || self.aof.is_rewriting() || self.is_loading()
+    }
+
+    /// Whether something else was begun that goes on in the next turn.
+    #[inline(never)]
+    pub(super) fn has_unfinished(&self) -> bool {
+        let network = &self.network;
+        self.pubsub.is_behind()
+            || self.is_tracking_table_full()
+            || self.has_stopped_for_memory()
+            || network.exporter.is_busy()
+            || !network.unfinished.is_empty()
             || !self.closing.is_empty()
             || self.unchecked_clients > 0
-            || self.is_loading()
+    }
+
+    /// Whether the loop has nothing to look after besides connections, requests, deadlines of data, and memory. Whatever may change that sets
+    /// [`Engine::is_stirred`], so that a turn of GETs and SETs asks for that instead of all of this.
+    #[inline(never)]
+    pub(super) fn is_quiet(&self) -> bool {
+        let has_waiting = self.pause.is_in_use() || self.blocking.is_in_use();
+        let is_over = self.client_memory.is_over() || self.has_fan_out();
+        !has_waiting && !is_over && !self.is_saving() && !self.has_unfinished()
     }
 
     /// Time that is left of this turn for what may as well be done in the next, nanoseconds.

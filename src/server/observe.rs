@@ -37,6 +37,7 @@ impl Engine {
 
     /// Tells those who only listen.
     pub(super) fn tell_of_changes(&mut self, by: Option<usize>) {
+        self.is_stirred = true;
         let pending = self.keyspace.observers.pending();
         if pending.contains(Pending::PUSHES) {
             self.keyspace.observers.pushes_released();

@@ -27,6 +27,11 @@ impl Pause {
         self.until_ms.is_some()
     }
 
+    /// Whether it is on, or somebody still waits as if it were.
+    pub(super) fn is_in_use(&self) -> bool {
+        self.until_ms.is_some() || !self.stopped.is_empty()
+    }
+
     /// Whether a command with these flags has to wait.
     pub(super) fn covers(&self, flags: Flags) -> bool {
         self.until_ms.is_some() && (!self.writes_only || flags.intersects(Flags::WRITE.union(Flags::MAY_REPLICATE)))
@@ -86,6 +91,7 @@ impl Engine {
 
     /// Leaves the client's request, and all that it sent after it, where they are until [`Engine::take_up`].
     pub(super) fn hold(&mut self, key: usize, request: Request) {
+        self.is_stirred = true;
         let client = &mut self.clients[key];
         client.session.gates |= gate::HELD;
         if request.spilled {
@@ -126,11 +132,11 @@ impl Engine {
     /// batch. Whether there was anything to look after.
     #[inline]
     pub(super) fn end_pauses(&mut self) -> bool {
-        let is_on = self.pause.until_ms.is_some() || !self.pause.stopped.is_empty();
-        if is_on {
+        let is_in_use = self.pause.is_in_use();
+        if is_in_use {
             self.end_pauses_slowly();
         }
-        is_on
+        is_in_use
     }
 
     #[cold]

@@ -15,7 +15,7 @@ use std::collections::VecDeque;
 use hdrhistogram::Histogram;
 
 use crate::commands::Registry;
-use crate::server::histograms::new_histogram;
+use crate::server::histograms::Tally;
 use crate::server::stats::TurnStats;
 
 /// The phases of a turn after it woke, in order.
@@ -114,6 +114,7 @@ pub struct Stall {
 }
 
 /// Turn times of the server: longest, sum and count, and a histogram; and the last turns that took too long.
+#[derive(Default)]
 pub struct Recorder {
     pub turn: Turn,
     /// By the time that the thread ran in it.
@@ -125,7 +126,7 @@ pub struct Recorder {
     /// Turns that took longer than `stall-threshold-us`.
     pub stalls: u64,
     /// How long turns took, nanoseconds.
-    histogram: Histogram<u64>,
+    tally: Tally,
     /// What took a noticeable part of this turn.
     notes: Vec<RunNote>,
     /// What else is known of it.
@@ -148,26 +149,6 @@ const LONGEST_NS: u64 = 1 << 47;
 /// Commands remembered of a turn, and turns.
 const NOTES_MAX: usize = 16;
 const STALLS_MAX: usize = 128;
-
-impl Default for Recorder {
-    fn default() -> Self {
-        Recorder {
-            turn: Turn::default(),
-            longest: Longest::default(),
-            longest_wall: Longest::default(),
-            turns: 0,
-            busy_ns: 0,
-            stalls: 0,
-            histogram: new_histogram(LONGEST_NS),
-            notes: Vec::new(),
-            detail: None,
-            kept: VecDeque::new(),
-            next_stall: 0,
-            cpu_mark_ns: 0,
-            busy_since_mark_ns: 0,
-        }
-    }
-}
 
 impl Recorder {
     pub fn begin(&mut self, now_ns: u64) {
@@ -244,7 +225,7 @@ impl Recorder {
         self.turns += 1;
         self.busy_ns += wall_ns;
         self.busy_since_mark_ns += wall_ns;
-        self.histogram.saturating_record(wall_ns.max(1));
+        self.tally.record(wall_ns.min(LONGEST_NS), 1);
         if wall_ns < LOOK_NS {
             if self.turns.is_multiple_of(MARK_TURNS) {
                 self.mark(cpu_ns());
@@ -343,12 +324,12 @@ impl Recorder {
 
     /// The time that `percent` of the turns took at most, nanoseconds, to within a fiftieth.
     pub fn percentile_ns(&self, percent: f64) -> u64 {
-        self.histogram.value_at_percentile(percent)
+        self.histogram().value_at_percentile(percent)
     }
 
     /// How long turns took, nanoseconds.
-    pub fn histogram(&self) -> &Histogram<u64> {
-        &self.histogram
+    pub fn histogram(&self) -> Histogram<u64> {
+        self.tally.histogram(LONGEST_NS)
     }
 
     pub fn reset(&mut self) {

@@ -477,6 +477,7 @@ impl Engine {
             self.broadcast();
         }
         if self.is_tracking_table_full() {
+            self.is_stirred = true;
             self.shrink_tracking_table();
         }
     }

@@ -99,7 +99,6 @@ impl Sleep {
 /// An engine with sockets.
 pub struct Server {
     poll: Poll,
-    events: Events,
     pub engine: Engine,
     signals: Option<Signals>,
     ticker: Ticker,
@@ -115,8 +114,8 @@ pub struct Server {
     gathering: CallBudget,
     /// Clients that are not looked at in this turn, because it has gathered enough.
     left_out: Vec<usize>,
-    /// Room for those of the next turn.
-    spare_ready: Vec<usize>,
+    /// Those who waited for this turn and have to wait for the next; empty between turns.
+    rest: Vec<usize>,
 }
 
 impl Server {
@@ -142,7 +141,6 @@ impl Server {
         Ok(Server {
             poll,
             ticker,
-            events: Events::with_capacity(EVENTS_MAX),
             engine,
             signals,
             next_cron_ns: 0,
@@ -151,7 +149,7 @@ impl Server {
             received_from_bytes: 0,
             gathering: CallBudget::unlimited(),
             left_out: Vec::new(),
-            spare_ready: Vec::new(),
+            rest: Vec::new(),
         })
     }
 
@@ -160,8 +158,9 @@ impl Server {
     /// # Errors
     /// As epoll_wait(2).
     pub fn run(&mut self) -> io::Result<()> {
+        let mut events = Events::with_capacity(EVENTS_MAX);
         while self.engine.shutdown_requested().is_none() {
-            self.turn()?;
+            self.turn(&mut events)?;
             if self.engine.reload.is_some() {
                 self.persistence_behind |= self.engine.continue_reload();
             }
@@ -179,6 +178,7 @@ impl Server {
     pub fn load(&mut self) -> io::Result<bool> {
         let invalid = |text| io::Error::new(io::ErrorKind::InvalidData, text);
         self.engine.list_files_to_load().map_err(invalid)?;
+        let mut events = Events::with_capacity(EVENTS_MAX);
         loop {
             let is_rdb = self.engine.loading.is_some();
             let ended = self.engine.load_step().map_err(|reason| match is_rdb {
@@ -190,7 +190,7 @@ impl Server {
             }
             if self.engine.is_loading() {
                 self.persistence_behind = true;
-                self.turn()?;
+                self.turn(&mut events)?;
             }
             if self.engine.shutdown_requested().is_some() {
                 return Ok(false);
@@ -208,9 +208,9 @@ impl Server {
     }
 
     /// One turn of the loop.
-    fn turn(&mut self) -> io::Result<()> {
-        self.wait()?;
-        self.gather();
+    fn turn(&mut self, events: &mut Events) -> io::Result<()> {
+        self.wait(events)?;
+        self.gather(events);
         self.end_phase(Phase::Gather);
         // Ends its phase itself, with the time at which its last command ended.
         self.engine.run();
@@ -234,10 +234,10 @@ impl Server {
     }
 
     /// Sleeps until there is something to do, and reads the clock.
-    fn wait(&mut self) -> io::Result<()> {
+    fn wait(&mut self, events: &mut Events) -> io::Result<()> {
         let timeout = self.timeout();
-        match self.poll.poll(&mut self.events, timeout) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => self.events.clear(),
+        match self.poll.poll(events, timeout) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => events.clear(),
             polled => polled?,
         }
         self.engine.begin_turn();
@@ -245,22 +245,23 @@ impl Server {
     }
 
     /// How long to sleep at most; None: until an event, of which the ticker has one soon.
-    fn timeout(&self) -> Option<Duration> {
-        let engine = &self.engine;
-        let is_behind =
-            self.expiry_behind || self.persistence_behind || !engine.keyspace.observers.pending().is_empty();
-        let is_behind = is_behind || engine.pubsub.is_behind() || engine.is_tracking_table_full();
-        let is_behind = is_behind || engine.memory.is_behind() || engine.has_stopped_for_memory();
-        let is_behind = is_behind || engine.network.exporter.is_busy();
-        let is_behind = is_behind || !engine.closing.is_empty() || engine.unchecked_clients > 0;
-        let is_accepting = !engine.network.unfinished.is_empty();
-        if !engine.ready.is_empty() || !engine.dirty.is_empty() || is_behind || is_accepting {
+    fn timeout(&mut self) -> Option<Duration> {
+        let engine = &mut self.engine;
+        let is_behind = self.expiry_behind || self.persistence_behind || engine.memory.is_behind();
+        let is_behind = is_behind || !engine.keyspace.observers.pending().is_empty();
+        if !engine.ready.is_empty() || !engine.dirty.is_empty() || is_behind {
             return Some(Duration::ZERO);
         }
-        let or_never = |at_ms: Option<u64>| at_ms.unwrap_or(u64::MAX);
-        let until_ms = or_never(engine.keyspace.next_expiry_ms())
-            .min(or_never(engine.pause_end_ms()))
-            .min(or_never(engine.blocking.next_deadline_ms()));
+        let mut until_ms = engine.keyspace.next_expiry_ms().unwrap_or(u64::MAX);
+        if engine.is_stirred {
+            if engine.has_unfinished() {
+                return Some(Duration::ZERO);
+            }
+            let ends_ms = [engine.pause_end_ms(), engine.blocking.next_deadline_ms()];
+            until_ms = ends_ms.into_iter().flatten().fold(until_ms, u64::min);
+            engine.is_stirred = !engine.is_quiet();
+        }
+        debug_assert!(engine.is_stirred || engine.is_quiet(), "whoever gives the loop something to look after says so");
         if until_ms == u64::MAX {
             return None;
         }
@@ -272,51 +273,67 @@ impl Server {
 
     /// One `recv` for each readable connection; every complete request goes into the batch. Those that there is no time for come first in
     /// the next turn.
-    fn gather(&mut self) {
+    fn gather(&mut self, events: &Events) {
         self.received_from_bytes = self.engine.stats.net_input_bytes;
         self.gathering = match self.engine.waits_for_disk() {
             true => CallBudget::unlimited(),
             false => CallBudget::new(self.engine.recorder.turn.started_ns),
         };
-        let mut ready = std::mem::replace(&mut self.engine.ready, std::mem::take(&mut self.spare_ready));
-        // There may be thousands, of which a turn has time for a few: those behind are not touched.
+        if !self.engine.ready.is_empty() {
+            self.gather_ready();
+        }
+        if self.engine.is_stirred {
+            for listener in std::mem::take(&mut self.engine.network.unfinished) {
+                self.accept(listener);
+            }
+        }
+        for event in events {
+            let Token(token) = event.token();
+            if token < exporter::FIRST_TOKEN {
+                self.connection_event(token, event);
+            } else {
+                self.other_event(token);
+            }
+        }
+        if !self.rest.is_empty() || !self.left_out.is_empty() {
+            // In the order in which they came, and before those of whom there is something to execute in this turn.
+            self.rest.append(&mut self.left_out);
+            self.rest.append(&mut self.engine.ready);
+            std::mem::swap(&mut self.engine.ready, &mut self.rest);
+        }
+    }
+
+    /// Those who have more without an event. There may be thousands, of which a turn has time for a few: those behind are not touched.
+    #[inline(never)]
+    fn gather_ready(&mut self) {
+        std::mem::swap(&mut self.engine.ready, &mut self.rest);
         let mut looked_at = 0;
-        while looked_at < ready.len() && !self.has_enough() {
-            let key = ready[looked_at];
+        while looked_at < self.rest.len() && !self.has_enough() {
+            let key = self.rest[looked_at];
             looked_at += 1;
             debug_assert!(self.engine.clients[key].ready, "on the list once, and marked");
             self.engine.clients[key].ready = false;
             self.read(key);
         }
-        ready.drain(..looked_at);
-        for listener in std::mem::take(&mut self.engine.network.unfinished) {
-            self.accept(listener);
+        self.rest.drain(..looked_at);
+    }
+
+    /// An event that is not a client's.
+    #[cold]
+    #[inline(never)]
+    fn other_event(&mut self, token: usize) {
+        self.engine.is_stirred = true;
+        if token < WAKE {
+            self.engine.exporter_event(token);
+        } else if token == TICK {
+            self.ticker.acknowledge();
+        } else if token == WAKE {
+            // What it is about is looked for in every turn.
+        } else if token == SIGNALS {
+            self.signal();
+        } else {
+            self.accept(token - FIRST_LISTENER);
         }
-        let events = std::mem::replace(&mut self.events, Events::with_capacity(0));
-        for event in &events {
-            let Token(token) = event.token();
-            if token < exporter::FIRST_TOKEN {
-                self.connection_event(token, event);
-            } else if token < WAKE {
-                self.engine.exporter_event(token);
-            } else if token == TICK {
-                self.ticker.acknowledge();
-            } else if token == WAKE {
-                // What it is about is looked for in every turn.
-            } else if token == SIGNALS {
-                self.signal();
-            } else {
-                self.accept(token - FIRST_LISTENER);
-            }
-        }
-        self.events = events;
-        if !ready.is_empty() || !self.left_out.is_empty() {
-            // In the order in which they came, and before those of whom there is something to execute in this turn.
-            ready.append(&mut self.left_out);
-            ready.append(&mut self.engine.ready);
-            std::mem::swap(&mut self.engine.ready, &mut ready);
-        }
-        self.spare_ready = ready;
     }
 
     /// Whether this turn has gathered as much as it has time for.
@@ -483,7 +500,11 @@ impl Server {
             sending.count(&engine.clock);
         }
         let mut sends = sending.calls;
-        dirty.drain(..sends);
+        if sends == dirty.len() {
+            dirty.clear();
+        } else {
+            dirty.drain(..sends);
+        }
         if !engine.pubsub.fan_out.is_empty() {
             // Subscribers come after those who asked something in this turn, and not all of them in one turn; but some do in every turn.
             let mut sending = CallBudget::new(engine.clock.monotonic_ns());
@@ -504,7 +525,9 @@ impl Server {
         engine.recorder.turn.sends = sends as u32;
         engine.stats.net_output_bytes += sent_bytes;
         // Behind those who were not sent to, those who were and have more.
-        dirty.append(&mut engine.dirty);
+        if !engine.dirty.is_empty() {
+            dirty.append(&mut engine.dirty);
+        }
         engine.dirty = dirty;
     }
 
@@ -536,6 +559,7 @@ impl Server {
             self.engine.advance_scrapes();
         }
         self.engine.remove_closed();
+        self.engine.is_stirred = true;
     }
 }
 
@@ -546,27 +570,20 @@ fn send(engine: &mut Engine, key: usize) -> u64 {
     if client.output.is_empty() {
         return 0;
     }
-    let waiting = client.output.queued_bytes();
-    let flushed = reactor::flush(&mut client.stream, &mut client.output);
-    let sent_bytes = (waiting - client.output.queued_bytes()) as u64;
+    let ends = client.session.close_after_reply;
+    let (flushed, sent) = reactor::flush(&mut client.stream, &mut client.output, &mut engine.pool);
     engine.stats.writes += 1;
     engine.count_client(key);
-    let client = &mut engine.clients[key];
     match flushed {
-        Flushed::All => {
-            client.output.settle(&mut engine.pool);
-            if client.session.close_after_reply {
-                engine.close(key);
-            }
-        }
+        Flushed::All if !ends => {}
+        Flushed::All | Flushed::Closed => engine.close(key),
         Flushed::More => {
             engine.mark_dirty(key);
             engine.check_output_limit(key);
         }
         Flushed::Partly => engine.check_output_limit(key),
-        Flushed::Closed => engine.close(key),
     }
-    sent_bytes
+    sent as u64
 }
 
 #[cfg(test)]

@@ -105,7 +105,7 @@ fn histogram(args: &mut Args<'_>, engine: &mut Engine, key: usize) -> CommandRes
         .into_iter()
         .filter_map(|id| {
             let histogram = engine.stats.histograms.get(id)?;
-            Some((registry.get(id).full_name.clone(), histogram.len(), cumulative_us(histogram)))
+            Some((registry.get(id).full_name.clone(), histogram.len(), cumulative_us(&histogram)))
         })
         .collect();
     let mut reply = engine.reply(key);

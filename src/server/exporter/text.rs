@@ -81,7 +81,7 @@ impl Rendering {
             let Some(histogram) = engine.stats.histograms.get(id) else { continue };
             let sum_ns = engine.registry.stats[usize::from(id)].run_ns;
             let labels = [("cmd", engine.registry.get(id).full_name.as_str())];
-            self.out.histogram(name, &labels, histogram, sum_ns);
+            self.out.histogram(name, &labels, &histogram, sum_ns);
             written += 1;
             if written == SLICE_COMMANDS {
                 return None;
@@ -200,7 +200,7 @@ fn rows(engine: &mut Engine, out: &mut Exposition) {
 fn turns(engine: &mut Engine, out: &mut Exposition) {
     let name = "zedis_turn_duration_seconds";
     out.describe(name, "histogram", "Duration of turns of the event loop, without the time that it slept.");
-    out.histogram(name, &[], engine.recorder.histogram(), engine.recorder.busy_ns);
+    out.histogram(name, &[], &engine.recorder.histogram(), engine.recorder.busy_ns);
 }
 
 fn databases(engine: &Engine, out: &mut Exposition) {

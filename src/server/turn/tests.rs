@@ -4,7 +4,9 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::time::Duration;
 
-use super::{CALLS_NS, CALLS_PER_LOOK, Server, Sleep};
+use mio::Events;
+
+use super::{CALLS_NS, CALLS_PER_LOOK, EVENTS_MAX, Server, Sleep};
 use crate::base::clock::Clock;
 use crate::config::Config;
 use crate::reactor::{Address, Listener};
@@ -13,6 +15,10 @@ use crate::server::engine::{BATCH_MAX, Engine};
 const CLIENTS: usize = 40;
 const PING: &[u8] = b"PING\r\n";
 const PONG: &[u8] = b"+PONG\r\n";
+
+fn one_turn(server: &mut Server) {
+    server.turn(&mut Events::with_capacity(EVENTS_MAX)).expect("a turn");
+}
 
 /// A server, its clock and address, and connections to it that it has accepted.
 fn connected() -> (Server, Clock, SocketAddr, Vec<TcpStream>) {
@@ -32,7 +38,7 @@ fn connected_with(config: Config) -> (Server, Clock, SocketAddr, Vec<TcpStream>)
         client.set_nonblocking(true).expect("a socket that does not wait");
     }
     while server.engine.clients.len() < CLIENTS {
-        server.turn().expect("a turn");
+        one_turn(&mut server);
     }
     (server, clock, address, clients)
 }
@@ -60,7 +66,7 @@ fn slow_calls_make_turns_of_few_of_them_and_everybody_has_a_turn() {
     let mut answers = [0; CLIENTS];
     for turn in 1.. {
         let reads = server.engine.stats.reads;
-        server.turn().expect("a turn");
+        one_turn(&mut server);
         assert!(server.engine.stats.reads - reads <= CALLS_PER_LOOK as u64, "turn {turn}");
         assert!(server.engine.recorder.turn.sends <= CALLS_PER_LOOK as u32, "turn {turn}");
         for (client, answers) in clients.iter_mut().zip(&mut answers) {
@@ -85,7 +91,7 @@ fn slow_calls_keep_nobody_from_connecting_or_from_being_told() {
     let (mut server, clock, address, mut clients) = connected();
     let mut subscriber = clients.pop().expect("a client");
     subscriber.write_all(b"SUBSCRIBE news\r\n").expect("room in the socket");
-    server.turn().expect("a turn");
+    one_turn(&mut server);
     let mut told = vec![0; 64 * 1024];
     let confirmed = subscriber.read(&mut told).expect("a confirmation");
     assert!(told[..confirmed].starts_with(b"*3\r\n$9\r\nsubscribe\r\n"), "{:?}", &told[..confirmed]);
@@ -98,7 +104,7 @@ fn slow_calls_keep_nobody_from_connecting_or_from_being_told() {
         for client in &mut clients {
             client.write_all(b"PUBLISH news x\r\n").expect("room in the socket");
         }
-        server.turn().expect("a turn");
+        one_turn(&mut server);
         if subscriber.read(&mut told).is_ok() {
             first_told.get_or_insert(turn);
         }
@@ -117,10 +123,10 @@ fn a_turn_that_waits_for_the_disk_waits_for_everybody() {
         client.write_all(PING).expect("room in the socket");
     }
     clock.pass_between_looks(Duration::from_nanos(CALLS_NS));
-    server.turn().expect("a turn");
+    one_turn(&mut server);
     assert_eq!(server.engine.stats.reads, CLIENTS as u64);
     clock.pass_between_looks(Duration::ZERO);
-    server.turn().expect("a turn");
+    one_turn(&mut server);
     assert_eq!(clients.iter_mut().map(pongs).sum::<usize>(), CLIENTS);
 }
 
@@ -130,7 +136,7 @@ fn quick_calls_are_all_made_in_one_turn() {
     for client in &mut clients {
         client.write_all(PING).expect("room in the socket");
     }
-    server.turn().expect("a turn");
+    one_turn(&mut server);
     assert_eq!(server.engine.recorder.turn.sends, CLIENTS as u32);
     assert_eq!(clients.iter_mut().map(pongs).sum::<usize>(), CLIENTS);
 }
@@ -151,7 +157,7 @@ fn long_replies_delay_nobody_for_more_than_a_few_turns() {
     subscriber.write_all(b"SUBSCRIBE news\r\n").expect("room in the socket");
     let mut asking = clients.pop().expect("a client");
     asking.write_all(b"SETRANGE long 3000000 x\r\n").expect("room in the socket");
-    server.turn().expect("a turn");
+    one_turn(&mut server);
     let _ = (arrived(&mut asking), arrived(&mut subscriber));
     // Their peers take whatever they are sent, so they have more for every turn.
     let readers = &mut clients[..3];
@@ -164,7 +170,7 @@ fn long_replies_delay_nobody_for_more_than_a_few_turns() {
         asking.write_all(b"PUBLISH news x\r\n").expect("room in the socket");
         let (mut is_answered, mut is_told) = (false, false);
         for turn in 1.. {
-            server.turn().expect("a turn");
+            one_turn(&mut server);
             for reader in &mut *readers {
                 read_bytes += arrived(reader).len();
             }
@@ -186,7 +192,7 @@ fn a_publish_gives_nobody_else_more_time() {
     let (mut server, clock, _, mut clients) = connected();
     let mut subscriber = clients.pop().expect("a client");
     subscriber.write_all(b"SUBSCRIBE news\r\n").expect("room in the socket");
-    server.turn().expect("a turn");
+    one_turn(&mut server);
     for client in &mut clients {
         client
             .write_all(&[b"PUBLISH news x\r\n".as_slice(), &b"LCS a b\r\n".repeat(20)].concat())
@@ -195,7 +201,7 @@ fn a_publish_gives_nobody_else_more_time() {
     clock.pass_between_looks(Duration::from_micros(100));
     let (mut most, mut turns, mut answers) = (0, 0, 0);
     while answers < 20 * clients.len() {
-        server.turn().expect("a turn");
+        one_turn(&mut server);
         most = most.max(server.engine.recorder.turn.requests);
         answers += clients.iter_mut().flat_map(arrived).filter(|&byte| byte == b'$').count();
         turns += 1;
@@ -213,13 +219,13 @@ fn those_who_stop_waiting_come_a_batch_at_a_time() {
     for client in &mut clients {
         client.write_all(&[b"BLPOP list 0\r\n".as_slice(), &PING.repeat(200)].concat()).expect("room in the socket");
     }
-    server.turn().expect("a turn");
+    one_turn(&mut server);
     let push = [b"RPUSH list".as_slice(), &b" x".repeat(CLIENTS), b"\r\n"].concat();
     asking.write_all(&push).expect("room in the socket");
     let mut answers = 0;
     let mut turns = 0;
     while answers < 200 * clients.len() {
-        server.turn().expect("a turn");
+        one_turn(&mut server);
         assert!(
             server.engine.recorder.turn.requests <= 2 * BATCH_MAX as u32,
             "{}",
@@ -238,12 +244,12 @@ fn many_are_closed_in_several_turns_and_gone_at_once() {
     let (mut server, _, _, mut clients) = connected();
     let mut asking = clients.pop().expect("a client");
     asking.write_all(b"CLIENT KILL TYPE normal SKIPME yes\r\nINFO clients\r\n").expect("room in the socket");
-    server.turn().expect("a turn");
+    one_turn(&mut server);
     let info = String::from_utf8(arrived(&mut asking)).expect("text");
     assert!(info.starts_with(&format!(":{}\r\n", CLIENTS - 1)) && info.contains("connected_clients:1\r\n"), "{info}");
     assert!(server.engine.clients.len() > 1, "not all of them in one turn");
     for _ in 0..2 {
-        server.turn().expect("a turn");
+        one_turn(&mut server);
     }
     assert_eq!(server.engine.clients.len(), 1);
     let mut byte = [0];
@@ -258,7 +264,7 @@ fn a_clock_that_is_set_back_stops_no_periodic_job() {
         clock.advance(Duration::from_millis(200));
         let before_ns = server.next_cron_ns;
         server.engine.mark_ready(0);
-        server.turn().expect("a turn");
+        one_turn(&mut server);
         assert!(server.next_cron_ns > before_ns);
     }
 }
