@@ -109,7 +109,10 @@ impl Engine {
             }
             let Some(&(bytes, key)) = self.client_memory.by_size.last() else { return };
             let session = &self.clients[key].session;
-            log::notice(format_args!("Evicting client: id={} addr={} tot-mem={bytes}", session.id, session.addr));
+            log::notice(format_args!(
+                "Evicting client: id={} addr={} tot-mem={bytes}",
+                session.id, session.identity.addr
+            ));
             self.stats.evicted_clients += 1;
             self.close(key);
             self.uncount_client(key);

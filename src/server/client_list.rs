@@ -39,7 +39,8 @@ impl ClientType {
 
 /// Everybody there is to be listed.
 pub fn visible(engine: &Engine) -> impl Iterator<Item = (usize, &Client)> {
-    engine.clients.iter().filter(|(_, client)| !client.session.replays)
+    let everybody = engine.clients.iter().map(|(key, client)| (key, &**client));
+    everybody.filter(|(_, client)| !client.session.replays)
 }
 
 /// Slab keys by client number.
@@ -61,7 +62,7 @@ fn flags(engine: &Engine, key: usize) -> String {
         (client.tracking.as_ref().is_some_and(|own| own.mode.contains(Mode::BCAST)), 'B'),
         (session.close_after_reply, 'c'),
         (client.closing, 'A'),
-        (session.unix_socket, 'U'),
+        (session.identity.unix_socket, 'U'),
         (session.no_evict, 'e'),
         (session.no_touch, 'T'),
     ];
@@ -119,11 +120,11 @@ pub fn describe(engine: &Engine, key: usize, caller: usize, args: &Args<'_>, out
          rbs={reply_ring_bytes} rbp={reply_ring_bytes} obl={ring_bytes} oll={overflow_chunks} omem={overflow_bytes} \
          tot-mem={memory_bytes} events={events} cmd={name} user={} redir={} resp={version} lib-name={} lib-ver={}",
         session.id,
-        session.addr,
-        session.laddr,
-        session.fd,
-        String::from_utf8_lossy(&session.name),
-        now_ms.saturating_sub(session.created_ms) / 1000,
+        session.identity.addr,
+        session.identity.laddr,
+        session.identity.fd,
+        String::from_utf8_lossy(&session.identity.name),
+        now_ms.saturating_sub(session.identity.created_ms) / 1000,
         idle_ms / 1000,
         flags(engine, key),
         session.db,
@@ -135,8 +136,8 @@ pub fn describe(engine: &Engine, key: usize, caller: usize, args: &Args<'_>, out
         transaction.map_or(0, |transaction| transaction.argument_bytes()),
         String::from_utf8_lossy(engine.access.users.name(session.user)),
         client.tracking.as_ref().map_or(-1, |own| own.redirect.map_or(0, |redirect| redirect.id as i64)),
-        String::from_utf8_lossy(&session.lib_name),
-        String::from_utf8_lossy(&session.lib_ver),
+        String::from_utf8_lossy(&session.identity.lib_name),
+        String::from_utf8_lossy(&session.identity.lib_ver),
     );
     out.push(b'\n');
 }

@@ -636,7 +636,7 @@ impl Engine {
             log::warning(format_args!(
                 "Possible SECURITY ATTACK detected. It looks like somebody is sending POST or Host: commands to Redis. This is likely due to \
                  an attacker attempting to use Cross Protocol Scripting to compromise your Redis instance. Connection from {} aborted.",
-                self.clients[key].session.addr
+                self.clients[key].session.identity.addr
             ));
         }
         self.close(key);

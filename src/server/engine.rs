@@ -184,7 +184,7 @@ pub(super) struct DetachedInput {
 
 /// The server without its sockets.
 pub struct Engine {
-    pub clients: Slab<Client>,
+    pub clients: Slab<Box<Client>>,
     pub keyspace: Keyspace,
     pub access: AccessControl,
     pub registry: Registry,
@@ -379,11 +379,11 @@ impl Engine {
         self.next_client_id += 1;
         let mut session = Session::new(id, self.keyspace.now_ms() as u64);
         let unix_path = self.network.unix_path().map(|path| path.to_string_lossy().into_owned()).unwrap_or_default();
-        (session.addr, session.laddr) = stream.addresses(&unix_path);
-        session.unix_socket = matches!(stream, Stream::Unix(_));
-        session.fd = stream.fd();
+        (session.identity.addr, session.identity.laddr) = stream.addresses(&unix_path);
+        session.identity.unix_socket = matches!(stream, Stream::Unix(_));
+        session.identity.fd = stream.fd();
         self.stats.connections_received += 1;
-        let key = self.clients.insert(Client::new(stream, session));
+        let key = self.clients.insert(Box::new(Client::new(stream, session)));
         self.log_out(key);
         self.count_client(key);
         key

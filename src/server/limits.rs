@@ -41,7 +41,7 @@ impl Engine {
             let id = client.session.id;
             log::warning(format_args!(
                 "Client id={id} addr={} with {queued} bytes of replies waiting closed for overcoming of output buffer limits.",
-                client.session.addr
+                client.session.identity.addr
             ));
             self.close(key);
             // It is not sent what it may not have, though the socket might take it.
@@ -61,7 +61,7 @@ impl Engine {
             self.stats.query_limit_disconnections += 1;
             log::warning(format_args!(
                 "Closing client id={} addr={} that reached max query buffer length: {pending} bytes.",
-                client.session.id, client.session.addr
+                client.session.id, client.session.identity.addr
             ));
             self.close(key);
         }
@@ -101,7 +101,10 @@ impl Engine {
         let is_exempt = client.closing || client.session.replays || client.session.monitors;
         let may_idle = is_exempt || client.is_blocked() || client.subscriber.is_some();
         if timeout_ms > 0 && idle_ms > timeout_ms && !may_idle {
-            log::verbose(format_args!("Closing idle client id={} addr={}", client.session.id, client.session.addr));
+            log::verbose(format_args!(
+                "Closing idle client id={} addr={}",
+                client.session.id, client.session.identity.addr
+            ));
             self.close(key);
         }
     }

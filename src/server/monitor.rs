@@ -63,9 +63,9 @@ impl Engine {
         let session = &self.clients[key].session;
         let now_us = self.clock.unix_us();
         let (seconds, micros, db) = (now_us / 1_000_000, now_us % 1_000_000, session.db);
-        let from = match session.addr.strip_suffix(":0") {
-            Some(path) if session.unix_socket => format!("unix:{path}"),
-            _ => session.addr.clone(),
+        let from = match session.identity.addr.strip_suffix(":0") {
+            Some(path) if session.identity.unix_socket => format!("unix:{path}"),
+            _ => session.identity.addr.clone(),
         };
         let head = format!("+{seconds}.{micros:06} [{db} {from}]");
         // One that does not read is closed, and is none any more.
@@ -123,7 +123,7 @@ mod tests {
     fn every_command_is_told() {
         let mut harness = EngineHarness::new();
         let monitor = harness.connect();
-        harness.engine.clients[harness.first].session.addr = "1.2.3.4:5".to_owned();
+        harness.engine.clients[harness.first].session.identity.addr = "1.2.3.4:5".to_owned();
         harness.line("set before 1");
         assert_eq!(harness.line_as(monitor, "monitor"), "+OK\r\n");
         assert_eq!(harness.line_as(monitor, "monitor"), "", "once is enough");

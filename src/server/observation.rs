@@ -204,8 +204,8 @@ impl Engine {
         let args = args(full_name);
         let queued_us = started_ns.saturating_sub(self.recorder.turn.started_ns) / 1000;
         let client = seen.key.and_then(|key| self.clients.get(key)).map(|client| &client.session);
-        let addr = client.map_or(String::new(), |session| session.addr.clone());
-        let name = client.map_or(Vec::new(), |session| session.name.clone());
+        let addr = client.map_or(String::new(), |session| session.identity.addr.clone());
+        let name = client.map_or(Vec::new(), |session| session.identity.name.clone());
         if is_noted {
             self.recorder.note_command(RunNote {
                 command: full_name.clone(),

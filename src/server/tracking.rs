@@ -62,8 +62,8 @@ impl ClientRef {
         ClientRef { key, id: client.session.id }
     }
 
-    fn find(self, clients: &Slab<Client>) -> Option<&Client> {
-        clients.get(self.key).filter(|client| client.session.id == self.id && !client.closing)
+    fn find(self, clients: &Slab<Box<Client>>) -> Option<&Client> {
+        clients.get(self.key).map(|client| &**client).filter(|client| client.session.id == self.id && !client.closing)
     }
 }
 
@@ -145,7 +145,7 @@ impl Tracking {
         self.prefixes.len()
     }
 
-    fn remember(&mut self, hash: u64, name: &[u8], reader: ClientRef, clients: &Slab<Client>) {
+    fn remember(&mut self, hash: u64, name: &[u8], reader: ClientRef, clients: &Slab<Box<Client>>) {
         let is_it = |tracked: &TrackedKey| tracked.hash == hash && *tracked.name == *name;
         if let Some(tracked) = self.table.find_mut(hash, is_it) {
             let readers = &mut tracked.readers;

@@ -180,7 +180,7 @@ impl Engine {
                 self.stats.query_limit_disconnections += 1;
                 log::warning(format_args!(
                     "Closing client id={} addr={} that reached max query buffer length: a transaction of {bytes} bytes.",
-                    client.session.id, client.session.addr
+                    client.session.id, client.session.identity.addr
                 ));
                 return self.close(key);
             }

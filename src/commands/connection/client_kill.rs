@@ -115,7 +115,7 @@ impl<'a> Filter<'a> {
     }
 
     fn holds(&self, client: &Client, now_ms: u64) -> bool {
-        let age_s = now_ms.saturating_sub(client.session.created_ms) / 1000;
+        let age_s = now_ms.saturating_sub(client.session.identity.created_ms) / 1000;
         if self.id.is_some_and(|id| id != client.session.id)
             || self.client_type.is_some_and(|wanted| wanted != ClientType::of(client))
             || self.user.is_some_and(|user| user != client.session.user)
@@ -123,8 +123,8 @@ impl<'a> Filter<'a> {
         {
             return false;
         }
-        self.addr.is_none_or(|wanted| wanted == client.session.addr.as_bytes())
-            && self.laddr.is_none_or(|wanted| wanted == client.session.laddr.as_bytes())
+        self.addr.is_none_or(|wanted| wanted == client.session.identity.addr.as_bytes())
+            && self.laddr.is_none_or(|wanted| wanted == client.session.identity.laddr.as_bytes())
     }
 }
 

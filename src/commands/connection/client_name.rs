@@ -36,10 +36,10 @@ pub(super) static GETNAME: Command = Command {
 };
 
 fn getname(_args: &mut Args<'_>, session: &mut Session, reply: &mut Reply<'_>) -> CommandResult {
-    if session.name.is_empty() {
+    if session.identity.name.is_empty() {
         reply.null()
     } else {
-        reply.bulk(&session.name)
+        reply.bulk(&session.identity.name)
     }
     Ok(())
 }
@@ -60,7 +60,7 @@ pub(super) static SETNAME: Command = Command {
 
 fn setname(args: &mut Args<'_>, session: &mut Session, reply: &mut Reply<'_>) -> CommandResult {
     check_name(args.get(2))?;
-    session.name = args.get(2).to_vec();
+    session.identity.name = args.get(2).to_vec();
     reply.ok();
     Ok(())
 }
@@ -94,9 +94,9 @@ pub(super) static SETINFO: Command = Command {
 fn setinfo(args: &mut Args<'_>, session: &mut Session, reply: &mut Reply<'_>) -> CommandResult {
     let (option, value) = (args.get(2), args.get(3));
     let attribute = if option.eq_ignore_ascii_case(b"lib-name") {
-        &mut session.lib_name
+        &mut session.identity.lib_name
     } else if option.eq_ignore_ascii_case(b"lib-ver") {
-        &mut session.lib_ver
+        &mut session.identity.lib_ver
     } else {
         return Err(CommandError::owned([b"ERR Unrecognized option '", quotable(option), b"'"].concat()));
     };

@@ -69,7 +69,7 @@ fn hello(args: &mut Args<'_>, engine: &mut Engine, key: usize) -> CommandResult 
         ));
     }
     if let Some(name) = name {
-        session.name = args.get(name).to_vec();
+        session.identity.name = args.get(name).to_vec();
     }
     if let Some(version) = version {
         session.version = version;

@@ -46,7 +46,7 @@ fn reset(_args: &mut Args<'_>, engine: &mut Engine, key: usize) -> CommandResult
     let session = &mut client.session;
     session.db = 0;
     session.version = Version::Resp2;
-    session.name.clear();
+    session.identity.name.clear();
     session.reply_off = false;
     session.no_touch = false;
     session.no_evict = false;

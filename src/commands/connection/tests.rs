@@ -191,7 +191,7 @@ fn clients_are_killed_by_filters() {
     let old = harness.connect();
     harness.advance_ms(3000);
     let young = harness.connect();
-    harness.engine.clients[young].session.addr = "10.0.0.1:5000".to_string();
+    harness.engine.clients[young].session.identity.addr = "10.0.0.1:5000".to_string();
     assert_eq!(harness.line("client kill maxage 4"), ":0\r\n");
     assert_eq!(harness.line("client kill addr 10.0.0.1:5000 maxage 3"), ":0\r\n");
     assert_eq!(harness.line("client kill maxage 3 type normal user default"), ":1\r\n");
