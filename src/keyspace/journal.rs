@@ -15,6 +15,9 @@
 
 use crate::resp::request::encode;
 
+/// Room that a unit's buffer keeps, bytes.
+const UNIT_KEPT: usize = 64 * 1024;
+
 #[derive(Default)]
 pub struct Journal {
     is_on: bool,
@@ -52,6 +55,11 @@ impl Journal {
     /// Bytes that nobody has taken.
     pub fn waiting_bytes(&self) -> usize {
         self.out.len()
+    }
+
+    /// Memory held, bytes.
+    pub fn memory_bytes(&self) -> usize {
+        self.out.capacity() + self.unit.capacity()
     }
 
     /// Exchanges what is complete for an empty buffer with room.
@@ -159,18 +167,31 @@ impl Journal {
         if self.effects > 1 {
             encode(&mut self.out, [b"MULTI".as_slice()].into_iter());
         }
-        self.out.append(&mut self.unit);
+        self.put_out();
         if self.effects > 1 {
             encode(&mut self.out, [b"EXEC".as_slice()].into_iter());
         }
         self.effects = 0;
     }
 
+    /// What is in the unit is complete.
+    fn put_out(&mut self) {
+        if self.out.is_empty() {
+            // As it is, should it be large.
+            std::mem::swap(&mut self.out, &mut self.unit);
+        } else {
+            self.out.append(&mut self.unit);
+        }
+        if self.unit.capacity() > UNIT_KEPT {
+            self.unit = Vec::new();
+        }
+    }
+
     /// Ends the unit; its effects do not belong together.
     pub(super) fn close_apart(&mut self) {
         if self.effects > 0 && !self.in_transaction {
             self.effects = 0;
-            self.out.append(&mut self.unit);
+            self.put_out();
         }
     }
 }
@@ -249,6 +270,20 @@ mod tests {
             "C",
         ];
         assert_eq!(lines(&mut journal), expected);
+    }
+
+    #[test]
+    fn a_large_effect_leaves_no_room_behind() {
+        let mut journal = Journal::default();
+        journal.set_on(true);
+        let value = vec![b'v'; 10_000_000];
+        for others in [0, 3] {
+            (0..others).for_each(|_| journal.finish_command(0, true, words("SET a 1").into_iter()));
+            journal.finish_command(0, true, [b"SET".as_slice(), b"b", &value].into_iter());
+            assert!(journal.memory_bytes() < 11_000_000, "{}", journal.memory_bytes());
+            assert!(journal.take(Vec::new()).ends_with(b"v\r\n"));
+            assert!(journal.memory_bytes() < 100_000, "{} after {others}", journal.memory_bytes());
+        }
     }
 
     #[test]

@@ -73,6 +73,9 @@ impl ArgRef {
     }
 }
 
+/// At most this many bytes of a bulk are not the argument's: its header, its end, the next header.
+const BULK_LINES: usize = 64;
+
 /// Appends a request in multibulk form.
 pub fn encode<'a>(out: &mut Vec<u8>, args: impl ExactSizeIterator<Item = &'a [u8]>) {
     let mut digits = itoa::Buffer::new();
@@ -83,6 +86,8 @@ pub fn encode<'a>(out: &mut Vec<u8>, args: impl ExactSizeIterator<Item = &'a [u8
     };
     header(out, b'*', args.len());
     for arg in args {
+        // With the lines around it, for which a large one would have to be moved otherwise.
+        out.reserve(arg.len() + BULK_LINES);
         header(out, b'$', arg.len());
         out.extend_from_slice(arg);
         out.extend_from_slice(b"\r\n");

@@ -140,7 +140,7 @@ impl Engine {
     /// keys, which eviction would only make more of.
     pub fn uncounted_bytes(&self) -> usize {
         let appender_bytes = self.aof.appender().map_or(0, |appender| appender.queued_bytes());
-        self.keyspace.journal.waiting_bytes() + appender_bytes + self.keyspace.observers.untold_bytes()
+        self.keyspace.journal.memory_bytes() + appender_bytes + self.keyspace.observers.untold_bytes()
     }
 
     /// Memory that the limit counts, bytes.
