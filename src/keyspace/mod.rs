@@ -54,7 +54,7 @@ pub use list::{List, Side};
 pub use lru::UseClock;
 pub use object::{Context, Kind, Object, Typed, WrongType};
 pub use observers::{Invalidation, Notification, Observers, Pending};
-pub use reclaim::{Discarded, Reclaimer};
+pub use reclaim::{Bulk, Discarded, Reclaimer};
 pub use set::{Member, Set};
 pub use snapshot::{Element, Head, SharedSink, SnapshotSink};
 pub use sorted_set::{End, Members, Scanned, SortedSet};
@@ -336,6 +336,11 @@ impl Keyspace {
 
     pub fn reclaimer(&self) -> &Reclaimer {
         &self.reclaimer
+    }
+
+    /// Has something else freed by the thread that frees large values.
+    pub fn free_elsewhere(&mut self, bulk: Box<dyn Bulk>) {
+        self.reclaimer.bulk(bulk);
     }
 
     /// Hands what the turn's commands let go of to the thread that frees it.

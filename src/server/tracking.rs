@@ -23,7 +23,7 @@ use slab::Slab;
 
 use crate::collections::segmented_table::SegmentedTable;
 use crate::commands::{Args, Command, CommandError, Flags, find_keys, quotable};
-use crate::keyspace::{Invalidation, Pending};
+use crate::keyspace::{Bulk, Invalidation, Pending};
 use crate::resp::reply::{Encoder, Version};
 use crate::server::engine::Engine;
 use crate::server::session::{Client, gate};
@@ -32,6 +32,8 @@ use crate::server::session::{Client, gate};
 const EVICT_SLICE: usize = 128;
 /// From so many prefixes of one client on an overlap is told without naming the first pair.
 const PAIRS_MAX: usize = 1000;
+/// Keys whose names are looked at to know about how long all of them are.
+const KEYS_WEIGHED: usize = 64;
 /// What a RESP2 client that invalidations are redirected to subscribes to.
 const CHANNEL: &[u8] = b"__redis__:invalidate";
 
@@ -91,7 +93,68 @@ impl ClientTracking {
 struct TrackedKey {
     hash: u64,
     name: Box<[u8]>,
-    readers: HashTable<ClientRef>,
+    readers: Readers,
+}
+
+/// Who has read a key: mostly one.
+enum Readers {
+    One(ClientRef),
+    Many(Box<HashTable<ClientRef>>),
+}
+
+impl Readers {
+    fn len(&self) -> usize {
+        match self {
+            Readers::One(_) => 1,
+            Readers::Many(table) => table.len(),
+        }
+    }
+
+    fn contains(&self, reader: ClientRef) -> bool {
+        match self {
+            Readers::One(one) => *one == reader,
+            Readers::Many(table) => table.find(reader_hash(&reader), |other| *other == reader).is_some(),
+        }
+    }
+
+    /// Adds one that is not there. Before it takes more room, those that `is_there` does not know leave.
+    fn insert(&mut self, reader: ClientRef, is_there: impl Fn(ClientRef) -> bool) {
+        match self {
+            Readers::One(one) if !is_there(*one) => *one = reader,
+            Readers::One(one) => {
+                let mut table = HashTable::with_capacity(2);
+                for reader in [*one, reader] {
+                    table.insert_unique(reader_hash(&reader), reader, reader_hash);
+                }
+                *self = Readers::Many(Box::new(table));
+            }
+            Readers::Many(table) => {
+                if table.len() == table.capacity() {
+                    table.retain(|reader| is_there(*reader));
+                }
+                table.insert_unique(reader_hash(&reader), reader, reader_hash);
+            }
+        }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &ClientRef> {
+        let (one, many) = match self {
+            Readers::One(one) => (Some(one), None),
+            Readers::Many(table) => (None, Some(table.iter())),
+        };
+        one.into_iter().chain(many.into_iter().flatten())
+    }
+}
+
+/// The table when all of it is forgotten.
+struct Forgotten(SegmentedTable<TrackedKey>);
+
+impl Bulk for Forgotten {
+    fn bytes(&self) -> usize {
+        let weighed = self.0.len().min(KEYS_WEIGHED);
+        let names: usize = self.0.iter().take(weighed).map(|tracked| tracked.name.len()).sum();
+        self.0.len() * size_of::<TrackedKey>() + names * self.0.len() / weighed.max(1)
+    }
 }
 
 /// A prefix that clients want to know the changed keys of.
@@ -149,23 +212,17 @@ impl Tracking {
         let is_it = |tracked: &TrackedKey| tracked.hash == hash && *tracked.name == *name;
         if let Some(tracked) = self.table.find_mut(hash, is_it) {
             let readers = &mut tracked.readers;
-            if readers.find(reader_hash(&reader), |other| *other == reader).is_some() {
+            if readers.contains(reader) {
                 return;
             }
-            if readers.len() == readers.capacity() {
-                // Before it grows, those that are gone leave.
-                let before = readers.len();
-                readers.retain(|reader| reader.find(clients).is_some());
-                self.items -= before - readers.len();
-            }
-            readers.insert_unique(reader_hash(&reader), reader, reader_hash);
+            let before = readers.len();
+            readers.insert(reader, |reader| reader.find(clients).is_some());
+            self.items = self.items + readers.len() - before;
         } else {
-            let mut readers = HashTable::with_capacity(1);
-            readers.insert_unique(reader_hash(&reader), reader, reader_hash);
-            let tracked = TrackedKey { hash, name: name.into(), readers };
+            let tracked = TrackedKey { hash, name: name.into(), readers: Readers::One(reader) };
             self.table.insert_unique(hash, tracked, |tracked: &TrackedKey| tracked.hash);
+            self.items += 1;
         }
-        self.items += 1;
     }
 
     fn take(&mut self, hash: u64, name: &[u8]) -> Option<TrackedKey> {
@@ -409,7 +466,7 @@ impl Engine {
     fn invalidate(&mut self, hash: u64, name: &[u8], by: Option<usize>) {
         let Some(tracked) = self.tracking.take(hash, name) else { return };
         let text = keys_text([name].into_iter());
-        for reader in &tracked.readers {
+        for reader in tracked.readers.iter() {
             let Some(own) = reader.find(&self.clients).and_then(|client| client.tracking.as_deref()) else { continue };
             let is_own_doing = own.mode.contains(Mode::NOLOOP) && by == Some(reader.key);
             if !own.mode.contains(Mode::BCAST) && !is_own_doing {
@@ -430,7 +487,10 @@ impl Engine {
             };
             self.tell_or_keep(key, null, by);
         }
-        self.tracking.table = SegmentedTable::new();
+        let forgotten = std::mem::take(&mut self.tracking.table);
+        if !forgotten.is_empty() {
+            self.keyspace.free_elsewhere(Box::new(Forgotten(forgotten)));
+        }
         self.tracking.items = 0;
     }
 
@@ -527,7 +587,7 @@ impl Engine {
             let Some(taken) = tracking.table.take_random(below, |tracked: &TrackedKey| tracked.hash) else { break };
             tracking.items -= taken.readers.len();
             let text = keys_text([&*taken.name].into_iter());
-            for reader in &taken.readers {
+            for reader in taken.readers.iter() {
                 let Some(own) = reader.find(&self.clients).and_then(|client| client.tracking.as_deref()) else {
                     continue;
                 };
