@@ -1,22 +1,22 @@
-//! How strings and tables grow and shrink.
+//! How strings and queues grow and shrink.
 //!
 //! Strings grow with room for as much again as they need, and for large ones a megabyte, as Redis's do; so that many small additions copy
 //! each byte a few times at most and one addition to a large string does not double it.
 
-use hashbrown::HashTable;
+use std::collections::VecDeque;
 
 /// Most room that is not needed yet, bytes.
 const SPARE_MAX: usize = 1024 * 1024;
 /// Zeroes up to this many bytes are written; more of them come from the system as they are touched.
 const ZEROED_MAX: usize = 64 * 1024;
 
-/// A table with this much room, or less, keeps it.
-const TABLE_KEPT: usize = 1024;
+/// A queue with room for so many, or fewer, keeps it.
+const QUEUE_KEPT: usize = 1024;
 
-/// Something was taken out of the table: gives most of its room back if it is nearly empty, which happens once in many removals.
-pub fn shed<T>(table: &mut HashTable<T>, hash: impl Fn(&T) -> u64) {
-    if table.capacity() > TABLE_KEPT && table.len() < table.capacity() / 8 {
-        table.shrink_to(2 * table.len(), hash);
+/// Something was taken out of the queue: gives most of its room back if it is nearly empty, which happens once in many removals.
+pub fn shed_queue<T>(queue: &mut VecDeque<T>) {
+    if queue.capacity() > QUEUE_KEPT && queue.len() < queue.capacity() / 8 {
+        queue.shrink_to(2 * queue.len());
     }
 }
 
@@ -48,9 +48,9 @@ pub fn grow(bytes: &mut Vec<u8>, len: usize) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use hashbrown::HashTable;
+    use std::collections::VecDeque;
 
-    use super::{SPARE_MAX, TABLE_KEPT, ZEROED_MAX, grow, make_room, shed};
+    use super::{QUEUE_KEPT, SPARE_MAX, ZEROED_MAX, grow, make_room, shed_queue};
 
     #[test]
     fn it_grows_by_zeroes() {
@@ -73,22 +73,15 @@ mod tests {
     }
 
     #[test]
-    fn a_table_that_empties_gives_its_room_back_now_and_then() {
-        let mut table: HashTable<u64> = HashTable::new();
-        for n in 0..100_000 {
-            table.insert_unique(n, n, |&n| n);
-        }
+    fn a_queue_that_empties_gives_its_room_back_now_and_then() {
+        let mut queue: VecDeque<u64> = (0..100_000).collect();
         let mut changes = 0;
-        for n in 0..100_000 {
-            let before = table.allocation_size();
-            if let Ok(found) = table.find_entry(n, |&other| other == n) {
-                found.remove();
-            }
-            shed(&mut table, |&n| n);
-            changes += usize::from(table.allocation_size() != before);
-            assert_eq!(table.len() as u64, 99_999 - n);
+        while queue.pop_back().is_some() {
+            let before = queue.capacity();
+            shed_queue(&mut queue);
+            changes += usize::from(queue.capacity() != before);
         }
-        assert!(table.capacity() <= TABLE_KEPT && changes < 10, "{} after {changes}", table.capacity());
+        assert!(queue.capacity() <= QUEUE_KEPT && changes < 10, "{} after {changes}", queue.capacity());
     }
 
     #[test]

@@ -361,6 +361,11 @@ impl<T> SegmentedTable<T> {
         self.blocks.iter().flatten().flat_map(|segment| segment.entries.iter())
     }
 
+    /// The entries, to be changed in what [`Rehash`] does not look at.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {
+        self.blocks.iter_mut().flatten().flat_map(|segment| segment.entries.iter_mut())
+    }
+
     /// Segments, vacant ones among them.
     fn segment_slots(&self) -> usize {
         self.segments + self.free.len()

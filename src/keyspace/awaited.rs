@@ -8,16 +8,13 @@
 //! look; not when it is there and is given another value (SORT with STORE, ZUNIONSTORE), even if that is what somebody waits for. Who waits
 //! for more elements than a list has wants to know of its changes too.
 
-use hashbrown::HashTable;
-
 use super::{Key, Kind};
-use crate::base::growth::shed;
+use crate::collections::segmented_table::SegmentedTable;
 
 const KINDS: usize = Kind::Stream as usize + 1;
 
 struct AwaitedKey {
     hash: u64,
-    db: usize,
     bytes: Box<[u8]>,
     waiting: usize,
     /// How many of those want to know of every change.
@@ -29,7 +26,8 @@ struct AwaitedKey {
 /// Keys that somebody waits for.
 #[derive(Default)]
 pub struct Awaited {
-    keys: HashTable<AwaitedKey>,
+    /// By database, as far as somebody waits.
+    dbs: Vec<SegmentedTable<AwaitedKey>>,
     /// Of each kind: how many wait for a value of it, at whatever key.
     kinds: [usize; KINDS],
     ready: Vec<ReadyKey>,
@@ -45,36 +43,39 @@ pub struct ReadyKey {
 impl Awaited {
     #[inline]
     pub fn is_empty(&self) -> bool {
-        self.keys.is_empty()
+        self.dbs.iter().all(SegmentedTable::is_empty)
+    }
+
+    fn find(&mut self, db: usize, hash: u64, bytes: &[u8]) -> Option<&mut AwaitedKey> {
+        self.dbs.get_mut(db)?.find_mut(hash, |awaited| *awaited.bytes == *bytes)
     }
 
     /// One more waits for a value of this kind at this key; `on_change`: also for changes of it.
     pub fn wait(&mut self, db: usize, key: Key<'_>, kind: Kind, on_change: bool) {
         self.kinds[kind as usize] += 1;
-        let same = |awaited: &AwaitedKey| awaited.db == db && *awaited.bytes == *key.bytes;
-        let awaited = self.keys.entry(key.hash, same, |awaited| awaited.hash).or_insert_with(|| AwaitedKey {
-            hash: key.hash,
-            db,
-            bytes: key.bytes.into(),
-            waiting: 0,
-            wanting_changes: 0,
-            is_ready: false,
-        });
-        let awaited = awaited.into_mut();
-        awaited.waiting += 1;
-        awaited.wanting_changes += usize::from(on_change);
+        if let Some(awaited) = self.find(db, key.hash, key.bytes) {
+            awaited.waiting += 1;
+            awaited.wanting_changes += usize::from(on_change);
+            return;
+        }
+        if self.dbs.len() <= db {
+            self.dbs.resize_with(db + 1, SegmentedTable::new);
+        }
+        let wanting_changes = usize::from(on_change);
+        let awaited =
+            AwaitedKey { hash: key.hash, bytes: key.bytes.into(), waiting: 1, wanting_changes, is_ready: false };
+        self.dbs[db].insert_unique(key.hash, awaited, |awaited: &AwaitedKey| awaited.hash);
     }
 
     /// One fewer waits for it.
     pub fn stop(&mut self, db: usize, key: Key<'_>, kind: Kind, on_change: bool) {
         self.kinds[kind as usize] -= 1;
-        let same = |awaited: &AwaitedKey| awaited.db == db && *awaited.bytes == *key.bytes;
-        let Ok(mut found) = self.keys.find_entry(key.hash, same) else { return };
-        found.get_mut().waiting -= 1;
-        found.get_mut().wanting_changes -= usize::from(on_change);
-        if found.get().waiting == 0 {
-            found.remove();
-            shed(&mut self.keys, |awaited| awaited.hash);
+        let Some(awaited) = self.find(db, key.hash, key.bytes) else { return };
+        awaited.waiting -= 1;
+        awaited.wanting_changes -= usize::from(on_change);
+        if awaited.waiting == 0 {
+            let is_it = |awaited: &AwaitedKey| *awaited.bytes == *key.bytes;
+            self.dbs[db].remove(key.hash, is_it, |awaited: &AwaitedKey| awaited.hash);
         }
     }
 
@@ -93,8 +94,7 @@ impl Awaited {
     }
 
     fn note_ready(&mut self, db: usize, key: Key<'_>, concerns: impl Fn(&AwaitedKey) -> bool) {
-        let found = self.keys.find_mut(key.hash, |awaited| awaited.db == db && *awaited.bytes == *key.bytes);
-        if let Some(awaited) = found
+        if let Some(awaited) = self.find(db, key.hash, key.bytes)
             && !awaited.is_ready
             && concerns(awaited)
         {
@@ -105,7 +105,8 @@ impl Awaited {
 
     /// Every key of this database is another now; `kind_of` says what it is. Whether somebody is to be served.
     pub(super) fn database_made(&mut self, db: usize, kind_of: impl Fn(Key<'_>) -> Option<Kind>) -> bool {
-        for awaited in self.keys.iter_mut().filter(|awaited| awaited.db == db && !awaited.is_ready) {
+        let keys = self.dbs.get_mut(db).into_iter().flat_map(SegmentedTable::iter_mut);
+        for awaited in keys.filter(|awaited| !awaited.is_ready) {
             let kind = kind_of(Key::with_hash(&awaited.bytes, awaited.hash));
             if kind.is_some_and(|kind| self.kinds[kind as usize] > 0) {
                 awaited.is_ready = true;
@@ -117,12 +118,12 @@ impl Awaited {
 
     /// The keys that became ready since the last call, in that order.
     pub fn take_ready(&mut self) -> Vec<ReadyKey> {
-        for ready in &self.ready {
-            let same = |awaited: &AwaitedKey| awaited.db == ready.db && awaited.bytes == ready.bytes;
-            if let Some(awaited) = self.keys.find_mut(ready.hash, same) {
+        let taken = std::mem::take(&mut self.ready);
+        for ready in &taken {
+            if let Some(awaited) = self.find(ready.db, ready.hash, &ready.bytes) {
                 awaited.is_ready = false;
             }
         }
-        std::mem::take(&mut self.ready)
+        taken
     }
 }

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //!   Writer ----------> made(db, key) -----+--> Awaited: keys that became ready        \
-//!   Writer, expiry --> changed(db, key) --+--> Watched: number of the last change      } interest: one byte, 0 on the hot path
+//!   Writer, expiry --> changed(db, key) --+--> Watched: whose transactions are broken   } interest: one byte, 0 on the hot path
 //!                                         +--> changed keys, for client-side caches   /
 //!   Writer, expiry --> notify(event) -----> notifications
 //!                                              |
@@ -246,21 +246,27 @@ impl Observers {
         self.interest.set(Interest::AWAITED, !self.awaited.is_empty());
     }
 
-    /// One more watches this key. The number to ask with, later.
-    pub fn watch(&mut self, db: usize, key: Key<'_>) -> u64 {
-        self.interest |= Interest::WATCHED;
-        self.watched.watch(db, key)
+    /// A number for somebody who is going to watch keys.
+    pub fn begin_to_watch(&mut self) -> u64 {
+        self.watched.begin()
     }
 
-    /// One fewer watches it.
-    pub fn unwatch(&mut self, db: usize, key: Key<'_>) {
-        self.watched.unwatch(db, key);
+    /// The watcher watches this key, which it did not before.
+    pub fn watch(&mut self, watcher: u64, db: usize, key: Key<'_>) {
+        self.interest |= Interest::WATCHED;
+        self.watched.watch(watcher, db, key);
+    }
+
+    /// It does not watch these keys any more, which are all that it watched.
+    pub fn unwatch<'a>(&mut self, watcher: u64, keys: impl Iterator<Item = (usize, Key<'a>)>) {
+        keys.for_each(|(db, key)| self.watched.unwatch(watcher, db, key));
+        self.watched.end(watcher);
         self.interest.set(Interest::WATCHED, !self.watched.is_empty());
     }
 
-    /// Whether a key that is watched was changed after [`Observers::watch`] answered `since`.
-    pub fn is_changed(&self, db: usize, key: Key<'_>, since: u64) -> bool {
-        self.watched.is_changed(db, key, since)
+    /// Whether one of the watcher's keys was changed while it watched it.
+    pub fn is_watch_broken(&self, watcher: u64) -> bool {
+        self.watched.is_broken(watcher)
     }
 
     /// The names of the keys of these databases that are watched. One that is there was alive when it was watched, or was made since,

@@ -1,93 +1,120 @@
-//! The keys that clients WATCH, and when each was last changed.
+//! The keys that clients WATCH, and whose transactions their changes have broken.
 //!
-//! The keyspace knows no clients: whoever watches a key is handed the number of the last change of all, keeps it, and asks later
-//! whether the key has been changed since. So a change costs the same however many clients watch the key, and while
-//! nobody watches anything it costs nothing.
+//! ```text
+//!   dbs[0]: "a" -> watchers 3, 7    -- changed("a") -->  "a" -> none       broken: 3, 7
+//!           "b" -> watchers 7                            "b" -> 7
+//! ```
+//!
+//! The keyspace knows no clients: whoever begins to watch is given a number. The change of a key breaks what its watchers are about to do and
+//! forgets them there, since once is enough: so a change costs as much as there are watchers who have not been told, whether it
+//! is broken costs one look, and while nobody watches anything both cost nothing.
+//!
+//! Invariants: the watchers of a key are in order; a key without any stays until one of those that it had says that it does not watch it any more.
+//! Cost: a key in a table of its database for each key that is watched, and 8 bytes for each watcher of it.
 
-use hashbrown::HashTable;
+use std::collections::BTreeSet;
+
+use smallvec::SmallVec;
 
 use super::Key;
-use crate::base::growth::shed;
+use crate::collections::segmented_table::SegmentedTable;
 
 struct WatchedKey {
     hash: u64,
-    db: usize,
     bytes: Box<[u8]>,
-    /// How often it is watched.
-    watching: usize,
-    /// Number of its last change; 0: none since it is watched.
-    changed: u64,
+    /// In order, those who have not been told of a change.
+    watchers: SmallVec<[u64; 2]>,
 }
 
 /// Keys that somebody watches.
 #[derive(Default)]
 pub(super) struct Watched {
-    keys: HashTable<WatchedKey>,
-    /// Changes of watched keys so far.
-    changes: u64,
+    /// By database, as far as somebody watches.
+    dbs: Vec<SegmentedTable<WatchedKey>>,
+    /// Watchers of whose keys one has been changed.
+    broken: BTreeSet<u64>,
+    /// Numbers given out.
+    watchers: u64,
 }
 
 impl Watched {
     pub fn is_empty(&self) -> bool {
-        self.keys.is_empty()
+        self.dbs.iter().all(SegmentedTable::is_empty)
     }
 
     /// Number of keys.
     pub fn len(&self) -> usize {
-        self.keys.len()
+        self.dbs.iter().map(SegmentedTable::len).sum()
     }
 
     /// Names of the keys of these databases.
     pub fn keys_of(&self, dbs: &[usize]) -> Vec<Box<[u8]>> {
-        self.keys.iter().filter(|watched| dbs.contains(&watched.db)).map(|watched| watched.bytes.clone()).collect()
+        let of = dbs.iter().filter_map(|&db| self.dbs.get(db));
+        of.flat_map(|keys| keys.iter().map(|watched| watched.bytes.clone())).collect()
     }
 
-    /// One more watches this key. The number to ask with, later.
-    pub fn watch(&mut self, db: usize, key: Key<'_>) -> u64 {
-        let found = self.keys.find_mut(key.hash, |watched| watched.db == db && *watched.bytes == *key.bytes);
-        match found {
-            Some(watched) => watched.watching += 1,
-            None => {
-                let watched = WatchedKey { hash: key.hash, db, bytes: key.bytes.into(), watching: 1, changed: 0 };
-                self.keys.insert_unique(key.hash, watched, |watched| watched.hash);
-            }
+    /// A number for somebody who is going to watch keys.
+    pub fn begin(&mut self) -> u64 {
+        self.watchers += 1;
+        self.watchers
+    }
+
+    /// Whether one of the watcher's keys was changed while it watched it.
+    pub fn is_broken(&self, watcher: u64) -> bool {
+        !self.broken.is_empty() && self.broken.contains(&watcher)
+    }
+
+    /// The watcher, who watches nothing any more, begins anew.
+    pub fn end(&mut self, watcher: u64) {
+        self.broken.remove(&watcher);
+    }
+
+    /// It watches this key, which it did not before.
+    pub fn watch(&mut self, watcher: u64, db: usize, key: Key<'_>) {
+        if self.dbs.len() <= db {
+            self.dbs.resize_with(db + 1, SegmentedTable::new);
         }
-        self.changes
-    }
-
-    /// One fewer watches it.
-    pub fn unwatch(&mut self, db: usize, key: Key<'_>) {
-        let same = |watched: &WatchedKey| watched.db == db && *watched.bytes == *key.bytes;
-        let Ok(mut found) = self.keys.find_entry(key.hash, same) else { return };
-        found.get_mut().watching -= 1;
-        if found.get().watching == 0 {
-            found.remove();
-            shed(&mut self.keys, |watched| watched.hash);
+        let keys = &mut self.dbs[db];
+        let is_it = |watched: &WatchedKey| *watched.bytes == *key.bytes;
+        if let Some(watched) = keys.find_mut(key.hash, is_it) {
+            let place = watched.watchers.partition_point(|&other| other < watcher);
+            watched.watchers.insert(place, watcher);
+        } else {
+            let watched =
+                WatchedKey { hash: key.hash, bytes: key.bytes.into(), watchers: SmallVec::from_slice(&[watcher]) };
+            keys.insert_unique(key.hash, watched, |watched: &WatchedKey| watched.hash);
         }
     }
 
-    /// Whether a key that is watched was changed after [`Watched::watch`] answered `since`.
-    pub fn is_changed(&self, db: usize, key: Key<'_>, since: u64) -> bool {
-        self.keys
-            .find(key.hash, |watched| watched.db == db && *watched.bytes == *key.bytes)
-            .is_some_and(|watched| watched.changed > since)
+    /// It does not watch this key any more.
+    pub fn unwatch(&mut self, watcher: u64, db: usize, key: Key<'_>) {
+        let Some(keys) = self.dbs.get_mut(db) else { return };
+        let is_it = |watched: &WatchedKey| *watched.bytes == *key.bytes;
+        let Some(watched) = keys.find_mut(key.hash, is_it) else { return };
+        if let Ok(place) = watched.watchers.binary_search(&watcher) {
+            watched.watchers.remove(place);
+        }
+        if watched.watchers.is_empty() {
+            keys.remove(key.hash, is_it, |watched: &WatchedKey| watched.hash);
+        }
     }
 
     /// A key was changed.
     pub fn changed(&mut self, db: usize, key: Key<'_>) {
-        let found = self.keys.find_mut(key.hash, |watched| watched.db == db && *watched.bytes == *key.bytes);
-        if let Some(watched) = found {
-            self.changes += 1;
-            watched.changed = self.changes;
+        let Some(keys) = self.dbs.get_mut(db) else { return };
+        if let Some(watched) = keys.find_mut(key.hash, |watched| *watched.bytes == *key.bytes) {
+            self.broken.extend(std::mem::take(&mut watched.watchers));
         }
     }
 
     /// Every key of these databases that `is_there` says was changed.
     pub fn databases_changed(&mut self, dbs: &[usize], is_there: impl Fn(Key<'_>) -> bool) {
-        for watched in self.keys.iter_mut().filter(|watched| dbs.contains(&watched.db)) {
-            if is_there(Key::with_hash(&watched.bytes, watched.hash)) {
-                self.changes += 1;
-                watched.changed = self.changes;
+        for &db in dbs {
+            let Some(keys) = self.dbs.get_mut(db) else { continue };
+            for watched in keys.iter_mut() {
+                if is_there(Key::with_hash(&watched.bytes, watched.hash)) {
+                    self.broken.extend(std::mem::take(&mut watched.watchers));
+                }
             }
         }
     }

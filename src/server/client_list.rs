@@ -132,7 +132,7 @@ pub fn describe(engine: &Engine, key: usize, caller: usize, args: &Args<'_>, out
         subscriptions.patterns,
         subscriptions.shard_channels,
         transaction.map_or(-1, |transaction| transaction.len() as i64),
-        client.watched.len(),
+        client.watching.as_ref().map_or(0, |watching| watching.len()),
         transaction.map_or(0, |transaction| transaction.argument_bytes()),
         String::from_utf8_lossy(engine.access.users.name(session.user)),
         client.tracking.as_ref().map_or(-1, |own| own.redirect.map_or(0, |redirect| redirect.id as i64)),

@@ -6,6 +6,7 @@
 
 use std::collections::VecDeque;
 
+use crate::base::growth::shed_queue;
 use crate::commands::Args;
 use crate::server::redaction;
 
@@ -57,7 +58,8 @@ pub struct CommandLog {
 
 #[derive(Default)]
 struct Log {
-    entries: VecDeque<LogEntry>,
+    /// The newest first.
+    entries: VecDeque<Box<LogEntry>>,
     next_id: u64,
 }
 
@@ -70,14 +72,18 @@ impl CommandLog {
         let log = &mut self.logs[kind as usize];
         entry.id = log.next_id;
         log.next_id += 1;
-        log.entries.push_front(entry);
+        log.entries.push_front(Box::new(entry));
         self.trim(kind, max_len);
     }
 
     /// Drops what is too old for `max_len`.
     pub fn trim(&mut self, kind: LogKind, max_len: u64) {
         let log = &mut self.logs[kind as usize];
-        log.entries.truncate(usize::try_from(max_len).unwrap_or(usize::MAX));
+        let max_len = usize::try_from(max_len).unwrap_or(usize::MAX);
+        if log.entries.len() > max_len {
+            log.entries.truncate(max_len);
+            shed_queue(&mut log.entries);
+        }
     }
 
     pub fn len(&self, kind: LogKind) -> usize {
@@ -86,11 +92,11 @@ impl CommandLog {
 
     /// The newest first.
     pub fn entries(&self, kind: LogKind) -> impl ExactSizeIterator<Item = &LogEntry> {
-        self.logs[kind as usize].entries.iter()
+        self.logs[kind as usize].entries.iter().map(|entry| &**entry)
     }
 
     pub fn reset(&mut self, kind: LogKind) {
-        self.logs[kind as usize].entries.clear();
+        self.logs[kind as usize].entries = VecDeque::new();
     }
 }
 

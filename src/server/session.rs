@@ -2,8 +2,6 @@
 
 use std::mem::offset_of;
 
-use hashbrown::HashTable;
-
 use crate::acl::{DEFAULT_USER, UserId};
 use crate::commands::CommandId;
 use crate::reactor::{Input, Output, Stream};
@@ -12,7 +10,7 @@ use crate::resp::request::{ArgRef, Parser};
 use crate::server::blocking::Waiting;
 use crate::server::client_eviction::Counted;
 use crate::server::tracking::ClientTracking;
-use crate::server::transaction::{Transaction, WatchedKey};
+use crate::server::transaction::{Transaction, Watching};
 
 /// A connected client: its socket, what it has sent, what it is to be sent, and its session.
 ///
@@ -21,7 +19,7 @@ use crate::server::transaction::{Transaction, WatchedKey};
 ///
 /// ```text
 ///   0        24        80        144        208        256      280      304
-///   | stream | session | input   | output   | parser   | partial | spilled | waiting, transaction, watched, tracking, ...
+///   | stream | session | input   | output   | parser   | partial | spilled | waiting, transaction, watching, tracking, ...
 ///   | flags  |
 /// ```
 #[repr(C, align(64))]
@@ -58,9 +56,7 @@ pub struct Client {
     /// The empty one of the last time, with its room.
     pub idle_transaction: Option<Box<Transaction>>,
     /// The keys that it watches.
-    pub watched: HashTable<WatchedKey>,
-    /// Memory of those, bytes.
-    pub watched_bytes: usize,
+    pub watching: Option<Box<Watching>>,
     /// How it was counted for `maxmemory-clients`.
     pub counted: Counted,
     /// Number in [`PubSub`](crate::server::pubsub::PubSub), if it has subscriptions.
@@ -212,8 +208,7 @@ impl Client {
             waiting: None,
             transaction: None,
             idle_transaction: None,
-            watched: HashTable::new(),
-            watched_bytes: 0,
+            watching: None,
             counted: Counted::default(),
             dirty: false,
             fanned_out: false,
@@ -253,7 +248,7 @@ impl Client {
             + self.idle_transaction.as_ref().map_or(0, |transaction| transaction.memory_bytes())
             + self.subscription_bytes
             + self.tracking.as_ref().map_or(0, |tracking| tracking.memory_bytes())
-            + self.watched_bytes
+            + self.watching.as_ref().map_or(0, |watching| watching.memory_bytes())
             + self.session.identity.memory_bytes()
     }
 }

@@ -7,15 +7,16 @@
 //!   EXEC ------------------------ +--> commands on data in the hot loop, the others through `call_resolved`
 //! ```
 //!
-//! Owned by the client that it belongs to. Invariants: a client has [`gate::MULTI`] if and only if it has a [`Transaction`]; each of its
-//! watched keys is counted once in [`Observers`](crate::keyspace::Observers). Nothing that the transaction's commands cause (wake-ups,
+//! Owned by the client that it belongs to. Invariants: a client has [`gate::MULTI`] if and only if it has a [`Transaction`]; it is a watcher of each
+//! of its watched keys once in [`Observers`](crate::keyspace::Observers). Nothing that the transaction's commands cause (wake-ups,
 //! events, invalidations) is told before its last command is done.
 //!
 //! Cost: a queued request is a copy of its bytes into buffers that the client keeps; executing it costs what it costs without a transaction.
 
 use crate::base::log;
+use crate::collections::segmented_table::SegmentedTable;
 use crate::commands::{Args, CommandError, CommandId, Flags, Reply};
-use crate::keyspace::Key;
+use crate::keyspace::{Bulk, Key};
 use crate::resp::request::ArgRef;
 use crate::server::dispatch::{DataLoop, Frames};
 use crate::server::engine::{Engine, Request, TIMED_ALONE};
@@ -25,64 +26,67 @@ use crate::server::timing::RunTimer;
 /// Bytes and requests for which a client keeps room between transactions.
 const KEPT_BYTES: usize = 4096;
 const KEPT_REQUESTS: usize = 64;
-/// Offsets of arguments are 31 bits: a transaction of more bytes is refused, whatever `client-query-buffer-limit` is.
-const BYTES_MAX: usize = 1 << 30;
+/// Requests of a part, and bytes of their arguments with which it is full.
+const PART_REQUESTS: usize = 1024;
+const PART_BYTES: usize = 64 * 1024;
+/// Memory that another thread frees, bytes.
+const HEAVY_BYTES: usize = 1024 * 1024;
 
 /// What MULTI has put off.
 #[derive(Default)]
 pub struct Transaction {
-    requests: Vec<Request>,
-    args: Vec<ArgRef>,
-    /// The bytes of the arguments, one behind the other.
-    bytes: Vec<u8>,
-    /// Large arguments, moved.
-    owned: Vec<Vec<u8>>,
-    owned_bytes: usize,
+    /// One behind the other, so that none has to be moved when there are more.
+    parts: Vec<Part>,
+    requests: usize,
+    /// Bytes of arguments.
+    bytes: usize,
     /// Flags that any of the commands has.
     flags: Flags,
     /// A request was refused: EXEC will be too.
     is_aborted: bool,
 }
 
-impl Transaction {
-    /// Requests put off.
-    pub fn len(&self) -> usize {
-        self.requests.len()
+/// Some of the requests, one behind the other.
+#[derive(Default)]
+struct Part {
+    requests: Vec<Request>,
+    args: Vec<ArgRef>,
+    /// The bytes of the arguments, one behind the other.
+    bytes: Vec<u8>,
+    /// Large arguments, moved.
+    owned: Vec<Vec<u8>>,
+}
+
+impl Part {
+    fn is_full(&self) -> bool {
+        self.requests.len() >= PART_REQUESTS || self.bytes.len() >= PART_BYTES
     }
 
-    pub fn is_empty(&self) -> bool {
-        self.requests.is_empty()
-    }
-
-    /// Flags that any of its commands has.
-    pub fn flags(&self) -> Flags {
-        self.flags
-    }
-
-    /// Bytes of arguments: CLIENT LIST's `multi-mem`.
-    pub fn argument_bytes(&self) -> usize {
-        self.bytes.len() + self.owned_bytes
-    }
-
-    /// Memory that it costs, bytes.
-    pub fn memory_bytes(&self) -> usize {
-        size_of::<Transaction>()
-            + self.requests.capacity() * size_of::<Request>()
+    /// Memory that it costs besides large arguments, bytes.
+    fn memory_bytes(&self) -> usize {
+        self.requests.capacity() * size_of::<Request>()
             + self.args.capacity() * size_of::<ArgRef>()
             + self.bytes.capacity()
-            + self.owned_bytes
+            + self.owned.capacity() * size_of::<Vec<u8>>()
     }
 
-    fn push(&mut self, command: CommandId, on_data: bool, run: u32, args: &mut Args<'_>) {
+    /// Appends a request; how many bytes its arguments have.
+    fn push(&mut self, command: CommandId, on_data: bool, run: u32, args: &mut Args<'_>) -> usize {
         let args_at = self.args.len() as u32;
+        let mut bytes = 0;
+        if args.len() > PART_REQUESTS {
+            self.args.reserve_exact(args.len());
+            self.bytes.reserve_exact((0..args.len()).map(|index| args.get(index).len()).sum());
+        }
         for index in 0..args.len() {
             if args.is_owned(index) {
                 let owned = args.take(index);
-                self.owned_bytes += owned.len();
+                bytes += owned.len();
                 self.args.push(ArgRef::owned(self.owned.len()));
                 self.owned.push(owned);
             } else {
                 let arg = args.get(index);
+                bytes += arg.len();
                 self.args.push(ArgRef::in_frame(self.bytes.len(), arg.len()));
                 self.bytes.extend_from_slice(arg);
             }
@@ -98,37 +102,97 @@ impl Transaction {
             on_data,
             run,
         });
+        bytes
     }
 
-    /// Makes it as new, with some of its room.
     fn clear(&mut self) {
-        if self.bytes.capacity() > KEPT_BYTES || self.requests.capacity() > KEPT_REQUESTS {
-            *self = Transaction::default();
-            return;
-        }
         self.requests.clear();
         self.args.clear();
         self.bytes.clear();
         self.owned.clear();
-        self.owned_bytes = 0;
-        self.flags = Flags::empty();
-        self.is_aborted = false;
     }
 }
 
-/// A key that a client watches.
-pub struct WatchedKey {
+impl Transaction {
+    /// Requests put off.
+    pub fn len(&self) -> usize {
+        self.requests
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.requests == 0
+    }
+
+    /// Flags that any of its commands has.
+    pub fn flags(&self) -> Flags {
+        self.flags
+    }
+
+    /// Bytes of arguments: CLIENT LIST's `multi-mem`.
+    pub fn argument_bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Memory that it costs, bytes; about, so that it need not be counted together.
+    pub fn memory_bytes(&self) -> usize {
+        let ends = [self.parts.first(), self.parts.last().filter(|_| self.parts.len() > 1)];
+        let at_ends: usize = ends.into_iter().flatten().map(Part::memory_bytes).sum();
+        let of_requests = self.requests * (size_of::<Request>() + 3 * size_of::<ArgRef>());
+        size_of::<Transaction>() + (self.bytes + of_requests).max(at_ends)
+    }
+
+    fn push(&mut self, command: CommandId, on_data: bool, run: u32, args: &mut Args<'_>) {
+        if self.parts.last().is_none_or(Part::is_full) {
+            self.parts.push(Part::default());
+        }
+        self.requests += 1;
+        if let Some(part) = self.parts.last_mut() {
+            self.bytes += part.push(command, on_data, run, args);
+        }
+    }
+
+    /// Makes it as new, with some of its room.
+    fn clear(&mut self) {
+        self.parts.truncate(1);
+        match self.parts.first_mut() {
+            Some(part) if part.bytes.capacity() <= KEPT_BYTES && part.requests.capacity() <= KEPT_REQUESTS => {
+                part.clear();
+            }
+            _ => self.parts = Vec::new(),
+        }
+        *self = Transaction { parts: std::mem::take(&mut self.parts), ..Transaction::default() };
+    }
+}
+
+impl Bulk for Transaction {
+    fn bytes(&self) -> usize {
+        self.memory_bytes()
+    }
+}
+
+/// The keys that a client watches.
+pub struct Watching {
+    /// Its number in [`Observers`](crate::keyspace::Observers).
+    watcher: u64,
+    keys: SegmentedTable<WatchedKey>,
+    bytes: usize,
+}
+
+struct WatchedKey {
     db: usize,
     hash: u64,
     bytes: Box<[u8]>,
-    /// Number of the last change of any watched key when it was watched.
-    since: u64,
 }
 
-impl WatchedKey {
-    /// Memory that it costs, bytes; as much again is the keyspace's.
+impl Watching {
+    /// Number of keys; never 0.
+    pub fn len(&self) -> usize {
+        self.keys.len()
+    }
+
+    /// Memory that they cost, bytes; half of it is the keyspace's.
     pub fn memory_bytes(&self) -> usize {
-        2 * (size_of::<WatchedKey>() + self.bytes.len())
+        size_of::<Watching>() + self.bytes
     }
 }
 
@@ -150,10 +214,18 @@ impl Engine {
         self.unwatch_all(key);
         let client = &mut self.clients[key];
         client.session.gates &= !gate::MULTI;
-        if let Some(mut transaction) = client.transaction.take() {
-            transaction.clear();
-            client.idle_transaction = Some(transaction);
+        if let Some(transaction) = client.transaction.take() {
+            self.end_transaction(key, transaction);
         }
+    }
+
+    /// It is over; the client keeps its room for the next one.
+    fn end_transaction(&mut self, key: usize, mut transaction: Box<Transaction>) {
+        if transaction.memory_bytes() > HEAVY_BYTES {
+            return self.keyspace.free_elsewhere(transaction);
+        }
+        transaction.clear();
+        self.clients[key].idle_transaction = Some(transaction);
     }
 
     /// A request of the client was refused: if it has a transaction, EXEC will refuse that.
@@ -168,15 +240,16 @@ impl Engine {
         let flags = self.registry.command(command).flags;
         let client = &mut self.clients[key];
         let Some(transaction) = &mut client.transaction else { return };
-        // A transaction that is going to be refused need not be remembered.
-        if !transaction.is_aborted {
+        let watching = client.watching.as_ref();
+        let is_broken = watching.is_some_and(|own| self.keyspace.observers.is_watch_broken(own.watcher));
+        // What is not going to be executed need not be remembered.
+        if !transaction.is_aborted && !is_broken {
             let alone = if self.registry.is_quick(command, args.len()) { 0 } else { TIMED_ALONE };
             transaction.push(command, on_data, u32::from(command) | alone, args);
             transaction.flags |= flags;
             let bytes = transaction.argument_bytes();
             // What is loaded was within the limit when it was executed first.
-            let over_limit = bytes as u64 > self.config.client_query_buffer_limit && !client.session.replays;
-            if over_limit || transaction.bytes.len() > BYTES_MAX {
+            if bytes as u64 > self.config.client_query_buffer_limit && !client.session.replays {
                 self.stats.query_limit_disconnections += 1;
                 log::warning(format_args!(
                     "Closing client id={} addr={} that reached max query buffer length: a transaction of {bytes} bytes.",
@@ -201,8 +274,7 @@ impl Engine {
         let is_stale = !transaction.is_aborted && self.is_watched_changed(key);
         self.unwatch_all(key);
         if transaction.is_aborted {
-            transaction.clear();
-            self.clients[key].idle_transaction = Some(transaction);
+            self.end_transaction(key, transaction);
             return Err(CommandError::new("EXECABORT Transaction discarded because of previous errors."));
         }
         if is_stale {
@@ -211,17 +283,16 @@ impl Engine {
             self.reply(key).array(transaction.len());
             let was_denied = std::mem::replace(&mut self.blocking.is_denied, true);
             self.keyspace.journal.begin_transaction();
-            self.run_transaction(key, &mut transaction);
+            transaction.parts.iter_mut().for_each(|part| self.run_part(key, part));
             self.keyspace.journal.end_transaction();
             self.blocking.is_denied = was_denied;
         }
-        transaction.clear();
-        self.clients[key].idle_transaction = Some(transaction);
+        self.end_transaction(key, transaction);
         Ok(())
     }
 
-    fn run_transaction(&mut self, key: usize, transaction: &mut Transaction) {
-        let Transaction { requests, args, bytes, owned, .. } = transaction;
+    fn run_part(&mut self, key: usize, part: &mut Part) {
+        let Part { requests, args, bytes, owned } = part;
         let mut timer = RunTimer::start(self.clock.monotonic_ns());
         let mut index = 0;
         while index < requests.len() {
@@ -249,7 +320,7 @@ impl Engine {
                 }
                 index = stop;
             }
-            // Their bytes stay until the end of the transaction, but the commands below look at the same list.
+            // Their bytes stay until the end of the part, but the commands below look at the same list.
             timer.close(&self.clock, &mut self.registry, &mut self.stats);
             self.explain_runs(key, requests, 0, Frames { bytes, spilled: &[], owned, args });
             let Some(request) = requests.get(index) else { break };
@@ -270,48 +341,50 @@ impl Engine {
         let db = self.clients[key].session.db;
         let hash = self.keyspace.hash(name);
         let is_it = |watched: &WatchedKey| watched.db == db && *watched.bytes == *name;
-        if self.clients[key].watched.find(hash, is_it).is_some() {
+        let own = self.clients[key].watching.as_ref();
+        if own.is_some_and(|own| own.keys.find(hash, is_it).is_some()) {
             return;
         }
         // A key that is past its deadline is gone already: that it is taken out later is no change.
         self.keyspace.writer(db).exists(Key::with_hash(name, hash));
-        let since = self.keyspace.observers.watch(db, Key::with_hash(name, hash));
         self.keyspace.end_removals();
-        let watched = WatchedKey { db, hash, bytes: name.into(), since };
         let client = &mut self.clients[key];
-        self.watching_clients += usize::from(client.watched.is_empty());
-        client.watched_bytes += watched.memory_bytes();
-        client.watched.insert_unique(hash, watched, |watched| watched.hash);
+        self.watching_clients += usize::from(client.watching.is_none());
+        let own = client.watching.get_or_insert_with(|| {
+            let watcher = self.keyspace.observers.begin_to_watch();
+            Box::new(Watching { watcher, keys: SegmentedTable::new(), bytes: 0 })
+        });
+        self.keyspace.observers.watch(own.watcher, db, Key::with_hash(name, hash));
+        own.bytes += 2 * (size_of::<WatchedKey>() + name.len());
+        own.keys.insert_unique(hash, WatchedKey { db, hash, bytes: name.into() }, |watched: &WatchedKey| watched.hash);
     }
 
     /// UNWATCH.
     pub fn unwatch_all(&mut self, key: usize) {
-        self.clients[key].watched_bytes = 0;
-        self.watching_clients -= usize::from(!self.clients[key].watched.is_empty());
-        for watched in std::mem::take(&mut self.clients[key].watched) {
-            self.keyspace.observers.unwatch(watched.db, Key::with_hash(&watched.bytes, watched.hash));
-        }
+        let Some(own) = self.clients[key].watching.take() else { return };
+        self.watching_clients -= 1;
+        let keys = own.keys.iter().map(|watched| (watched.db, Key::with_hash(&watched.bytes, watched.hash)));
+        self.keyspace.observers.unwatch(own.watcher, keys);
     }
 
     /// Whether its EXEC is known to fail, because a key that it watches has been changed.
     pub(super) fn is_watch_broken(&self, key: usize) -> bool {
-        self.clients[key].watched.iter().any(|watched| {
-            let name = Key::with_hash(&watched.bytes, watched.hash);
-            self.keyspace.observers.is_changed(watched.db, name, watched.since)
-        })
+        let own = self.clients[key].watching.as_ref();
+        own.is_some_and(|own| self.keyspace.observers.is_watch_broken(own.watcher))
     }
 
     /// Whether one of the keys that the client watches has been changed, or has expired, since.
     fn is_watched_changed(&mut self, key: usize) -> bool {
         let Engine { clients, keyspace, .. } = self;
-        let is_changed = clients[key].watched.iter().any(|watched| {
-            let name = Key::with_hash(&watched.bytes, watched.hash);
-            // Takes it out if its deadline has passed, which is a change.
-            keyspace.writer(watched.db).exists(name);
-            keyspace.observers.is_changed(watched.db, name, watched.since)
-        });
-        keyspace.end_removals();
-        is_changed
+        let Some(own) = &clients[key].watching else { return false };
+        if !keyspace.observers.is_watch_broken(own.watcher) {
+            // Takes out what is past its deadline, which is a change.
+            own.keys.iter().for_each(|watched| {
+                keyspace.writer(watched.db).exists(Key::with_hash(&watched.bytes, watched.hash));
+            });
+            keyspace.end_removals();
+        }
+        keyspace.observers.is_watch_broken(own.watcher)
     }
 }
 

@@ -34,6 +34,92 @@ fn one_batch_may_hold_several_transactions() {
 }
 
 #[test]
+fn a_long_transaction_is_executed_in_order() {
+    let mut harness = EngineHarness::new();
+    let many: Vec<String> = (0..5000).map(|n| n.to_string()).collect();
+    for len in [1, 5000] {
+        let value = "v".repeat(len);
+        harness.line("multi");
+        let mut batch = Vec::new();
+        for n in &many {
+            batch.extend(encode(&[b"set", n.as_bytes(), value.as_bytes()]));
+            batch.extend(encode(&[b"append", n.as_bytes(), n.as_bytes()]));
+        }
+        let mut names = vec![b"mget".as_slice()];
+        names.extend(many.iter().map(|n| n.as_bytes()));
+        batch.extend(encode(&names));
+        batch.extend(encode(&[b"client", b"getname"]));
+        let queued = String::from_utf8(harness.feed(harness.first, &batch)).expect("text");
+        assert_eq!(queued, "+QUEUED\r\n".repeat(2 * many.len() + 2));
+        let answer = harness.line("exec");
+        let mut expected = format!("*{}\r\n", 2 * many.len() + 2);
+        many.iter().for_each(|n| expected += &format!("+OK\r\n:{}\r\n", len + n.len()));
+        expected += &format!("*{}\r\n", many.len());
+        many.iter().for_each(|n| expected += &format!("${}\r\n{value}{n}\r\n", len + n.len()));
+        expected += "$-1\r\n";
+        assert!(answer == expected, "{len}: {} bytes, not {}", answer.len(), expected.len());
+    }
+    let kept = harness.engine.clients[harness.first].memory_bytes();
+    assert!(kept < 100_000, "{kept} bytes stay");
+}
+
+#[test]
+fn what_will_not_be_executed_is_not_kept() {
+    let mut harness = EngineHarness::with_config(&[("client-query-buffer-limit", "1mb")]);
+    let other = harness.connect();
+    let value = "v".repeat(10_000);
+    for (name, db) in [("set w 1", 0), ("flushall", 0), ("swapdb 0 1", 1)] {
+        harness.line_as(other, "set w 0");
+        harness.line(&format!("select {db}"));
+        harness.line("watch other w");
+        harness.line("multi");
+        harness.line("get w");
+        harness.line_as(other, name);
+        for _ in 0..300 {
+            assert_eq!(harness.line(&format!("set x {value}")), "+QUEUED\r\n", "{name}");
+        }
+        let list = harness.line_as(other, "client list");
+        let own = list.lines().find(|line| line.contains(" watch=2 ")).expect("it watches");
+        assert!(own.contains(" multi=1 ") && own.contains(" flags=xd"), "{own}");
+        assert_eq!(harness.line("exec"), "*-1\r\n", "{name}");
+        // The next one is another matter.
+        harness.line("watch w");
+        harness.line("multi");
+        harness.line("ping");
+        assert_eq!(harness.line("exec"), "*1\r\n+PONG\r\n", "{name}");
+    }
+    assert_eq!(harness.engine.keyspace.observers.watched_keys(), 0);
+}
+
+#[test]
+fn many_watch_a_key() {
+    let mut harness = EngineHarness::new();
+    let clients: Vec<usize> = (0..50).map(|_| harness.connect()).collect();
+    for (n, &client) in clients.iter().enumerate() {
+        // In no order.
+        let line = if n % 3 == 0 { "watch a b" } else { "watch b a" };
+        harness.line_as(client, line);
+        harness.line_as(client, "multi");
+    }
+    for &client in &clients[10..20] {
+        harness.line_as(client, "discard");
+        harness.line_as(client, "watch b");
+        harness.line_as(client, "multi");
+    }
+    harness.line("set a 1");
+    for &client in &clients[30..40] {
+        harness.line_as(client, "discard");
+        harness.line_as(client, "watch a");
+        harness.line_as(client, "multi");
+    }
+    for (n, &client) in clients.iter().enumerate() {
+        let is_well = (10..20).contains(&n) || (30..40).contains(&n);
+        assert_eq!(harness.line_as(client, "exec"), if is_well { "*0\r\n" } else { "*-1\r\n" }, "{n}");
+    }
+    assert_eq!(harness.engine.keyspace.observers.watched_keys(), 0);
+}
+
+#[test]
 fn a_watched_key_that_expires_is_changed() {
     let mut harness = EngineHarness::new();
     harness.line("set a 1 px 100");
