@@ -38,7 +38,8 @@ impl Digest {
     }
 
     pub fn hex(&self) -> String {
-        self.0.iter().map(|byte| format!("{byte:02x}")).collect()
+        let digit = |four_bits: u8| char::from(b"0123456789abcdef"[usize::from(four_bits)]);
+        self.0.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
     }
 
     /// Whether it is one of `known`. Every one of them is compared to the end.

@@ -149,25 +149,28 @@ impl Engine {
         derive_gates(users, &mut self.clients[key].session);
     }
 
-    /// A user was changed, or the password of `default`.
-    pub fn users_changed(&mut self) {
+    /// Users were changed: this one, or any of them. The password of `default` concerns everybody.
+    pub fn users_changed(&mut self, who: Option<UserId>) {
         let users = &self.access.users;
         for (_, client) in &mut self.clients {
             derive_gates(users, &mut client.session);
         }
-        self.close_forbidden_subscribers();
+        self.close_forbidden_subscribers(who);
     }
 
     /// Closes the clients that are subscribed to what their users may not listen to any more.
-    fn close_forbidden_subscribers(&mut self) {
+    fn close_forbidden_subscribers(&mut self, who: Option<UserId>) {
         let is_forbidden = |client: &Client| {
             let user = self.access.users.get(client.session.user);
             let permits =
                 |name: &[u8], is_pattern| user.permissions().any(|some| some.permits_channel(name, is_pattern));
             client.subscriber.is_some_and(|subscriber| !self.pubsub.are_all(subscriber, permits))
         };
-        let restricted = self.clients.iter().filter(|(_, client)| client.session.gates & gate::RESTRICTED != 0);
-        let doomed: Vec<usize> = restricted.filter(|(_, client)| is_forbidden(client)).map(|(key, _)| key).collect();
+        let is_concerned = |session: &Session| {
+            session.gates & gate::RESTRICTED != 0 && who.is_none_or(|changed| changed == session.user)
+        };
+        let concerned = self.clients.iter().filter(|(_, client)| is_concerned(&client.session));
+        let doomed: Vec<usize> = concerned.filter(|(_, client)| is_forbidden(client)).map(|(key, _)| key).collect();
         for key in doomed {
             self.close(key);
         }
@@ -197,7 +200,7 @@ impl Engine {
     /// CONFIG SET requirepass.
     pub(super) fn apply_requirepass(&mut self) {
         set_default_password(&mut self.access.users, &self.config.requirepass);
-        self.users_changed();
+        self.users_changed(Some(DEFAULT_USER));
     }
 
     /// At the start: the users of `aclfile`, if there is one.
@@ -223,7 +226,7 @@ impl Engine {
         let text = std::fs::read(path)
             .map_err(|error| format!("Error loading ACLs, opening file '{path}': {}", super::start::reason(&error)))?;
         let gone = self.access.users.load(&text, path, &self.registry)?;
-        self.users_changed();
+        self.users_changed(None);
         Ok(gone)
     }
 

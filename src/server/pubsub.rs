@@ -572,6 +572,9 @@ impl Engine {
         let key = pubsub.deferred_for;
         clients[key].output.push(&pubsub.deferred, None, pool);
         pubsub.deferred.clear();
+        if pubsub.deferred.capacity() > SCRATCH_KEPT {
+            pubsub.deferred = Vec::new();
+        }
         self.after_replies(key);
     }
 

@@ -31,7 +31,8 @@ fn setuser(args: &mut Args<'_>, engine: &mut Engine, key: usize) -> CommandResul
         .users
         .set(name, &rules, &engine.registry)
         .map_err(|error| CommandError::owned([b"ERR ".as_slice(), &error.0].concat()))?;
-    engine.users_changed();
+    let changed = engine.access.users.find(name);
+    engine.users_changed(changed);
     engine.reply(key).ok();
     Ok(())
 }

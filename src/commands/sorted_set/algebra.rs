@@ -47,6 +47,15 @@ impl<'a> Source<'a> {
         }
     }
 
+    /// Whether it is the same key's value.
+    pub fn is_same(&self, other: &Source<'_>) -> bool {
+        match (self, other) {
+            (Source::Set(a), Source::Set(b)) => std::ptr::eq(*a, *b),
+            (Source::SortedSet(a), Source::SortedSet(b)) => std::ptr::eq(*a, *b),
+            _ => false,
+        }
+    }
+
     pub fn score(&self, member: &[u8], context: &Context<'_>) -> Option<f64> {
         match self {
             Source::Missing => None,

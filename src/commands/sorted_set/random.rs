@@ -72,19 +72,21 @@ fn several(args: &Args<'_>, view: &View<'_>, reply: &mut Reply<'_>) -> CommandRe
     } else {
         reply.array(count);
     }
-    let mut put = |rank: usize| {
-        set.range(rank..rank + 1).for_each(|(member, score)| {
-            if with_scores { put_pair(reply, member, score) } else { put_member(reply, member) }
-        });
+    // In a listpack a member is found by walking there: once for all of them.
+    let members: Vec<_> = if matches!(set, SortedSet::Pack(_)) { set.iter().collect() } else { Vec::new() };
+    let mut put_one = |(member, score)| {
+        if with_scores { put_pair(reply, member, score) } else { put_member(reply, member) }
+    };
+    if count == len && wanted > 0 {
+        set.iter().for_each(put_one);
+        return Ok(());
+    }
+    let mut put = |rank: usize| match members.get(rank) {
+        Some(&pair) => put_one(pair),
+        None => set.range(rank..rank + 1).for_each(&mut put_one),
     };
     if wanted < 0 {
         (0..count).for_each(|_| put(context.below(len)));
-        return Ok(());
-    }
-    if count == len {
-        for (member, score) in set.iter() {
-            if with_scores { put_pair(reply, member, score) } else { put_member(reply, member) }
-        }
         return Ok(());
     }
     // Different ranks, each choice of them as likely as any other: Floyd's way, which draws as many numbers as are wanted.

@@ -23,6 +23,9 @@ fn union(operands: &mut Operands<'_>, context: &Context<'_>) -> SortedSetBuilder
 fn diff(operands: &mut Operands<'_>, context: &Context<'_>) -> SortedSetBuilder {
     let mut result = SortedSetBuilder::new();
     let (first, others) = operands.sources.split_first_mut().expect("a call names at least one key");
+    if others.iter().any(|other| other.source.is_same(&first.source)) {
+        return result;
+    }
     // The largest first: it is the likeliest to have a member.
     others.sort_by_key(|operand| std::cmp::Reverse(operand.source.len()));
     first.source.for_each(|member, score| {

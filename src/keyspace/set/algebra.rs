@@ -16,6 +16,9 @@ use smallvec::SmallVec;
 use super::{Member, Set};
 use crate::keyspace::{Context, Typed};
 
+/// Members of a listpack that are walked over in the time of a look into a table.
+const PACK_LOOK: usize = 8;
+
 /// Distinct members.
 #[derive(Default)]
 struct Seen<'a>(HashTable<(u64, Member<'a>)>);
@@ -93,11 +96,19 @@ impl Set {
         let Some(largest) = sets.iter().copied().max_by_key(|set| set.len()) else { return 0 };
         let mut shown = Shown::new(visit, limit);
         let mut seen = Seen::default();
+        // A listpack is walked at each look: rather remember its members too.
+        let is_pack = matches!(largest, Set::Pack(_));
         let mut walk = || {
-            largest.iter().try_for_each(|member| shown.show(member))?;
+            largest.iter().try_for_each(|member| {
+                if is_pack && sets.len() > 1 {
+                    seen.insert(member, context);
+                }
+                shown.show(member)
+            })?;
             for set in sets.iter().filter(|set| !std::ptr::eq(**set, largest)) {
                 set.iter().try_for_each(|member| {
-                    let is_new = !largest.contains_member(member, context) && seen.insert(member, context);
+                    let is_shown = !is_pack && largest.contains_member(member, context);
+                    let is_new = !is_shown && seen.insert(member, context);
                     if is_new { shown.show(member) } else { ControlFlow::Continue(()) }
                 })?;
             }
@@ -119,8 +130,10 @@ impl Set {
         if others.iter().any(|other| std::ptr::eq(*other, first)) {
             return 0;
         }
-        // A member that is not in the result is found after half of the others, in the mean.
-        let by_first = first.len().saturating_mul(others.len() + 1) / 2;
+        // A member that is not in the result is found after half of the others, in the mean, and after half of a listpack's members.
+        let look = |set: &Set| if matches!(set, Set::Pack(_)) { 1 + set.len() / PACK_LOOK } else { 1 };
+        let looks: usize = others.iter().map(|other| look(other)).sum();
+        let by_first = first.len().saturating_mul(looks + 1) / 2;
         let by_others = others.iter().fold(first.len(), |sum, other| sum.saturating_add(other.len()));
         let mut others: SmallVec<[&'a Set; 8]> = others.into();
         if by_first <= by_others {
@@ -132,9 +145,15 @@ impl Set {
             });
             return shown.count;
         }
-        let mut gone = Seen::default();
+        let (mut own, mut gone) = (Seen::default(), Seen::default());
+        let is_pack = matches!(first, Set::Pack(_));
+        if is_pack {
+            for member in first.iter() {
+                own.insert(member, context);
+            }
+        }
         for member in others.iter().flat_map(|other| other.iter()) {
-            if first.contains_member(member, context) {
+            if if is_pack { own.contains(member, context) } else { first.contains_member(member, context) } {
                 gone.insert(member, context);
             }
         }
