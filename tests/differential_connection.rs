@@ -370,6 +370,48 @@ fn pause_holds_what_it_names() {
     }
 }
 
+/// The command that CLIENT LIST shows is the one that was named last, whether or not it was executed.
+#[test]
+fn client_list_says_the_command() {
+    let pair = Pair::start(&[]);
+    let shown = [&pair.subject, &pair.oracle].map(|server| {
+        let (mut watcher, mut client) = (server.connect(), server.connect());
+        let id = id_of(&mut client);
+        let mut shown = Vec::new();
+        for line in [
+            "OBJECT ENCODING k",
+            "CONFIG GET",
+            "OBJECT NOPE k",
+            "GET k",
+            "CLIENT KILL",
+            "CLIENT ID",
+            "CLIENT",
+            "NOPE",
+            "CLIENT NOPE",
+            "GET",
+            "OBJECT FREQ k",
+            "MULTI",
+            "CONFIG GET maxmemory",
+            "OBJECT NOPE k",
+            "OBJECT ENCODING k",
+            "EXEC",
+            "CLIENT ID",
+            "SUBSCRIBE c",
+            "OBJECT FREQ k",
+            "CLIENT TRACKING ON x",
+            "GET k",
+            "CLIENT NOPE",
+        ] {
+            client.run(line);
+            let list = watcher.run(&format!("CLIENT LIST ID {id}")).string();
+            let command = list.split(' ').find(|field| field.starts_with("cmd=")).expect("a command").to_string();
+            shown.push(format!("{line}: {command}"));
+        }
+        shown
+    });
+    assert_eq!(shown[0], shown[1]);
+}
+
 /// The line about a client in each state that clients can be in says so as Redis's does: the same fields in the same order, the same flags.
 #[test]
 fn client_list_says_the_state() {

@@ -6,7 +6,7 @@ use std::io::Write;
 
 use crate::commands::Args;
 use crate::resp::reply::Version;
-use crate::server::engine::Engine;
+use crate::server::engine::{Engine, UNKNOWN};
 use crate::server::session::{Client, gate};
 use crate::server::tracking::Mode;
 
@@ -98,8 +98,13 @@ pub fn describe(engine: &Engine, key: usize, caller: usize, args: &Args<'_>, out
         }
     }
     let name = command.map_or("NULL", |id| {
-        let shown = session.last_subcommand.filter(|&sub| engine.registry.get(sub).parent == Some(id)).unwrap_or(id);
-        &engine.registry.get(shown).full_name
+        let registry = &engine.registry;
+        let is_container = !registry.command(id).subcommands.is_empty();
+        match session.last_subcommand.filter(|_| is_container) {
+            Some(UNKNOWN) => "NULL",
+            Some(sub) if registry.get(sub).parent == Some(id) => &registry.get(sub).full_name,
+            _ => &registry.get(id).full_name,
+        }
     });
     let (overflow_bytes, overflow_chunks) = client.output.overflow();
     let ring_bytes = client.output.queued_bytes() - overflow_bytes;

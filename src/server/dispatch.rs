@@ -469,7 +469,7 @@ impl Engine {
 
     /// Calls a command whose arguments are held by the caller; container commands go to their subcommand.
     pub(super) fn call(&mut self, key: usize, id: CommandId, args: &mut Args<'_>) {
-        match self.resolve(id, args) {
+        match self.resolve(key, id, args) {
             Ok(id) => self.call_resolved(key, id, args),
             Err((id, error)) => self.reject(key, id, error),
         }
@@ -478,9 +478,6 @@ impl Engine {
     /// Calls a command, or a subcommand, whose number of arguments is right.
     pub(super) fn call_resolved(&mut self, key: usize, id: CommandId, args: &mut Args<'_>) {
         let command = self.registry.command(id);
-        if self.registry.get(id).parent.is_some() {
-            self.clients[key].session.last_subcommand = Some(id);
-        }
         let is_watched = self.gates & gate::ONE_BY_ONE != 0 || args.has_owned();
         let before = is_watched.then(|| self.look_before_call(id, args));
         let queued_bytes = self.clients[key].output.queued_bytes();
@@ -556,7 +553,20 @@ impl Engine {
 
     /// The command, or of a container the subcommand, that `args` call, if their number fits. With an error comes the number of
     /// the command that is to be blamed for it, or [`UNKNOWN`].
-    pub(super) fn resolve(&self, id: CommandId, args: &Args<'_>) -> Result<CommandId, (CommandId, CommandError)> {
+    pub(super) fn resolve(
+        &mut self,
+        key: usize,
+        id: CommandId,
+        args: &Args<'_>,
+    ) -> Result<CommandId, (CommandId, CommandError)> {
+        let resolved = self.resolve_subcommand(id, args);
+        // What CLIENT LIST shows, whether or not it may be called.
+        let (Ok(named) | Err((named, _))) = resolved;
+        self.clients[key].session.last_subcommand = Some(named);
+        resolved
+    }
+
+    fn resolve_subcommand(&self, id: CommandId, args: &Args<'_>) -> Result<CommandId, (CommandId, CommandError)> {
         let command = self.registry.command(id);
         let check = |id: CommandId| {
             let command = self.registry.command(id);

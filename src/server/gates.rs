@@ -72,7 +72,7 @@ pub(super) fn admit(engine: &mut Engine, key: usize, id: CommandId, args: &Args<
     if id == UNKNOWN {
         return Verdict::Refuse(UNKNOWN, unknown_command(args));
     }
-    let id = match engine.resolve(id, args) {
+    let id = match engine.resolve(key, id, args) {
         Ok(id) => id,
         Err((id, error)) => return Verdict::Refuse(id, error),
     };

@@ -124,7 +124,7 @@ pub struct Session {
     pub id: u64,
     pub last_interaction_ms: u64,
     pub last_command: Option<CommandId>,
-    /// The subcommand that was called last, of whichever container.
+    /// The subcommand that was named last, of whichever container; or that container, which is shown then, or none that there is.
     pub last_subcommand: Option<CommandId>,
     pub version: Version,
     /// Close when the replies so far are sent.
