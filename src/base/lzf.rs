@@ -20,9 +20,32 @@ const MATCH_MIN: usize = 3;
 const SLOTS_MIN: usize = 1 << 6;
 const SLOTS_MAX: usize = 1 << 14;
 
-fn slot(bytes: &[u8], slots: usize) -> usize {
-    let three = u32::from(bytes[0]) << 16 | u32::from(bytes[1]) << 8 | u32::from(bytes[2]);
-    (three.wrapping_mul(0x9E37_79B1) >> (32 - slots.ilog2())) as usize
+/// After so many bytes without a match one more is passed over at each step, and so on up to so many: what does not compress is soon done with,
+/// and what follows it is still found by its repetitions within [`OFFSET_MAX`].
+const PATIENCE: usize = 256;
+const PASSED_MAX: usize = 15;
+
+/// The three bytes from `at` on, behind which there is a fourth.
+#[inline]
+fn three(input: &[u8], at: usize) -> Option<u32> {
+    let four = input.get(at..)?.first_chunk::<4>()?;
+    Some(u32::from_le_bytes(*four) & 0x00FF_FFFF)
+}
+
+/// How many of the bytes from `at` on are those from `from` on, which is before it: at least [`MATCH_MIN`], as is known.
+#[inline]
+fn match_len(input: &[u8], from: usize, at: usize) -> usize {
+    let longest = MATCH_MAX.min(input.len() - at);
+    let (earlier, later) = (&input[from..from + longest], &input[at..at + longest]);
+    let mut len = MATCH_MIN;
+    while let (Some(a), Some(b)) = (earlier[len..].first_chunk::<8>(), later[len..].first_chunk::<8>()) {
+        let differing = u64::from_le_bytes(*a) ^ u64::from_le_bytes(*b);
+        if differing != 0 {
+            return len + differing.trailing_zeros() as usize / 8;
+        }
+        len += 8;
+    }
+    len + earlier[len..].iter().zip(&later[len..]).take_while(|(a, b)| a == b).count()
 }
 
 /// The compressed bytes; None if they would not be fewer than `limit`.
@@ -30,22 +53,22 @@ pub fn compress(input: &[u8], limit: usize) -> Option<Vec<u8>> {
     let mut output = Vec::with_capacity(limit.min(input.len()));
     // Where three bytes of each hash were seen last, plus one.
     let slots = (2 * input.len()).next_power_of_two().clamp(SLOTS_MIN, SLOTS_MAX);
+    let shift = 32 - slots.ilog2();
     let mut table = vec![0_u32; slots];
     let mut literals_from = 0;
     let mut at = 0;
-    while at + MATCH_MIN <= input.len() {
-        let slot = slot(&input[at..], slots);
+    while let Some(bytes) = three(input, at) {
+        let slot = (bytes.wrapping_mul(0x9E37_79B1) >> shift) as usize;
         let candidate = std::mem::replace(&mut table[slot], at as u32 + 1) as usize;
         let is_match = candidate > 0
             && at - (candidate - 1) <= OFFSET_MAX
-            && input[candidate - 1..candidate - 1 + MATCH_MIN] == input[at..at + MATCH_MIN];
+            && three(input, candidate - 1).is_some_and(|earlier| earlier == bytes);
         if !is_match {
-            at += 1;
+            at += 1 + ((at - literals_from) / PATIENCE).min(PASSED_MAX);
             continue;
         }
         let from = candidate - 1;
-        let longest = MATCH_MAX.min(input.len() - at);
-        let len = (MATCH_MIN..longest).find(|&len| input[from + len] != input[at + len]).unwrap_or(longest);
+        let len = match_len(input, from, at);
         put_literals(&mut output, &input[literals_from..at]);
         put_match(&mut output, at - from, len);
         if output.len() >= limit {
@@ -53,6 +76,9 @@ pub fn compress(input: &[u8], limit: usize) -> Option<Vec<u8>> {
         }
         at += len;
         literals_from = at;
+    }
+    if output.len() + (input.len() - literals_from) >= limit {
+        return None;
     }
     put_literals(&mut output, &input[literals_from..]);
     (output.len() < limit).then_some(output)
@@ -143,6 +169,18 @@ mod tests {
             assert_eq!(compress(&text, packed.len()), None, "seed {seed}");
         }
         assert!(compress(&[b'a'; 1000], 40).is_some_and(|packed| packed.len() < 20));
+    }
+
+    #[test]
+    fn what_does_not_compress_hides_nothing_that_does() {
+        let mut random = Random::new(7);
+        let noise: Vec<u8> = (0..200_000).map(|_| random.below(256) as u8).collect();
+        assert_eq!(compress(&noise, noise.len()), None);
+        let text = b"the same again and ".repeat(20_000);
+        let both = [&noise[..], &text].concat();
+        let packed = compress(&both, both.len()).expect("half of it does");
+        assert!(packed.len() < noise.len() + noise.len() / 32 + text.len() / 50, "{}", packed.len());
+        assert_eq!(decompress(&packed, both.len()).as_deref(), Some(&both[..]));
     }
 
     #[test]
