@@ -102,6 +102,90 @@ fn info_counts_the_same() {
     assert!(differing.is_empty(), "{}", differing.join("\n"));
 }
 
+/// A key of each type, and those that calls besides name.
+const KEYS: &[&str] = &["missing", "s", "f", "big", "l", "st", "h", "z", "p", "g"];
+const FILLED: &str = r#"
+SET s 10
+SET f 1.5
+SET big aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa
+RPUSH l a b c d
+SADD st a b c 1
+SADD st2 b c d
+HSET h a 1 b 2 c x
+ZADD z 1 a 2 b 3 c
+ZADD z2 1 b 5 d
+PFADD p a b c
+PFADD p2 d
+GEOADD g 13.361389 38.115556 Palermo 15.087269 37.502669 Catania
+"#;
+
+/// Calls about a key `k`.
+const CALLS: &str = r#"
+GET k; GETEX k; GETEX k PERSIST; GETEX k EX 1000; GETDEL k; GETSET k v; SET k v; SET k v NX; SET k v XX; SET k v GET;
+SET k v XX GET; SET k v KEEPTTL; SETNX k v; SETEX k 100 v; PSETEX k 100000 v; APPEND k x; STRLEN k; SETRANGE k 0 x; SETRANGE k 3 x;
+SETRANGE k 0 ""; GETRANGE k 0 -1; SUBSTR k 0 1; INCR k; DECR k; INCRBY k 5; DECRBY k 3; INCRBYFLOAT k 1.5; MGET k k; MSET k 1;
+MSETNX k 1; LCS k k; SETBIT k 3 1; SETBIT k 3 0; GETBIT k 3; BITCOUNT k; BITPOS k 1; BITOP NOT d k; BITOP AND d k k;
+BITFIELD k GET u8 0; BITFIELD k SET u8 0 1; BITFIELD k INCRBY u8 0 1; BITFIELD_RO k GET u8 0; EXISTS k; EXISTS k k; TYPE k; TTL k;
+PTTL k; EXPIRETIME k; EXPIRE k 100; EXPIRE k 100 NX; EXPIRE k 100 XX; EXPIRE k -1; PEXPIRE k 100000; PERSIST k; TOUCH k; DEL k;
+UNLINK k; RENAME k d; RENAMENX k d; RENAME k k; COPY k d; COPY k d REPLACE; COPY k k; MOVE k 1; OBJECT ENCODING k;
+OBJECT REFCOUNT k; OBJECT IDLETIME k; DUMP k; SORT k; SORT k ALPHA; SORT k STORE d; SORT_RO k ALPHA; MEMORY USAGE k;
+DEBUG OBJECT k; LPUSH k x; RPUSH k x; LPUSHX k x; RPUSHX k x; LPOP k; RPOP k; LPOP k 2; LPOP k 0; LRANGE k 0 -1; LLEN k;
+LINDEX k 0; LINDEX k 99; LSET k 0 x; LSET k 99 x; LINSERT k BEFORE a x; LINSERT k BEFORE zz x; LREM k 0 a; LREM k 0 zz;
+LTRIM k 0 0; LTRIM k 0 -1; LTRIM k 5 1; LPOS k a; LPOS k zz; RPOPLPUSH k d; LMOVE k d LEFT RIGHT; LMOVE k k LEFT RIGHT;
+LMPOP 1 k LEFT; BLPOP k 0.01; BLMOVE k d LEFT RIGHT 0.01; BLMPOP 0.01 1 k LEFT; SADD k x; SADD k a; SREM k a; SREM k zz; SPOP k;
+SPOP k 2; SPOP k 0; SRANDMEMBER k; SRANDMEMBER k 2; SMEMBERS k; SISMEMBER k a; SMISMEMBER k a zz; SCARD k; SMOVE k d a;
+SMOVE k d zz; SMOVE k k a; SINTER k st2; SINTER k k; SUNION k st2; SDIFF k st2; SINTERSTORE d k st2; SUNIONSTORE d k st2;
+SDIFFSTORE d k st2; SDIFFSTORE d k k; SINTERCARD 2 k st2; SSCAN k 0; HSET k a 1; HSET k a 9 n 1; HSETNX k a 1; HSETNX k n 1;
+HMSET k a 1; HGET k a; HGET k zz; HMGET k a zz; HGETALL k; HKEYS k; HVALS k; HLEN k; HEXISTS k a; HSTRLEN k a; HDEL k a; HDEL k zz;
+HINCRBY k a 1; HINCRBY k c 1; HINCRBYFLOAT k a 1.5; HINCRBYFLOAT k c 1; HRANDFIELD k; HRANDFIELD k 2; HSCAN k 0; ZADD k 1 a;
+ZADD k 9 a; ZADD k NX 9 a; ZADD k XX 9 zz; ZADD k GT CH 9 a; ZADD k INCR 1 a; ZINCRBY k 1 a; ZREM k a; ZREM k zz; ZSCORE k a;
+ZMSCORE k a zz; ZRANK k a; ZREVRANK k zz; ZCARD k; ZCOUNT k -inf +inf; ZLEXCOUNT k - +; ZRANGE k 0 -1; ZREVRANGE k 0 -1;
+ZRANGEBYSCORE k 0 5; ZREVRANGEBYSCORE k 5 0; ZRANGEBYLEX k - +; ZREVRANGEBYLEX k + -; ZRANGESTORE d k 0 -1; ZREMRANGEBYRANK k 0 0;
+ZREMRANGEBYSCORE k 0 1; ZREMRANGEBYLEX k - +; ZPOPMIN k; ZPOPMAX k 2; ZPOPMIN k 0; ZMPOP 1 k MIN; BZPOPMIN k 0.01;
+BZMPOP 0.01 1 k MIN; ZRANDMEMBER k; ZRANDMEMBER k 2; ZUNION 2 k z2; ZINTER 2 k z2; ZDIFF 2 k z2; ZUNIONSTORE d 2 k z2;
+ZINTERSTORE d 2 k z2; ZDIFFSTORE d 2 k z2; ZINTERCARD 2 k z2; ZSCAN k 0; PFADD k x; PFADD k a; PFCOUNT k; PFCOUNT k p2;
+PFMERGE d k; PFMERGE d k p2; PFMERGE k p2; GEOADD k 13 38 x; GEODIST k Palermo Catania; GEOHASH k Palermo; GEOPOS k Palermo;
+GEORADIUS k 15 37 200 km; GEORADIUSBYMEMBER k Palermo 200 km; GEOSEARCH k FROMMEMBER Palermo BYRADIUS 200 km;
+GEOSEARCHSTORE d k FROMMEMBER Palermo BYRADIUS 200 km; GEORADIUS k 15 37 200 km STORE d; GEORADIUS_RO k 15 37 200 km; SCAN 0;
+KEYS *; RANDOMKEY; DBSIZE; SWAPDB 0 1; FLUSHDB; FLUSHALL; WATCH k; RESTORE d 0 x
+"#;
+
+/// Whatever a call finds, misses or changes, it counts as much of that as Redis does: keyspace_hits, keyspace_misses, and the changes that
+/// make a save due.
+#[test]
+fn lookups_and_changes_are_counted_alike() {
+    let pair = Pair::start(&[]);
+    let Clients { mut subject, mut oracle, .. } = pair.connect();
+    let mut differing = Vec::new();
+    for key in KEYS {
+        for call in CALLS.split(';').map(str::trim).filter(|call| !call.is_empty()) {
+            let words: Vec<&str> = call.split(' ').map(|word| if word == "k" { key } else { word }).collect();
+            let line = words.join(" ");
+            let counted = [&mut subject, &mut oracle].map(|client| {
+                client.run("FLUSHALL");
+                FILLED.lines().filter(|line| !line.is_empty()).for_each(|line| drop(client.run(line)));
+                let before = lookups_and_changes(client);
+                client.run(&line);
+                let after = lookups_and_changes(client);
+                client.run("UNWATCH");
+                std::array::from_fn::<i64, 3, _>(|n| after[n] - before[n])
+            });
+            if counted[0] != counted[1] {
+                differing.push(format!("{line}: {:?} instead of {:?}", counted[0], counted[1]));
+            }
+        }
+    }
+    assert!(differing.is_empty(), "{}", differing.join("\n"));
+}
+
+fn lookups_and_changes(client: &mut Client) -> [i64; 3] {
+    let info = client.run("INFO everything").string();
+    ["keyspace_hits:", "keyspace_misses:", "rdb_changes_since_last_save:"].map(|name| {
+        let value = info.lines().find_map(|line| line.strip_prefix(name)).expect("a counter");
+        value.trim().parse().expect("a number")
+    })
+}
+
 /// INFO answers the sections asked for, in Redis's form.
 #[test]
 fn info_has_sections() {
