@@ -53,8 +53,9 @@ impl fmt::Display for ConfigError {
 
 /// The words of the command line behind the configuration file, as lines of redis.conf: `--port 6380` is `port "6380"`.
 ///
-/// The word behind an option is its value even if it begins with `--` (`--requirepass --x`), later ones are not. Only `--save` may
-/// stand without a value, which means the empty one.
+/// The word behind an option that stands alone is its value even if it begins with `--` (`--requirepass --x`), later ones are not.
+/// An option may bring its values along in its own word (`'--save 60 1'`); then the next word may be an option again. Only `--save`
+/// may stand without a value, which means the empty one.
 pub fn options_text(words: &[Vec<u8>]) -> Vec<u8> {
     let mut text = Vec::new();
     let mut words = words.iter().peekable();
@@ -65,9 +66,10 @@ pub fn options_text(words: &[Vec<u8>]) -> Vec<u8> {
                 if !text.is_empty() {
                     text.push(b'\n');
                 }
+                // As it is, so that its values are split and unquoted like those of a line.
                 text.extend_from_slice(name);
                 text.push(b' ');
-                expects_value = true;
+                expects_value = split_words(word).is_some_and(|parts| parts.len() == 1);
                 if name.eq_ignore_ascii_case(b"save") && words.peek().is_none_or(|next| next.starts_with(b"--")) {
                     text.extend_from_slice(b"\"\"");
                     expects_value = false;

@@ -366,12 +366,25 @@ fn the_command_line() {
     assert_eq!(shown(&["--shutdown-on-sigint", "nosave", "force"], "shutdown-on-sigint"), "nosave force");
     assert_eq!(shown(&["--oom-score-adj-values", "1 2 3"], "oom-score-adj-values"), "1 2 3");
 
+    // An option that has its values in its own word leaves the next word alone.
+    let words = ["--save 60 1", "--loglevel warning", "--requirepass \"a b\"", "--hz 20", "--bind", "--x"];
+    let config = start(&words).unwrap();
+    let found = ["save", "loglevel", "requirepass", "hz", "bind"].map(|name| get(&config, name));
+    assert_eq!(found, ["60 1", "warning", "a b", "20", "--x"]);
+    assert_eq!(shown(&["--save 60 1", "300", "10", "--hz", "20"], "save"), "60 1 300 10");
+    assert_eq!(shown(&["--requirepass ", "--x"], "requirepass"), "--x");
+
     let error = |words: &[&str]| start(words).err().unwrap();
     let at = |line: &str, reason: &str| format!("Reading the configuration file, at line 2\n>>> '{line}'\n{reason}");
     let bad = "Bad directive or wrong number of arguments";
     assert_eq!(error(&["--bogus", "a\"b", "c\u{1}d"]), at("bogus \"a\\\"b\" \"c\\x01d\"", bad));
     assert_eq!(error(&["--", "x"]), at("\"x\"", bad));
     assert_eq!(error(&["-p", "3"]), at("\"-p\" \"3\"", bad));
+    let values = "argument(s) must be one of the following: default, save, nosave, now, force";
+    assert_eq!(error(&["--shutdown-on-sigterm 1mb", "--hz", "20"]), at("shutdown-on-sigterm 1mb", values));
+    let unbalanced = "Unbalanced quotes in configuration line";
+    assert_eq!(error(&["--requirepass \"a", "--hz", "20"]), at("requirepass \"a", unbalanced));
+    assert_eq!(error(&["--save ", "--hz", "20"]), at("save  \"--hz\" \"20\"", "Invalid save parameters"));
     assert_eq!(error(&["--port"]), at("port", "wrong number of arguments"));
     assert_eq!(error(&["--loglevel", "--port", "0"]), at("loglevel \"--port\" \"0\"", "wrong number of arguments"));
     assert_eq!(error(&["--requirepass", "x", "-y"]), at("requirepass \"x\" \"-y\"", "wrong number of arguments"));
