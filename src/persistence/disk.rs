@@ -13,6 +13,7 @@
 use std::cell::{Cell, RefCell};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
@@ -58,6 +59,8 @@ pub struct Options {
     pub coder: Option<Box<dyn Coder>>,
     /// Whether it is synced as it grows.
     pub incremental_sync: bool,
+    /// Its permissions, of which the umask takes away some.
+    pub mode: u32,
 }
 
 /// A file of this thread.
@@ -263,7 +266,8 @@ fn doing<T>(what: &'static str, result: io::Result<T>) -> Step<T> {
 
 impl Open {
     fn new(id: FileId, path: PathBuf, options: Options) -> (Open, Step<()>) {
-        let (file, step) = match OpenOptions::new().write(true).create(true).truncate(true).open(&path) {
+        let opened = OpenOptions::new().write(true).create(true).truncate(true).mode(options.mode).open(&path);
+        let (file, step) = match opened {
             Ok(file) => (Some(file), Ok(())),
             Err(error) => (None, Err(("opening", error))),
         };

@@ -13,13 +13,16 @@
 //! name used again, that either of them may name. The loop waits for the disk only with `appendfsync always`, which promises it, at the start
 //! and at the end.
 
-use std::fs::{self, File, OpenOptions};
-use std::io;
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use crate::base::log;
 use crate::config::AppendFsync;
-use crate::persistence::aof::{AofFile, Appender, AppenderStatus, DiskError, Lost, Manifest, Sync};
+use crate::persistence::aof::{
+    AofFile, Appender, AppenderStatus, DIR_MODE, DiskError, FILE_MODE, Lost, Manifest, Sync,
+};
 use crate::persistence::disk::{Chunk, FileId, Options, Outcome};
 use crate::reactor::Waker;
 use crate::server::engine::Engine;
@@ -127,14 +130,18 @@ fn make_dir(dir: &Path) -> io::Result<()> {
     if dir.is_dir() {
         return Ok(());
     }
-    fs::create_dir_all(dir)?;
+    DirBuilder::new().recursive(true).mode(DIR_MODE).create(dir)?;
     sync_dir(dir.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new(".")))
 }
 
 /// Creates the file, or empties the one that is there.
 fn empty_file(path: PathBuf) -> io::Result<PathBuf> {
-    OpenOptions::new().write(true).create(true).truncate(true).open(&path)?;
+    open_empty(&path)?;
     Ok(path)
+}
+
+fn open_empty(path: &Path) -> io::Result<File> {
+    OpenOptions::new().write(true).create(true).truncate(true).mode(FILE_MODE).open(path)
 }
 
 fn log_failure(doing: &str, error: &io::Error) {
@@ -278,7 +285,7 @@ impl Engine {
             empty_file(dir.join(&name)).map_err(|error| told("Can't open the append-only file", &error))?;
         }
         let name = manifest.incremental.last().map(|file| file.name.clone()).unwrap_or_default();
-        let opened = OpenOptions::new().append(true).create(true).open(dir.join(&name));
+        let opened = OpenOptions::new().append(true).create(true).mode(FILE_MODE).open(dir.join(&name));
         opened.map_err(|error| told("Can't open the append-only file", &error))?;
         if manifest != self.aof.manifest {
             self.put_manifest(&manifest).map_err(|error| told("Can't write the AOF manifest", &error))?;
@@ -319,8 +326,9 @@ impl Engine {
     /// Writes the manifest and waits for the disk.
     fn put_manifest(&self, manifest: &Manifest) -> io::Result<()> {
         let temporary = self.temporary_manifest_path();
-        fs::write(&temporary, manifest.text())?;
-        File::open(&temporary)?.sync_all()?;
+        let mut file = open_empty(&temporary)?;
+        file.write_all(manifest.text().as_bytes())?;
+        file.sync_all()?;
         fs::rename(&temporary, self.manifest_path())?;
         sync_dir(&self.aof_dir())
     }
@@ -328,7 +336,7 @@ impl Engine {
     /// Sends the manifest to the disk; a report says when it is there.
     fn send_manifest(&mut self, manifest: &Manifest) -> io::Result<FileId> {
         let disk = self.saving.disk()?;
-        let options = Options { coder: None, incremental_sync: false };
+        let options = Options { coder: None, incremental_sync: false, mode: FILE_MODE };
         let file = disk.create(self.temporary_manifest_path(), options);
         disk.write(file, Chunk::Bytes(manifest.text().into_bytes()));
         disk.publish(file, self.manifest_path());

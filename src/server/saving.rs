@@ -43,6 +43,8 @@ const DISK_PAUSE: Duration = Duration::from_micros(200);
 const COUNTING: &str = "counting";
 /// After a failure the save points wait for so long, seconds.
 const RETRY_DELAY_S: i64 = 5;
+/// Permissions of RDB files, as in Redis: the umask decides alone.
+const RDB_MODE: u32 = 0o666;
 
 /// What a save is for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -538,6 +540,7 @@ impl Engine {
                     Purpose::Rdb => self.config.rdb_save_incremental_fsync,
                     Purpose::AofBase => self.config.aof_rewrite_incremental_fsync,
                 },
+                mode: RDB_MODE,
             },
         );
         let sink = Rc::new(RefCell::new(SaveSink {

@@ -2,8 +2,9 @@
 //!
 //! Both wait for the disk, as they do in Redis: an administrator sends them now and then, and the reply says that it is done.
 
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use super::{ADMIN, ADMIN_ACL};
@@ -70,10 +71,13 @@ fn save(_args: &mut Args<'_>, engine: &mut Engine, key: usize) -> CommandResult 
 
 /// Puts a file with this text in place of the old one, if any: whoever opens it, now or after a crash, finds all of one or the other.
 fn replace(path: &Path, text: &[u8]) -> io::Result<()> {
+    /// As in Redis, less what the umask takes away: nobody else changes who may do what.
+    const MODE: u32 = 0o644;
     let mut name = path.as_os_str().to_owned();
     name.push(format!(".tmp-{}", std::process::id()));
     let temporary = PathBuf::from(name);
-    let written = File::create(&temporary).and_then(|mut file| {
+    let opened = OpenOptions::new().write(true).create(true).truncate(true).mode(MODE).open(&temporary);
+    let written = opened.and_then(|mut file| {
         file.write_all(text)?;
         file.sync_all()
     });
