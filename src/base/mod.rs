@@ -1,6 +1,6 @@
 //! What knows nothing of Redis's commands or of sockets: numbers as Redis prints and parses them, the 80-bit arithmetic of
-//! INCRBYFLOAT, glob patterns, the clock, the random source, the keyed hash, the log, the allocator, the sampling profiler, threads, and the
-//! sink of encoded bytes.
+//! INCRBYFLOAT, glob patterns, the clock, the random source, the keyed hash, the log, the allocator, the sampling profiler, threads, the
+//! sink of encoded bytes, and the words of the system's errors.
 
 pub mod allocator;
 pub mod clock;
@@ -14,6 +14,7 @@ pub mod log;
 pub mod long_double;
 pub mod lzf;
 pub mod number;
+pub mod os_error;
 pub mod random;
 pub mod sampler;
 pub mod sink;

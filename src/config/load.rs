@@ -6,7 +6,7 @@
 use std::ffi::OsStr;
 use std::fmt;
 use std::fs;
-use std::io::ErrorKind;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use super::directive::Kind;
@@ -14,6 +14,7 @@ use super::settings::UserLine;
 use super::value::Value;
 use super::{Config, DIRECTIVES, Rename, find};
 use crate::base::glob;
+use crate::base::os_error::reason;
 use crate::resp::request::split_words;
 
 /// Deepest nesting of `include`, and most files altogether.
@@ -128,7 +129,8 @@ struct Load {
 }
 
 impl Config {
-    /// Reads a configuration in redis.conf's syntax. On an error some of it may have been taken.
+    /// Reads a configuration in redis.conf's syntax. On an error some of it may have been taken. With `dir` in it the process is in
+    /// another directory afterwards.
     ///
     /// # Errors
     /// The first line that is wrong, with the reason in Redis's words, or the file that cannot be read.
@@ -220,6 +222,10 @@ impl Config {
         if let Some(note) = directive.note(&value) {
             load.note(line, &note);
         }
+        if directive.name == "dir" {
+            // As in Redis at once: what the lines behind it name, be it another directory or a file to include, is looked for there.
+            std::env::set_current_dir(OsStr::from_bytes(value.bytes())).map_err(|error| reason(&error))?;
+        }
         self.store(index, value);
         Ok(())
     }
@@ -255,14 +261,7 @@ impl Load {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, ConfigError> {
-    fs::read(path).map_err(|error| ConfigError::Open {
-        path: path.display().to_string(),
-        reason: match error.kind() {
-            ErrorKind::NotFound => "No such file or directory".to_owned(),
-            ErrorKind::PermissionDenied => "Permission denied".to_owned(),
-            _ => error.to_string(),
-        },
-    })
+    fs::read(path).map_err(|error| ConfigError::Open { path: path.display().to_string(), reason: reason(&error) })
 }
 
 /// The files that an `include` means: one, or those whose paths match, part by part and in order; matching none is no error.

@@ -23,6 +23,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use crate::base::allocator;
 use crate::base::clock::Clock;
 use crate::base::log::{self, Level, Role};
+pub(super) use crate::base::os_error::reason;
 use crate::base::random::Random;
 use crate::base::syslog::{self, Syslog};
 use crate::base::threads;
@@ -109,6 +110,9 @@ pub fn prepare(argv: &[OsString]) -> Result<Started, ExitReason> {
         }
     }
     let arguments = Arguments::split(&words);
+    // Before the configuration leads to another directory.
+    let config_file = arguments.file.as_deref().map(|path| std::path::absolute(path).unwrap_or_else(|_| path.into()));
+    let executable = std::env::current_exe().unwrap_or_else(|_| program.clone().into());
     let mut config = Config::default();
     let notes =
         load(&mut config, &arguments).and_then(|notes| check_users(&config).map(|()| notes)).map_err(|error| {
@@ -118,11 +122,7 @@ pub fn prepare(argv: &[OsString]) -> Result<Started, ExitReason> {
             }
         })?;
     check_renames(&config).map_err(ExitReason::config)?;
-    let config_file = arguments.file.as_deref().map(|path| std::path::absolute(path).unwrap_or_else(|_| path.into()));
-    let executable = std::env::current_exe().unwrap_or_else(|_| program.clone().into());
-
-    change_dir(&mut config)
-        .map_err(|error| ExitReason::config(format!("Can't chdir to '{}': {}", config.dir, reason(&error))))?;
+    take_dir(&mut config);
     log::set_level(config.loglevel);
     let logfile = Some(config.logfile.as_str()).filter(|path| !path.is_empty());
     log::set_file(logfile.map(Path::new))
@@ -256,25 +256,19 @@ impl Arguments {
 
 /// Goes to `dir`, and makes it absolute in the configuration.
 pub(super) fn change_dir(config: &mut Config) -> io::Result<()> {
-    if !config.dir.is_empty() {
-        std::env::set_current_dir(&config.dir)?;
-    }
+    std::env::set_current_dir(&config.dir)?;
+    take_dir(config);
+    Ok(())
+}
+
+/// The process is where the last `dir` led, or where it was started: makes that the configuration's.
+fn take_dir(config: &mut Config) {
     match std::env::current_dir() {
         Ok(dir) => {
             let stored = config.override_value("dir", dir.as_os_str().as_bytes());
             debug_assert!(stored.is_ok(), "any text is a directory");
         }
         Err(error) => log::warning(format_args!("Can't tell the working directory: {}", reason(&error))),
-    }
-    Ok(())
-}
-
-/// An error of the system in its own words, without the number that `io::Error` adds.
-pub(super) fn reason(error: &io::Error) -> String {
-    let text = error.to_string();
-    match text.find(" (os error") {
-        Some(end) => text[..end].to_owned(),
-        None => text,
     }
 }
 

@@ -72,6 +72,16 @@ impl Server {
         Server::start("subject", command, &[], directives)
     }
 
+    /// Both servers, the subject first, with a mask for the permissions of what they make, and with these files in their directories.
+    pub fn both_with_umask(mask: &str, files: &[(&str, &[u8])], directives: &[&str]) -> [Server; 2] {
+        let programs = [("subject", subject_program()), ("oracle", "redis-server".to_string())];
+        programs.map(|(role, program)| {
+            let mut command = Command::new("sh");
+            command.args(["-c", &format!("umask {mask}; exec \"$0\" \"$@\""), &program]);
+            Server::start(role, command, files, directives)
+        })
+    }
+
     /// The server that is right.
     pub fn oracle(directives: &[&str]) -> Server {
         Server::start("oracle", Command::new("redis-server"), &[], directives)
@@ -339,7 +349,8 @@ pub fn subject_is_redis() -> bool {
     Path::new(&subject_program()).file_name().is_some_and(|name| name.to_string_lossy().starts_with("redis"))
 }
 
-fn subject_program() -> String {
+/// The program under test.
+pub fn subject_program() -> String {
     // Another package than Zedis's own (tests/clients-rust) has to be told.
     if let Ok(program) = std::env::var("ZEDIS_TEST_BIN") {
         return program;

@@ -44,7 +44,7 @@ fn bad_configurations_end_with_a_reason() {
         (&["zedis", "--bogus", "1"][..], "Bad directive or wrong number of arguments"),
         (&["zedis", "--port", "x"], "argument couldn't be parsed into an integer"),
         (&["zedis", "--logfile", "/nonexistent/x"], "Can't open the log file: No such file or directory"),
-        (&["zedis", "--dir", "/nonexistent"], "Can't chdir to '/nonexistent': No such file or directory"),
+        (&["zedis", "--dir", "/nonexistent"], "No such file or directory"),
         (
             &["zedis", "/nonexistent.conf"],
             "Fatal error, can't open config file '/nonexistent.conf': No such file or directory",

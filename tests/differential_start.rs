@@ -1,0 +1,236 @@
+//! What whoever starts redis-server meets when it is Zedis instead: the words of the command line, the environment, the directory, the permissions
+//! of the files.
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+
+use support::append_only::until_rewritten;
+use support::client::Client;
+use support::server::{Server, eventually, subject_program};
+
+/// The programs that are compared, the subject first.
+fn programs() -> [String; 2] {
+    [subject_program(), "redis-server".to_string()]
+}
+
+/// A directory of a test's own.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Folder {
+        let path = std::env::temp_dir().join(format!("zedis-test-{}-{name}", std::process::id()));
+        fs::create_dir_all(&path).expect("a directory");
+        Folder(path)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A server of a test's own, ended when dropped.
+struct Process(Child);
+
+impl Process {
+    /// Nobody reads what it says.
+    fn start(command: &mut Command) -> Process {
+        let quiet = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        Process(quiet.spawn().expect("it is installed"))
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// What a process leaves that ends by itself.
+fn output(command: &mut Command) -> Output {
+    command.stdin(Stdio::null()).output().expect("it is installed")
+}
+
+/// What is said on standard error, but for who says it, and the exit status.
+fn refusal(command: &mut Command) -> (String, Option<i32>) {
+    let output = output(command);
+    let said = String::from_utf8_lossy(&output.stderr).lines().filter(|line| !line.starts_with("*** FATAL")).fold(
+        String::new(),
+        |mut said, line| {
+            said.push_str(line);
+            said.push('\n');
+            said
+        },
+    );
+    (said, output.status.code())
+}
+
+fn connect(socket: &Path) -> Client {
+    eventually("it listens", || Client::try_connect(socket).is_ok());
+    Client::try_connect(socket).expect("it listens")
+}
+
+/// An option with its values in one word, as scripts and unit files write it, beside options of several words.
+#[test]
+fn words_with_an_option_and_its_values() {
+    let shown = ["save", "loglevel", "timeout", "requirepass", "bind", "hz"];
+    let forms: &[&[&str]] = &[
+        &["--save 60 1", "--loglevel warning", "--timeout", "7"],
+        &["--loglevel warning", "--timeout 7", "--save", ""],
+        &["--bind 127.0.0.1 -::1", "--hz", "20"],
+        &["--save 60 1", "300", "10", "--hz 20"],
+        &["--save", "--hz 20", "--save 5 6", "--save 7 8"],
+        &["--save \"\"", "--timeout 7"],
+        &["--timeout\t7", "--HZ  '20'"],
+        &["--hz 20\ntimeout 7", "--save"],
+        &["--save ", "", "--hz", "20"],
+        &["--", "hz", "20"],
+    ];
+    for words in forms {
+        let found = [Server::subject(words), Server::oracle(words)].map(|server| {
+            let mut client = server.connect();
+            shown.map(|name| client.run(&format!("CONFIG GET {name}")))
+        });
+        assert_eq!(found[0], found[1], "{words:?}");
+    }
+    let wrong: &[&[&str]] = &[
+        &["--shutdown-on-sigterm 1mb", "--hz", "20"],
+        &["--hz 20 30"],
+        &["--hz 20", "30", "--timeout 7"],
+        &["--requirepass \"a", "--hz", "20"],
+        &["--save ", "--hz", "20"],
+        &["--save \"\"", "", "--hz", "20"],
+        &["-- hz 20", "x"],
+        &["--hz", "--timeout 7"],
+    ];
+    for words in wrong {
+        let said = programs().map(|program| refusal(Command::new(&program).args(["--port", "0"]).args(*words)));
+        assert_eq!(said[0], said[1], "{words:?}");
+    }
+}
+
+/// When the last line of the log was written: year, month, day, and the time as text.
+fn logged_at(program: &str, zone: &str) -> (u32, usize, u32, String) {
+    // It can't listen, and says so.
+    let words = ["--port", "0", "--unixsocket", "/nonexistent/socket"];
+    let output = output(Command::new(program).args(words).env("TZ", zone));
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let line = text.lines().rev().find(|line| line.contains(":M ") || line.contains(":C ")).expect("a line");
+    let words: Vec<&str> = line.split(' ').collect();
+    let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    let month = months.iter().position(|month| *month == words[2]).expect("a month");
+    (words[3].parse().expect("a year"), month, words[1].parse().expect("a day"), words[4].to_string())
+}
+
+/// Lines of the log have the time of the zone that the environment names, whichever way.
+#[test]
+fn the_log_has_the_time_of_the_zone() {
+    for zone in [
+        "Asia/Tokyo",
+        ":Europe/Berlin",
+        "America/New_York",
+        "EST5EDT",
+        "CET-1CEST,M3.5.0,M10.5.0/3",
+        "<+0330>-3:30",
+        "/usr/share/zoneinfo/Asia/Kathmandu",
+        "No/Where",
+        "",
+    ] {
+        let [subject, oracle] = programs();
+        let before = logged_at(&oracle, zone);
+        let ours = logged_at(&subject, zone);
+        let after = logged_at(&oracle, zone);
+        assert!(before <= ours && ours <= after, "{zone}: {before:?} {ours:?} {after:?}");
+    }
+}
+
+/// The permissions of everything below a directory.
+fn permissions(folder: &Path) -> BTreeMap<PathBuf, u32> {
+    let mut found = BTreeMap::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(below) = folders.pop() {
+        for entry in fs::read_dir(below).expect("a directory") {
+            let path = entry.expect("an entry").path();
+            let about = fs::symlink_metadata(&path).expect("it is there");
+            if about.is_dir() {
+                folders.push(path.clone());
+            }
+            let name = path.strip_prefix(folder).expect("it is below").to_owned();
+            found.insert(name, about.permissions().mode() & 0o777);
+        }
+    }
+    found
+}
+
+/// Who may read and write what a server leaves on the disk, under masks that forbid little and much.
+#[test]
+fn files_have_the_permissions_that_redis_gives_them() {
+    for mask in ["000", "002", "027", "077"] {
+        let files: [(&str, &[u8]); 1] = [("users.acl", b"user default on nopass ~* &* +@all\n")];
+        let directives = ["--appendonly", "yes", "--pidfile", "pid", "--aclfile", "users.acl"];
+        let [ours, wanted] = Server::both_with_umask(mask, &files, &directives).map(|server| {
+            let mut client = server.connect();
+            for preamble in ["no", "yes"] {
+                client.run(&format!("CONFIG SET aof-use-rdb-preamble {preamble}"));
+                client.run("BGREWRITEAOF");
+                until_rewritten(&mut client);
+            }
+            for line in ["SAVE", "ACL SAVE"] {
+                assert_eq!(client.run(line).string(), "OK", "{line}");
+            }
+            permissions(server.dir())
+        });
+        assert!(ours.len() > 6, "{ours:?}");
+        assert_eq!(ours, wanted, "{mask}");
+    }
+}
+
+/// `dir` holds for the lines behind it, and not only for what runs later.
+#[test]
+fn a_directory_holds_from_its_line_on() {
+    let found = programs().map(|program| {
+        let folder = Folder::new(&format!("dir-{}", Path::new(&program).file_name().expect("a name").display()));
+        let path = |name: &str| folder.0.join(name);
+        fs::create_dir_all(path("a/b")).expect("directories");
+        fs::write(path("a/part.conf"), "timeout 7\ndir b\n").expect("a file");
+        fs::write(path("part.conf"), "timeout 8\n").expect("a file");
+        let text = "port 0\nsave \"\"\nunixsocket socket\ndir a\ninclude part.conf\nlogfile log\n";
+        fs::write(path("server.conf"), text).expect("a file");
+        let _server = Process::start(Command::new(program).arg("server.conf").current_dir(&folder.0));
+        let mut client = connect(&path("a/b/socket"));
+        assert!(path("a/b/log").is_file());
+        // The file is where it was, though the server is elsewhere.
+        assert_eq!(client.run("CONFIG SET timeout 9").string(), "OK");
+        assert_eq!(client.run("CONFIG REWRITE").string(), "OK");
+        let rewritten = fs::read_to_string(path("server.conf")).expect("a file");
+        let shown = client.run("CONFIG GET dir").items()[1].string();
+        [rewritten, shown]
+            .map(|text| text.replace(&*folder.0.to_string_lossy(), "{folder}").replace("sanitize-payload ", ""))
+    });
+    assert_eq!(found[0][1], "{folder}/a/b");
+    assert_eq!(found[0][1], found[1][1]);
+    let lines = |text: &str| text.lines().map(str::to_owned).collect::<std::collections::BTreeSet<_>>();
+    assert_eq!(lines(&found[0][0]), lines(&found[1][0]));
+
+    let folder = Folder::new("dir-wrong");
+    fs::write(folder.0.join("server.conf"), "port 0\n\n  dir /nonexistent\nbogus\n").expect("a file");
+    fs::write(folder.0.join("server.txt"), "port 0\ndir server.conf\n").expect("a file");
+    let forms: [&[&str]; 5] = [
+        &["server.conf"],
+        &["server.txt"],
+        &["--dir", ""],
+        &["--dir", "a", "--bogus"],
+        &["--dir", ".", "--dir", "none"],
+    ];
+    for words in forms {
+        let said = programs().map(|program| refusal(Command::new(&program).args(words).current_dir(&folder.0)));
+        assert_eq!(said[0], said[1], "{words:?}");
+    }
+}
