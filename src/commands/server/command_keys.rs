@@ -3,7 +3,7 @@
 use super::command::{ACL, FLAGS};
 use super::command_info::key_flags;
 use crate::commands::{
-    Arg, Args, Command, CommandError, CommandResult, Flags, FoundKey, Group, Registry, Run, find_keys,
+    Arg, Args, Command, CommandError, CommandResult, Flags, FoundKey, Group, KeyFlags, Registry, Run, find_keys,
 };
 use crate::server::Engine;
 
@@ -70,7 +70,8 @@ fn keys_of(registry: &Registry, call: &[&[u8]]) -> Result<Vec<FoundKey>, Command
         id = registry.find_subcommand(id, subcommand).ok_or(UNKNOWN)?;
     }
     let command = registry.command(id);
-    if command.keys.is_empty() {
+    // A channel of a shard says where a command belongs, but is no key.
+    if command.keys.iter().all(|spec| spec.flags.contains(KeyFlags::NOT_KEY)) {
         return Err(CommandError::new("ERR The command has no key arguments"));
     }
     if !command.accepts(call.len()) {
