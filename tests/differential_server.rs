@@ -132,6 +132,19 @@ CONFIG GET save
 CONFIG SET save ""
 CONFIG GET save
 CONFIG SET save "abc"
+CONFIG SET notify-keyspace-events KEn
+CONFIG GET notify-keyspace-events
+CONFIG SET notify-keyspace-events nm
+CONFIG GET notify-keyspace-events
+CONFIG SET notify-keyspace-events mEKgn
+CONFIG GET notify-keyspace-events
+CONFIG SET notify-keyspace-events Kdtn
+CONFIG GET notify-keyspace-events
+CONFIG SET notify-keyspace-events mKA
+CONFIG GET notify-keyspace-events
+CONFIG SET notify-keyspace-events bogus
+CONFIG SET notify-keyspace-events ""
+CONFIG GET notify-keyspace-events
 CONFIG SET appendonly no
 CONFIG SET loglevel bogus
 CONFIG SET loglevel notice

@@ -90,7 +90,7 @@ const BIND_MAX: usize = 16;
 const OOM_SCORES: usize = 3;
 const OOM_SCORE_MAX: i64 = 2000;
 /// The characters of `notify-keyspace-events` in the order in which they are shown; the first ten are what `A` stands for.
-pub(super) const EVENT_CHARS: &[u8; 14] = b"g$lshzxetdKEmn";
+pub(super) const EVENT_CHARS: &[u8; 14] = b"g$lshzxetdnKEm";
 const EVENTS_ALL: u32 = (1 << 10) - 1;
 
 /// Reads `words` as a value of the directive.

@@ -17,14 +17,14 @@ bitflags::bitflags! {
         const STREAM = 1 << 8;
         /// Of loadable modules, which do not exist here.
         const MODULE = 1 << 9;
-        /// Not a class of events: they are published under the key's name.
-        const KEYSPACE = 1 << 10;
-        /// Not a class of events: they are published under the event's name.
-        const KEYEVENT = 1 << 11;
-        /// Lookups of keys that are not there.
-        const KEY_MISS = 1 << 12;
         /// Keys that come to exist.
-        const NEW = 1 << 13;
+        const NEW = 1 << 10;
+        /// Not a class of events: they are published under the key's name.
+        const KEYSPACE = 1 << 11;
+        /// Not a class of events: they are published under the event's name.
+        const KEYEVENT = 1 << 12;
+        /// Lookups of keys that are not there.
+        const KEY_MISS = 1 << 13;
     }
 }
 
