@@ -328,8 +328,8 @@ fn check_text(name: &str, rule: TextRule, text: &[u8]) -> Result<(), String> {
 
 /// Whether every `{` begins one of the variables, and something is left when those are empty that may be.
 fn proc_title_is_valid(text: &[u8]) -> bool {
-    const FILLED: [&[u8]; 3] = [b"listen-addr", b"port", b"tls-port"];
-    const PERHAPS_EMPTY: [&[u8]; 4] = [b"title", b"server-mode", b"unixsocket", b"config-file"];
+    const FILLED: [&[u8]; 4] = [b"listen-addr", b"port", b"tls-port", b"config-file"];
+    const PERHAPS_EMPTY: [&[u8]; 3] = [b"title", b"server-mode", b"unixsocket"];
     let shows = |text: &[u8]| text.iter().any(|&b| b != b' ');
     let mut parts = text.split(|&b| b == b'{');
     let mut visible = parts.next().is_some_and(shows);

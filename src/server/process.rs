@@ -103,7 +103,7 @@ pub fn title(settings: &Settings, program: &str, config_file: &str) -> String {
         ("{port}", port.as_str()),
         ("{tls-port}", "0"),
         ("{unixsocket}", settings.unixsocket.as_str()),
-        ("{config-file}", config_file),
+        ("{config-file}", if config_file.is_empty() { "-" } else { config_file }),
     ];
     // In one pass, so that a path with braces in it is not read as a variable.
     let mut title = String::new();
