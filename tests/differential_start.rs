@@ -5,7 +5,7 @@ mod support;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
@@ -33,6 +33,26 @@ impl Drop for Folder {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.0);
     }
+}
+
+/// The programs under one name, Redis's, in a directory of each; the subject first.
+fn guises(name: &str) -> [(Folder, PathBuf); 2] {
+    let found = programs().map(|program| Path::new(&program).to_owned());
+    let mut number = 0;
+    found.map(|program| {
+        number += 1;
+        let folder = Folder::new(&format!("{name}-{number}"));
+        let link = folder.0.join("redis-server");
+        symlink(in_path(&program), &link).expect("a link");
+        (folder, link)
+    })
+}
+
+/// Where the shell would find a program.
+fn in_path(program: &Path) -> PathBuf {
+    let folders = std::env::var_os("PATH").unwrap_or_default();
+    let found = std::env::split_paths(&folders).map(|folder| folder.join(program)).find(|path| path.is_file());
+    found.expect("it is installed")
 }
 
 /// A server of a test's own, ended when dropped.
@@ -232,5 +252,112 @@ fn a_directory_holds_from_its_line_on() {
     for words in forms {
         let said = programs().map(|program| refusal(Command::new(&program).args(words).current_dir(&folder.0)));
         assert_eq!(said[0], said[1], "{words:?}");
+    }
+}
+
+/// The field of INFO.
+fn info(client: &mut Client, name: &str) -> String {
+    let text = client.run("INFO server").string();
+    let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+    line.expect("INFO has it").to_string()
+}
+
+/// Command lines that ask something. What stands on standard output is each server's own, and so are a few reasons.
+#[test]
+fn questions_on_the_command_line() {
+    let guises = guises("questions");
+    let ask = |words: &[&str]| {
+        guises.each_ref().map(|(_, program)| {
+            let output = output(Command::new(program).args(words));
+            let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+            (text(&output.stdout), text(&output.stderr), output.status.code())
+        })
+    };
+    for words in [&["-v"][..], &["--version"], &["-v", "anything"], &["--version", "--port", "0"]] {
+        let [(ours, _, status), (wanted, _, wanted_status)] = ask(words);
+        assert_eq!(status, wanted_status, "{words:?}");
+        assert_eq!(ours.split('=').next(), wanted.split('=').next(), "{words:?}");
+    }
+    for words in [&["-h"][..], &["--help"], &["--help", "--port"]] {
+        for (said, usage, status) in ask(words) {
+            assert!(said.is_empty() && usage.starts_with("Usage: ") && status == Some(1), "{words:?}: {said} {usage}");
+        }
+    }
+    for words in [&["--test-memory"][..], &["--test-memory", "1", "2"]] {
+        let [ours, wanted] = ask(words);
+        assert_eq!(ours, wanted, "{words:?}");
+    }
+    let untested = output(Command::new(&guises[0].1).args(["--test-memory", "1"]));
+    assert!(untested.status.code() == Some(1) && untested.stderr.starts_with(b"Zedis has no memory test"));
+    let [(ours, _, status), (wanted, ..)] = ask(&["--check-system"]);
+    let checks = |text: &str| -> Vec<String> {
+        text.lines().filter_map(|line| Some(line.split_once("]...")?.0.to_string())).collect()
+    };
+    assert_eq!(checks(&ours), checks(&wanted)[..checks(&ours).len()], "in this order");
+    assert!(checks(&ours).len() == 4 && status == Some(i32::from(ours.contains("WARNING"))), "{ours}");
+    // Under its own name it takes no question for a mistake.
+    let help = output(Command::new(subject_program()).arg("--help"));
+    assert!(help.status.success() && help.stderr.is_empty());
+}
+
+/// Where the program and its file are, by the way that was taken, and what `ps` shows where there is no file.
+#[test]
+fn paths_are_those_that_were_given() {
+    let found = guises("paths").map(|(folder, program)| {
+        fs::create_dir(folder.0.join("below")).expect("a directory");
+        fs::write(folder.0.join("server.conf"), "port 0\nunixsocket socket\n").expect("a file");
+        let name = program.file_name().expect("a name").to_str().expect("it is Redis's");
+        let mut found = Vec::new();
+        for (program, file) in [
+            (format!("../{name}"), Some("../server.conf")),
+            (format!("./../{name}"), Some("./../server.conf")),
+            (program.to_str().expect("a path").to_string(), None),
+        ] {
+            let mut command = Command::new(program);
+            let words =
+                ["--dir", "..", "--unixsocket", "socket", "--port", "0", "--proc-title-template", "{config-file}"];
+            let server = Process::start(command.args(file).args(words).current_dir(folder.0.join("below")));
+            let mut client = connect(&folder.0.join("socket"));
+            let [executable, file] = ["executable", "config_file"].map(|name| info(&mut client, name));
+            let title = fs::read(format!("/proc/{}/cmdline", server.0.id())).expect("it runs");
+            let title: Vec<u8> = title.into_iter().filter(|byte| *byte != 0).collect();
+            // Redis fills a title that is too short with a dot and spaces.
+            let shown = String::from_utf8_lossy(&title).trim_end_matches([' ', '.']).to_string();
+            let found_here = [executable, file, shown];
+            found.push(found_here.map(|text| text.replace(&*folder.0.to_string_lossy(), "{folder}")));
+            client.send(b"SHUTDOWN NOSAVE\r\n");
+            client.read_to_end();
+        }
+        found
+    });
+    assert_eq!(found[0], found[1]);
+    assert_eq!(found[0][2], ["{folder}/redis-server", "", "-"]);
+}
+
+/// From the log on nothing is said on standard error: on a terminal it would be there twice.
+#[test]
+fn fatal_errors_are_said_once() {
+    let folder = Folder::new("fatal");
+    fs::write(folder.0.join("dump.rdb"), "REDIS9999").expect("a file");
+    fs::write(folder.0.join("users.acl"), "user bogus bogus\n").expect("a file");
+    let forms: [(&[&str], &str); 6] = [
+        (&["--port", "0"], "Configured to not listen anywhere, exiting."),
+        (&["--port", "0", "--unixsocket", "/nonexistent/socket"], "No such file or directory"),
+        (&["--port", "0", "--unixsocket", "socket"], "Fatal error loading the DB"),
+        (&["--port", "0", "--unixsocket", "socket", "--aclfile", "users.acl"], "users.acl:1"),
+        (
+            &["--port", "0", "--unixsocket", "socket", "--aclfile", "users.acl", "--user", "a", "on"],
+            "at the same setting an ACL file path",
+        ),
+        (&["none.conf"], "Fatal error, can't open config file '"),
+    ];
+    for (words, said) in forms {
+        for program in programs() {
+            let output = output(Command::new(&program).args(words).current_dir(&folder.0));
+            let (log, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+            assert_eq!((errors.as_ref(), output.status.code()), ("", Some(1)), "{program} {words:?}");
+            let lines = log.lines().filter(|line| line.to_lowercase().contains(&said.to_lowercase())).count();
+            assert_eq!(lines, 1, "{program} {words:?}: {log}");
+        }
     }
 }

@@ -4,6 +4,7 @@ pub mod aof;
 pub mod blocking;
 pub mod check_aof;
 pub mod check_rdb;
+mod check_system;
 mod client_eviction;
 pub mod client_list;
 pub mod command_log;

@@ -4,7 +4,7 @@
 //! [`Started::ready`] tells the supervisor, [`Signals`] is what the loop polls.
 //! This file owns the system calls that concern the process as a whole; it knows no client and no command.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io::{self, ErrorKind, Read, Write};
 use std::mem::MaybeUninit;
@@ -32,7 +32,7 @@ use crate::config::{Config, ConfigError, Rename, Supervised, compose, options_te
 use crate::reactor::{Address, Listener};
 use crate::server::access::check_user_lines;
 use crate::server::listen::listen;
-use crate::server::{Engine, Server, Sleep, crash, process};
+use crate::server::{Engine, Server, Sleep, check_system, crash, process};
 
 /// The version of Redis whose behaviour clients get.
 pub const REDIS_VERSION: &str = "7.4.0";
@@ -47,8 +47,12 @@ const DEFAULT_PIDFILE: &str = "/var/run/redis.pid";
 pub enum ExitReason {
     /// It has said what was asked (or is the parent of the daemon): standard output, status 0.
     Done(String),
+    /// It has said what was asked, and not all of it is good: standard output, status 1.
+    Bad(String),
     /// Standard error, status 1; the last line is the reason.
     Failed(String),
+    /// Status 1; the log says why.
+    Logged,
 }
 
 impl ExitReason {
@@ -60,17 +64,26 @@ impl ExitReason {
                 let _ = io::stdout().write_all(text.as_bytes());
                 0
             }
+            ExitReason::Bad(text) => {
+                let _ = io::stdout().write_all(text.as_bytes());
+                1
+            }
             ExitReason::Failed(text) => {
                 let _ = writeln!(io::stderr(), "{text}");
                 1
             }
+            ExitReason::Logged => 1,
         }
     }
 
-    /// Says it in the log too: standard error of a daemon is nowhere.
-    pub fn log(&self) {
-        if let ExitReason::Failed(text) = self {
-            log::warning(text);
+    /// Says it in the log instead: from there on standard error may be nowhere, and on a terminal it would be said twice.
+    fn into_log(self) -> ExitReason {
+        match self {
+            ExitReason::Failed(text) => {
+                log::warning(text);
+                ExitReason::Logged
+            }
+            other => other,
         }
     }
 
@@ -102,23 +115,19 @@ pub fn prepare(argv: &[OsString]) -> Result<Started, ExitReason> {
         || (OsString::from("zedis"), Vec::new()),
         |(program, words)| (program.clone(), words.iter().map(|word| word.as_bytes().to_vec()).collect()),
     );
-    if let [word] = words.as_slice() {
-        match word.as_slice() {
-            b"-v" | b"--version" => return Err(ExitReason::Done(version_text(&program))),
-            b"-h" | b"--help" => return Err(ExitReason::Done(help_text(&program))),
-            _ => {}
-        }
+    if let Some(answer) = answer(&program, &words) {
+        return Err(answer);
     }
-    let arguments = Arguments::split(&words);
+    let mut arguments = Arguments::split(&words);
     // Before the configuration leads to another directory.
-    let config_file = arguments.file.as_deref().map(|path| std::path::absolute(path).unwrap_or_else(|_| path.into()));
-    let executable = std::env::current_exe().unwrap_or_else(|_| program.clone().into());
+    arguments.file = arguments.file.as_deref().map(absolute);
+    let executable = executable(&program);
     let mut config = Config::default();
     let notes =
         load(&mut config, &arguments).and_then(|notes| check_users(&config).map(|()| notes)).map_err(|error| {
             match error {
                 ConfigError::Line { .. } => ExitReason::config(error),
-                ConfigError::Open { .. } => ExitReason::Failed(error.to_string()),
+                ConfigError::Open { .. } => ExitReason::Failed(error.to_string()).into_log(),
             }
         })?;
     check_renames(&config).map_err(ExitReason::config)?;
@@ -157,8 +166,8 @@ pub fn prepare(argv: &[OsString]) -> Result<Started, ExitReason> {
 
     log::set_role(Role::Master);
     ignore_hangup();
-    adjust_maxclients(&mut config).inspect_err(ExitReason::log)?;
-    let mut started = Started { config, config_file, executable, pid, pidfile: None, supervisor };
+    adjust_maxclients(&mut config).map_err(ExitReason::into_log)?;
+    let mut started = Started { config, config_file: arguments.file, executable, pid, pidfile: None, supervisor };
     started.write_pidfile(in_background);
     let config_file = started.config_file.as_ref().map_or(String::new(), |path| path.display().to_string());
     // The log says why, and a title is nothing to fail for; so is a score that the system does not grant.
@@ -167,6 +176,30 @@ pub fn prepare(argv: &[OsString]) -> Result<Started, ExitReason> {
     process::apply_thp(&started.config);
     started.announce();
     Ok(started)
+}
+
+/// The answer to a command line that only asks something. As in Redis the first word decides.
+fn answer(program: &OsString, words: &[Vec<u8>]) -> Option<ExitReason> {
+    match words.first()?.as_slice() {
+        b"-v" | b"--version" => Some(ExitReason::Done(version_text(program))),
+        // Redis takes the question for a mistake.
+        b"-h" | b"--help" if is_redis_server(program) => {
+            Some(ExitReason::Failed(help_text(program).trim_end().to_owned()))
+        }
+        b"-h" | b"--help" => Some(ExitReason::Done(help_text(program))),
+        b"--check-system" => match check_system::report() {
+            (text, true) => Some(ExitReason::Done(text)),
+            (text, false) => Some(ExitReason::Bad(text)),
+        },
+        b"--test-memory" if words.len() == 2 => {
+            Some(ExitReason::Failed("Zedis has no memory test: a program such as memtester does it better.".to_owned()))
+        }
+        b"--test-memory" => Some(ExitReason::Failed(format!(
+            "Please specify the amount of memory to test in megabytes.\nExample: ./{} --test-memory 4096\n",
+            short_name(program)
+        ))),
+        _ => None,
+    }
 }
 
 fn load(config: &mut Config, arguments: &Arguments) -> Result<Vec<crate::config::Note>, ConfigError> {
@@ -254,6 +287,23 @@ impl Arguments {
     }
 }
 
+/// A path from the root on, as Redis shows it: links stay what they are, and of the words for "above" only those at the beginning go.
+fn absolute(path: &Path) -> PathBuf {
+    let Ok(mut base) = std::env::current_dir() else { return path.into() };
+    let mut rest = path.as_os_str().as_bytes().trim_ascii();
+    while let Some(below) = rest.strip_prefix(b"../") {
+        base.pop();
+        rest = below;
+    }
+    base.join(OsStr::from_bytes(rest))
+}
+
+/// The path by which the program was started, or, if the shell found it by its name, where it is.
+fn executable(program: &OsString) -> PathBuf {
+    let by_path = program.as_bytes().contains(&b'/').then(|| absolute(Path::new(program)));
+    by_path.or_else(|| std::env::current_exe().ok()).unwrap_or_else(|| program.into())
+}
+
 /// Goes to `dir`, and makes it absolute in the configuration.
 pub(super) fn change_dir(config: &mut Config) -> io::Result<()> {
     std::env::set_current_dir(&config.dir)?;
@@ -285,9 +335,13 @@ pub fn version_text(program: &OsString) -> String {
     }
 }
 
+fn short_name(program: &OsString) -> &'static str {
+    if is_redis_server(program) { "redis-server" } else { "zedis" }
+}
+
 /// What `--help` says.
 pub fn help_text(program: &OsString) -> String {
-    let name = if is_redis_server(program) { "redis-server" } else { "zedis" };
+    let name = short_name(program);
     let benchmark = if is_redis_server(program) {
         ""
     } else {
@@ -299,7 +353,8 @@ pub fn help_text(program: &OsString) -> String {
     format!(
         "Usage: {name} [/path/to/zedis.conf] [--directive value ...] [-]\n       \
          {name} -                          (read the configuration from standard input)\n       \
-         {name} -v | --version\n       {name} -h | --help\n{benchmark}\n\
+         {name} -v | --version\n       {name} -h | --help\n       \
+         {name} --check-system             (say what in this machine's settings will hurt)\n{benchmark}\n\
          Examples:\n       {name}\n       {name} /etc/zedis.conf --port 6380 --save \"\"\n       \
          {name} --port 7777 --bind 127.0.0.1 ::1\n       echo 'maxmemory 128mb' | {name} -\n"
     )
@@ -504,8 +559,8 @@ pub fn run(started: Started) -> Result<(), ExitReason> {
         let renamed = rename_command(&mut engine.registry, rename);
         debug_assert!(renamed.is_ok(), "it was tried before");
     }
-    engine.load_users_at_start().map_err(ExitReason::Failed).inspect_err(ExitReason::log)?;
-    let failed = |error: io::Error| ExitReason::Failed(format!("The event loop failed: {}", reason(&error)));
+    engine.load_users_at_start().map_err(ExitReason::Failed).map_err(ExitReason::into_log)?;
+    let failed = |error: io::Error| ExitReason::Failed(format!("The event loop failed: {}", reason(&error))).into_log();
     let sleep = Sleep::new().map_err(failed)?;
     let signals = Signals::install().map_err(failed)?;
     crash::install(&started.config);
@@ -515,7 +570,7 @@ pub fn run(started: Started) -> Result<(), ExitReason> {
     if let Err(error) = threads::own_descriptors() {
         log::verbose(format_args!("The loop shares its table of descriptors with other threads: {}", reason(&error)));
     }
-    let listeners = listen(&started.config).inspect_err(ExitReason::log)?;
+    let listeners = listen(&started.config).map_err(ExitReason::into_log)?;
     let kinds = [
         listeners.iter().any(|listener| listener.path().is_none()),
         listeners.iter().any(|listener| listener.path().is_some()),
@@ -533,8 +588,8 @@ pub fn run(started: Started) -> Result<(), ExitReason> {
         Ok(false) => server.run().map_err(failed),
         Err(error) => {
             log::warning(&error);
-            Err(ExitReason::Failed("Fatal error loading the DB, check server logs. Exiting.".to_owned()))
-                .inspect_err(ExitReason::log)
+            let fatal = "Fatal error loading the DB, check server logs. Exiting.";
+            Err(ExitReason::Failed(fatal.to_owned()).into_log())
         }
     };
     started.stopping();
