@@ -6,6 +6,7 @@ mod support;
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
@@ -298,6 +299,75 @@ fn questions_on_the_command_line() {
     // Under its own name it takes no question for a mistake.
     let help = output(Command::new(subject_program()).arg("--help"));
     assert!(help.status.success() && help.stderr.is_empty());
+}
+
+/// What systemd hears from the start to the end, and what INFO calls it.
+#[test]
+fn systemd_hears_how_the_server_is() {
+    for setting in ["systemd", "auto", "no"] {
+        let heard = guises(&format!("notify-{setting}")).map(|(folder, program)| {
+            let path = folder.0.join("notify");
+            let supervisor = UnixDatagram::bind(&path).expect("a socket");
+            let words = ["--port", "0", "--unixsocket", "socket", "--supervised", setting];
+            let mut command = Command::new(program);
+            let command =
+                command.args(words).current_dir(&folder.0).env("NOTIFY_SOCKET", &path).env_remove("UPSTART_JOB");
+            let mut server = Process::start(command);
+            let mut client = connect(&folder.0.join("socket"));
+            let mut heard = vec![info(&mut client, "process_supervised")];
+            client.send(b"SHUTDOWN\r\n");
+            client.read_to_end();
+            server.0.wait().expect("it ends");
+            // Everything has been sent.
+            supervisor.set_nonblocking(true).expect("it is a socket");
+            let mut state = [0; 1000];
+            while let Ok(len) = supervisor.recv(&mut state) {
+                heard.push(String::from_utf8_lossy(&state[..len]).into_owned());
+            }
+            heard
+        });
+        assert!(heard[0].len() == if setting == "no" { 1 } else { 6 }, "{heard:?}");
+        assert_eq!(heard[0], heard[1], "{setting}");
+    }
+}
+
+/// A supervisor that is wanted and not there is none; a job of upstart stops itself to say that it is up.
+#[test]
+fn supervisors_are_found_or_not() {
+    let (socket, job) = (("NOTIFY_SOCKET", "/nonexistent/notify"), ("UPSTART_JOB", "redis"));
+    type Variables<'a> = &'a [(&'a str, &'a str)];
+    let cases: &[(&str, Variables<'_>, bool)] = &[
+        ("systemd", &[], false),
+        ("systemd", &[socket], false),
+        ("systemd", &[job], false),
+        ("auto", &[], false),
+        ("auto", &[socket], false),
+        ("auto", &[job], true),
+        ("auto", &[job, socket], true),
+        ("upstart", &[], false),
+        ("upstart", &[job], true),
+        ("upstart", &[socket], false),
+        ("no", &[job, socket], false),
+    ];
+    for (setting, variables, stops) in cases {
+        let found = guises("supervisors").map(|(folder, program)| {
+            let words = ["--port", "0", "--unixsocket", "socket", "--save", "", "--supervised", setting];
+            let mut command = Command::new(program);
+            let command =
+                command.args(words).current_dir(&folder.0).env_remove("NOTIFY_SOCKET").env_remove("UPSTART_JOB");
+            let server = Process::start(command.envs(variables.iter().copied()));
+            if *stops {
+                let status = format!("/proc/{}/status", server.0.id());
+                eventually("it stops", || {
+                    fs::read_to_string(&status).is_ok_and(|status| status.contains("State:\tT (stopped)"))
+                });
+                let pid = server.0.id().to_string();
+                assert!(Command::new("kill").args(["-CONT", &pid]).status().expect("kill(1)").success());
+            }
+            info(&mut connect(&folder.0.join("socket")), "process_supervised")
+        });
+        assert_eq!(found[0], found[1], "{setting} {variables:?}");
+    }
 }
 
 /// Where the program and its file are, by the way that was taken, and what `ps` shows where there is no file.

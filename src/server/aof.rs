@@ -28,6 +28,7 @@ use crate::reactor::Waker;
 use crate::server::engine::Engine;
 use crate::server::saving::Purpose;
 use crate::server::start::reason;
+use crate::server::supervisor;
 
 /// Room that the journal keeps between turns, bytes.
 const SPARE_MAX: usize = 1024 * 1024;
@@ -816,11 +817,13 @@ impl Engine {
         if !self.aof.is_starting || !self.aof.is_rewriting() {
             return false;
         }
-        log::warning(match force {
-            true => "Writing initial AOF. Exit anyway.",
-            false => "Writing initial AOF, can't exit",
-        });
-        !force
+        if force {
+            log::warning("Writing initial AOF. Exit anyway.");
+            return false;
+        }
+        log::warning("Writing initial AOF, can't exit");
+        self.tell_supervisor(supervisor::WRITING_FIRST_BASE);
+        true
     }
 
     /// Before the end of the process: everything is on the disk.

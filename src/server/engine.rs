@@ -42,6 +42,7 @@ use crate::server::session::{Client, Session, gate};
 use crate::server::shutdown::ShutdownRequest;
 use crate::server::stall::Recorder;
 use crate::server::stats::Stats;
+use crate::server::supervisor::Supervisor;
 use crate::server::tracking::Tracking;
 
 /// Most requests gathered before they are run; the rest wait for the next turn, so that no turn is long.
@@ -204,6 +205,8 @@ pub struct Engine {
     pub network: Network,
     /// What INFO says and no command changes.
     pub facts: Facts,
+    /// Who wants to hear how the server is.
+    pub(super) supervisor: Option<Supervisor>,
     /// What INFO says of the last seconds.
     pub metrics: Metrics,
     pub saving: Saving,
@@ -285,6 +288,7 @@ impl Engine {
             thresholds: Thresholds::default(),
             network: Network::default(),
             facts: Facts::new(now_ms),
+            supervisor: None,
             metrics: Metrics::default(),
             saving: Saving::new(now_ms),
             aof: Aof::default(),

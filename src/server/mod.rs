@@ -42,6 +42,7 @@ pub mod shutdown;
 pub mod stall;
 pub mod start;
 mod stats;
+mod supervisor;
 #[cfg(test)]
 pub mod testing;
 mod timing;

@@ -22,6 +22,7 @@ use crate::reactor::Waker;
 use crate::server::engine::Engine;
 use crate::server::session::gate;
 use crate::server::start::{REDIS_VERSION, reason};
+use crate::server::supervisor;
 
 /// Time for a slice of the walk, nanoseconds; after a long turn less, but so much.
 const SLICE_NS: u64 = 250_000;
@@ -928,6 +929,7 @@ impl Engine {
     /// When saving failed and `force` does not say that it does not matter.
     pub fn save_before_end(&mut self, save: Option<bool>, force: bool) -> Result<(), SaveFailed> {
         log::warning("User requested shutdown...");
+        self.tell_supervisor(supervisor::STOPPING);
         if self.keeps_from_ending(force) {
             return Err(SaveFailed);
         }
@@ -945,6 +947,7 @@ impl Engine {
             return Ok(());
         }
         log::notice("Saving the final RDB snapshot before exiting.");
+        self.tell_supervisor(supervisor::SAVING);
         match self.save_now() {
             Err(SaveFailed) if force => {
                 log::warning("Error trying to save the DB. Exit anyway.");
@@ -952,6 +955,7 @@ impl Engine {
             }
             Err(SaveFailed) => {
                 log::warning("Error trying to save the DB, can't exit.");
+                self.tell_supervisor(supervisor::CANNOT_SAVE);
                 Err(SaveFailed)
             }
             Ok(()) => Ok(()),

@@ -1,7 +1,7 @@
 //! From argv to a process that is ready to listen: configuration, log, daemon, limits, pid file, signals, supervisor.
 //!
 //! [`prepare`] does it in Redis's order and with Redis's log lines; it must run before any thread exists, because it may fork.
-//! [`Started::ready`] tells the supervisor, [`Signals`] is what the loop polls.
+//! [`Signals`] is what the loop polls.
 //! This file owns the system calls that concern the process as a whole; it knows no client and no command.
 
 use std::ffi::{OsStr, OsString};
@@ -10,9 +10,8 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::mem::MaybeUninit;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::fd::AsRawFd;
-use std::os::linux::net::SocketAddrExt;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::os::unix::net::{SocketAddr as UnixAddr, UnixDatagram, UnixStream};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -28,10 +27,11 @@ use crate::base::random::Random;
 use crate::base::syslog::{self, Syslog};
 use crate::base::threads;
 use crate::commands::{self, Registry, permission};
-use crate::config::{Config, ConfigError, Rename, Supervised, compose, options_text};
+use crate::config::{Config, ConfigError, Rename, compose, options_text};
 use crate::reactor::{Address, Listener};
 use crate::server::access::check_user_lines;
 use crate::server::listen::listen;
+use crate::server::supervisor::{self, Supervisor};
 use crate::server::{Engine, Server, Sleep, check_system, crash, process};
 
 /// The version of Redis whose behaviour clients get.
@@ -510,23 +510,13 @@ impl Started {
         }
     }
 
-    /// Tells the supervisor that clients are welcome, and logs it for each kind of listener as Redis does.
+    /// Logs that clients are welcome, for each kind of listener as Redis does.
     fn ready(&self, [tcp, unix]: [bool; 2]) {
         if tcp {
             log::notice("Ready to accept connections tcp");
         }
         if unix {
             log::notice("Ready to accept connections unix");
-        }
-        if let Some(supervisor) = &self.supervisor {
-            supervisor.notify("STATUS=Ready to accept connections\nREADY=1\n");
-        }
-    }
-
-    /// Tells the supervisor that the server is about to end.
-    pub fn stopping(&self) {
-        if let Some(supervisor) = &self.supervisor {
-            supervisor.notify("STOPPING=1\n");
         }
     }
 }
@@ -553,7 +543,7 @@ fn logo(port: u16, pid: u32) -> String {
 ///
 /// # Errors
 /// When it can't listen, or the loop fails.
-pub fn run(started: Started) -> Result<(), ExitReason> {
+pub fn run(mut started: Started) -> Result<(), ExitReason> {
     let mut engine = Engine::with_config(started.config.clone(), Clock::real(), Random::entropy_seed());
     for rename in &started.config.renamed_commands {
         let renamed = rename_command(&mut engine.registry, rename);
@@ -575,6 +565,7 @@ pub fn run(started: Started) -> Result<(), ExitReason> {
         listeners.iter().any(|listener| listener.path().is_none()),
         listeners.iter().any(|listener| listener.path().is_some()),
     ];
+    engine.supervisor = started.supervisor.take();
     engine.facts.executable = started.executable.display().to_string();
     engine.facts.config_file = started.config_file.as_ref().map_or(String::new(), |path| path.display().to_string());
     engine.keyspace.reclaimer_mut().start();
@@ -583,6 +574,7 @@ pub fn run(started: Started) -> Result<(), ExitReason> {
     let outcome = match server.load() {
         Ok(true) => {
             started.ready(kinds);
+            supervisor::READY.iter().for_each(|state| server.engine.tell_supervisor(state));
             server.run().map_err(failed)
         }
         Ok(false) => server.run().map_err(failed),
@@ -592,7 +584,6 @@ pub fn run(started: Started) -> Result<(), ExitReason> {
             Err(ExitReason::Failed(fatal.to_owned()).into_log())
         }
     };
-    started.stopping();
     server.engine.keyspace.leave_behind();
     outcome
 }
@@ -665,56 +656,6 @@ impl Signals {
     /// Shutdown has begun; a further SIGINT does not wait for it.
     pub fn shutting_down(&self, yes: bool) {
         self.insist.store(yes, Ordering::Release);
-    }
-}
-
-/// systemd, as a socket that wants to hear of our state.
-#[derive(Debug)]
-struct Supervisor {
-    socket: UnixDatagram,
-    address: UnixAddr,
-}
-
-impl Supervisor {
-    /// `auto` looks whether systemd started us. upstart is gone; a system that names it gets a warning.
-    fn find(supervised: Supervised) -> Option<Supervisor> {
-        let wanted = match supervised {
-            Supervised::No => return None,
-            Supervised::Upstart => {
-                log::warning("upstart supervision is not supported");
-                return None;
-            }
-            Supervised::Systemd => true,
-            Supervised::Auto => false,
-        };
-        let Some(path) = std::env::var_os("NOTIFY_SOCKET") else {
-            if wanted {
-                log::warning("systemd supervision error: NOTIFY_SOCKET not found!");
-            }
-            return None;
-        };
-        let address = match path.as_bytes() {
-            [b'@', name @ ..] => UnixAddr::from_abstract_name(name),
-            _ => UnixAddr::from_pathname(&path),
-        };
-        match address.and_then(|address| Ok(Supervisor { socket: UnixDatagram::unbound()?, address })) {
-            Ok(supervisor) => {
-                log::notice(
-                    "Supervised by systemd. Please make sure you set appropriate values for TimeoutStartSec and TimeoutStopSec in your service unit.",
-                );
-                Some(supervisor)
-            }
-            Err(error) => {
-                log::warning(format_args!("systemd supervision error: {}", reason(&error)));
-                None
-            }
-        }
-    }
-
-    fn notify(&self, state: &str) {
-        if let Err(error) = self.socket.send_to_addr(state.as_bytes(), &self.address) {
-            log::warning(format_args!("systemd supervision error: {}", reason(&error)));
-        }
     }
 }
 

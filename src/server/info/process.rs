@@ -5,9 +5,9 @@ use nix::sys::time::TimeVal;
 use nix::sys::utsname::uname;
 
 use super::Text;
-use crate::config::Supervised;
 use crate::server::engine::Engine;
 use crate::server::start::{REDIS_VERSION, ZEDIS_VERSION};
+use crate::server::supervisor::Supervisor;
 
 const DAY_S: u64 = 24 * 3600;
 
@@ -32,13 +32,8 @@ pub(super) fn server(engine: &mut Engine, text: &mut Text) {
     // As Redis says when it was not built by gcc.
     text.field("gcc_version", "0.0.0");
     text.field("process_id", std::process::id());
-    let supervised = match engine.config.supervised {
-        Supervised::Upstart => "upstart",
-        Supervised::Systemd => "systemd",
-        Supervised::Auto => "unknown",
-        Supervised::No => "no",
-    };
-    text.field("process_supervised", supervised);
+    // What was found, which need not be what was wanted.
+    text.field("process_supervised", engine.supervisor.as_ref().map_or("no", Supervisor::name));
     text.field("run_id", &engine.facts.run_id);
     text.field("tcp_port", engine.config.port);
     text.field("server_time_usec", now_us);
