@@ -40,8 +40,12 @@ const ONE_OPTION_AT_A_TIME: &[&str] = &["client|list"];
 const ARITY_OF_LESS: &[&str] = &["hotkeys|start"];
 
 /// Options that are refused together, which the grammar cannot say either.
-const REFUSED_TOGETHER: &[(&str, &str, &str)] =
-    &[("increx", "PERSIST", "ENX"), ("zrange", "BYLEX", "WITHSCORES"), ("restore", "IDLETIME", "FREQ")];
+const REFUSED_TOGETHER: &[(&str, &str, &str)] = &[
+    ("increx", "PERSIST", "ENX"),
+    ("zrange", "BYLEX", "WITHSCORES"),
+    ("restore", "IDLETIME", "FREQ"),
+    ("restore-asking", "IDLETIME", "FREQ"),
+];
 
 /// With a redis-server as the subject, the commands that the suite is tried on.
 const TRIED_ON_REDIS: &[&str] = &[

@@ -1,4 +1,4 @@
-//! Commands of Redis that are not here yet: streams, scripts, replication, cluster. Rules of access control that name them are kept, so that files
+//! Commands of Redis that are not here yet: streams, scripts, replication. Rules of access control that name them are kept, so that files
 //! with users written for Redis are read, and say the same when they are written.
 //!
 //! Invariant: in the order of the bytes, and none of them is a command ([`Registry`](super::Registry)).
@@ -10,37 +10,7 @@ pub fn is_absent(name: &[u8]) -> bool {
 }
 
 const ABSENT: &[&str] = &[
-    "asking",
-    "cluster",
-    "cluster|addslots",
-    "cluster|addslotsrange",
-    "cluster|bumpepoch",
-    "cluster|count-failure-reports",
-    "cluster|countkeysinslot",
-    "cluster|delslots",
-    "cluster|delslotsrange",
-    "cluster|failover",
-    "cluster|flushslots",
-    "cluster|forget",
-    "cluster|getkeysinslot",
-    "cluster|help",
-    "cluster|info",
-    "cluster|keyslot",
-    "cluster|links",
-    "cluster|meet",
-    "cluster|myid",
-    "cluster|myshardid",
-    "cluster|nodes",
-    "cluster|replicas",
-    "cluster|replicate",
-    "cluster|reset",
-    "cluster|saveconfig",
-    "cluster|set-config-epoch",
-    "cluster|setslot",
-    "cluster|shards",
-    "cluster|slaves",
     "cluster|slot-stats",
-    "cluster|slots",
     "eval",
     "eval_ro",
     "evalsha",
@@ -53,10 +23,7 @@ const ABSENT: &[&str] = &[
     "function|restore",
     "migrate",
     "psync",
-    "readonly",
-    "readwrite",
     "replconf",
-    "restore-asking",
     "script|debug",
     "script|load",
     "sync",

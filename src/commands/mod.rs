@@ -5,6 +5,7 @@
 //! `server`. What a command may touch is in the type of its function: [`Run`].
 
 pub mod bitmap;
+pub mod cluster;
 pub mod connection;
 pub mod generic;
 pub mod geo;
@@ -43,6 +44,7 @@ pub type Reply<'a> = crate::resp::reply::Encoder<'a, crate::reactor::Output>;
 /// Every group's commands.
 pub static GROUPS: &[&[&Command]] = &[
     bitmap::COMMANDS,
+    cluster::COMMANDS,
     connection::COMMANDS,
     generic::COMMANDS,
     geo::COMMANDS,

@@ -42,16 +42,37 @@ pub(super) static RESTORE: Command = Command {
     summary: "Creates a key with the value that DUMP made bytes of.",
     since: "2.6.0",
     complexity: "O(1) to make the key, and O(N) to read its N elements; O(N*log(N)) for sorted sets.",
-    history: &[("3.0.0", "Added REPLACE."), ("5.0.0", "Added ABSTTL."), ("5.0.0", "Added IDLETIME and FREQ.")],
-    args: &[
-        Arg::key("key"),
-        Arg::integer("ttl"),
-        Arg::string("serialized-value"),
-        Arg::word("replace", "REPLACE").optional().since("3.0.0"),
-        Arg::word("absttl", "ABSTTL").optional().since("5.0.0"),
-        Arg::integer("seconds").token("IDLETIME").optional().since("5.0.0"),
-        Arg::integer("frequency").token("FREQ").optional().since("5.0.0"),
-    ],
+    history: RESTORE_HISTORY,
+    args: RESTORE_ARGS,
+    ..Command::BASE
+};
+
+const RESTORE_HISTORY: &[(&str, &str)] =
+    &[("3.0.0", "Added REPLACE."), ("5.0.0", "Added ABSTTL."), ("5.0.0", "Added IDLETIME and FREQ.")];
+const RESTORE_ARGS: &[Arg] = &[
+    Arg::key("key"),
+    Arg::integer("ttl"),
+    Arg::string("serialized-value"),
+    Arg::word("replace", "REPLACE").optional().since("3.0.0"),
+    Arg::word("absttl", "ABSTTL").optional().since("5.0.0"),
+    Arg::integer("seconds").token("IDLETIME").optional().since("5.0.0"),
+    Arg::integer("frequency").token("FREQ").optional().since("5.0.0"),
+];
+
+/// What MIGRATE of a node of a cluster sends to a server, whether that is in one or not.
+pub(super) static RESTORE_ASKING: Command = Command {
+    name: "restore-asking",
+    arity: -4,
+    run: Run::Write(restore),
+    flags: Flags::WRITE.union(Flags::DENYOOM).union(Flags::ASKING).union(Flags::SYSCMD),
+    acl: Acl::KEYSPACE.union(Acl::WRITE).union(Acl::SLOW).union(Acl::DANGEROUS),
+    keys: &[KeySpec::one(1, KeyFlags::OW.union(KeyFlags::UPDATE))],
+    group: Group::Server,
+    summary: "The same as RESTORE, between nodes of a cluster.",
+    since: "3.0.0",
+    complexity: "O(1) to make the key, and O(N) to read its N elements; O(N*log(N)) for sorted sets.",
+    history: RESTORE_HISTORY,
+    args: RESTORE_ARGS,
     ..Command::BASE
 };
 

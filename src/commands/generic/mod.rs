@@ -34,6 +34,7 @@ pub static COMMANDS: &[&Command] = &[
     &rename::RENAME,
     &rename::RENAMENX,
     &dump::RESTORE,
+    &dump::RESTORE_ASKING,
     &scan::SCAN,
     &sort::SORT,
     &sort::SORT_RO,
