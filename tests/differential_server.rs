@@ -703,7 +703,8 @@ fn guarded_commands_are_refused() {
     let pair = Pair::start(&["--enable-debug-command", "local", "--enable-module-command", "local"]);
     pair.connect().lines("DEBUG SLEEP 0\nMODULE LOAD /no/such/module.so\nMODULE UNLOAD x");
     let pair = Pair::start(&["--enable-protected-configs", "local"]);
-    pair.connect().lines("CONFIG SET dbfilename x.rdb\nCONFIG GET dbfilename\nCONFIG SET dbfilename a/b");
+    pair.connect()
+        .lines("CONFIG SET dbfilename x.rdb\nCONFIG GET dbfilename\nCONFIG SET dbfilename a/b\nCONFIG SET dir \"\"");
 }
 
 #[test]
