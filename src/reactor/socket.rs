@@ -205,13 +205,17 @@ pub fn flush(stream: &mut Stream, output: &mut Output, pool: &mut BufferPool) ->
     // The usual case by itself: one piece, all of it from the ring, and all of it sent.
     if let Some(bytes) = output.ring_piece() {
         let given = bytes.len();
-        if let Ok(len) = stream.send(bytes) {
-            if len == given {
+        match stream.send(bytes) {
+            Ok(len) if len == given => {
                 output.ring_sent(pool);
                 return (Flushed::All, len);
             }
-            output.sent(len);
-            return (Flushed::Partly, len);
+            Ok(len) => {
+                output.sent(len);
+                return (Flushed::Partly, len);
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return (Flushed::Partly, 0),
+            Err(_) => {}
         }
     }
     // What has failed will fail again, and be told apart there.

@@ -18,8 +18,8 @@ use crate::server::transaction::{Transaction, Watching};
 /// few clients do:
 ///
 /// ```text
-///   0        24        80        144        208        256      280      304
-///   | stream | session | input   | output   | parser   | partial | spilled | waiting, transaction, watching, tracking, ...
+///   0        16        80        144       208      248       272       296
+///   | stream | session | input   | output  | parser | partial | spilled | waiting, transaction, watching, tracking, ...
 ///   | flags  |
 /// ```
 #[repr(C, align(64))]
@@ -69,6 +69,12 @@ pub struct Client {
     pub over_soft_since_ms: Option<u64>,
 }
 
+// With debug assertions mio's sockets are larger.
+const _: () = assert!(cfg!(debug_assertions) || (offset_of!(Client, session) == 16 && offset_of!(Client, input) == 80));
+const _: () =
+    assert!(cfg!(debug_assertions) || (offset_of!(Client, output) == 144 && offset_of!(Client, parser) == 208));
+const _: () =
+    assert!(cfg!(debug_assertions) || (offset_of!(Client, partial) == 248 && offset_of!(Client, spilled) == 272));
 const _: () = assert!(offset_of!(Client, waiting) <= 5 * 64);
 
 /// What must be looked at before a command may run; all zero on the hot path. [`crate::server::gates`] says what each means.
