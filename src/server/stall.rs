@@ -61,6 +61,11 @@ impl Turn {
         Some(self.ends_ns[Phase::Execute as usize]).filter(|&ns| ns != 0 && self.ended_ns() == 0)
     }
 
+    /// When what it had to send was sent, as [`Turn::gathered_ns`].
+    pub fn flushed_ns(&self) -> Option<u64> {
+        Some(self.ends_ns[Phase::Flush as usize]).filter(|&ns| ns != 0 && self.ended_ns() == 0)
+    }
+
     /// When its last phase ended.
     pub fn ended_ns(&self) -> u64 {
         self.ends_ns[Phase::Housekeep as usize]

@@ -11,6 +11,7 @@ use crate::base::clock::Clock;
 use crate::config::Config;
 use crate::reactor::{Address, Listener};
 use crate::server::engine::{BATCH_MAX, Engine};
+use crate::server::housekeeping::EXPIRE_STEP;
 
 const CLIENTS: usize = 40;
 const PING: &[u8] = b"PING\r\n";
@@ -210,6 +211,24 @@ fn a_publish_gives_nobody_else_more_time() {
     // Those that were published are executed together; of the others there is time for a few.
     assert!(most <= CLIENTS as u32 + 8, "{most} in a turn");
     assert_eq!(arrived(&mut subscriber).iter().filter(|&&byte| byte == b'*').count(), CLIENTS);
+}
+
+/// On a machine so slow that one step of it takes all the time there is, a turn takes one, and says what it took.
+#[test]
+fn the_first_step_of_expiry_counts() {
+    let (mut server, clock, _, mut clients) = connected();
+    let keys: Vec<u8> = (0..1000).flat_map(|key| format!("SET {key} x PX 50\r\n").into_bytes()).collect();
+    clients[0].write_all(&keys).expect("room in the socket");
+    while server.engine.keyspace.db(0).len() < 1000 {
+        one_turn(&mut server);
+    }
+    clock.advance(Duration::from_millis(60));
+    clock.pass_between_looks(Duration::from_micros(600));
+    let spent_ns = server.engine.keyspace.stats.expire_ns;
+    one_turn(&mut server);
+    let left = server.engine.keyspace.db(0).len();
+    assert!((1000 - EXPIRE_STEP..1000).contains(&left), "{left} are left");
+    assert_eq!(server.engine.keyspace.stats.expire_ns - spent_ns, 600_000);
 }
 
 #[test]
