@@ -88,6 +88,7 @@ const UNSAFE: &[(&str, &str)] = &[
     ("src/collections/thin_bytes.rs", "one word for a small collection, one allocation with its length"),
     ("src/collections/member.rs", "one allocation per member of a sorted set, two owners"),
     ("src/base/sampler.rs", "the profiler's signal handler, its timer, and the walk up the interrupted stack"),
+    ("src/base/clock/counter.rs", "RDTSC, which costs a third of what the vDSO does with it"),
     ("src/base/fault.rs", "the handlers of faults and alarms, which run on the thread in trouble"),
     ("src/server/start.rs", "fork, setsid and rlimits of the start"),
     ("src/server/process.rs", "prctl(PR_SET_MM_MAP) for the process title, which no crate wraps"),

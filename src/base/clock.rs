@@ -1,10 +1,15 @@
-//! The one clock. It is read once a turn and handed down; a test runs on a virtual one.
+//! The one clock. What a turn does happens at one time, which is handed down; the recorder of turns reads the clock besides. A test runs on a
+//! virtual one.
+
+mod counter;
 
 use std::cell::Cell;
 use std::rc::Rc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use nix::time::ClockId;
+
+use counter::Counter;
 
 /// Wall time and monotonic time, real or virtual.
 #[derive(Clone, Debug)]
@@ -31,13 +36,27 @@ pub struct RealClock {
     origin_ns: u64,
     /// Wall time then, as of the last look.
     origin_unix_us: u64,
+    /// Tells monotonic time for less, where the machine has one to rely on.
+    counter: Option<Counter>,
+    /// The latest time told, since the origin.
+    told_ns: Cell<u64>,
 }
 
 impl RealClock {
     #[inline]
     fn since_origin_ns(&self) -> u64 {
-        read_ns(ClockId::CLOCK_MONOTONIC) - self.origin_ns
+        let counted_ns = self.counter.as_ref().and_then(Counter::now_ns);
+        let now_ns = counted_ns.unwrap_or_else(system_ns) - self.origin_ns;
+        let told_ns = now_ns.max(self.told_ns.get());
+        self.told_ns.set(told_ns);
+        told_ns
     }
+}
+
+/// Monotonic time by the system's clock, nanoseconds.
+#[inline]
+fn system_ns() -> u64 {
+    read_ns(ClockId::CLOCK_MONOTONIC)
 }
 
 /// A clock of the kernel, nanoseconds; see clock_gettime(2), which does not fail for those that there are. An `Instant` costs as much again:
@@ -53,7 +72,12 @@ fn system_unix_us() -> u64 {
 
 impl Clock {
     pub fn real() -> Clock {
-        Clock::Real(RealClock { origin_ns: read_ns(ClockId::CLOCK_MONOTONIC), origin_unix_us: system_unix_us() })
+        Clock::Real(RealClock {
+            origin_ns: system_ns(),
+            origin_unix_us: system_unix_us(),
+            counter: Counter::new(system_ns),
+            told_ns: Cell::new(0),
+        })
     }
 
     /// A clock that stands at `unix_us` until [`Clock::advance`] moves it.
@@ -82,9 +106,13 @@ impl Clock {
         }
     }
 
-    /// Takes over what happened to the system's wall time (it was set, it was slewed); called every now and then.
+    /// Takes over what happened to the system's wall time (it was set, it was slewed), and holds the processor's counter to the system's
+    /// clock; called every now and then.
     pub fn resync(&mut self) {
         if let Clock::Real(clock) = self {
+            if clock.counter.as_mut().is_some_and(|counter| !counter.look(system_ns)) {
+                clock.counter = None;
+            }
             let since_origin_us = clock.since_origin_ns() / 1000;
             clock.origin_unix_us = system_unix_us().saturating_sub(since_origin_us);
         }
@@ -99,6 +127,18 @@ impl Clock {
                 clock.unix_us.set(clock.unix_us.get() + clock.between_looks_us.get());
                 clock.unix_us.get() * 1000
             }
+        }
+    }
+
+    /// What tells monotonic time, in the words of Redis's INFO.
+    pub fn source(&self) -> String {
+        let counter = match self {
+            Clock::Real(clock) => clock.counter.as_ref(),
+            Clock::Virtual(_) => None,
+        };
+        match counter.and_then(Counter::ticks_per_us) {
+            Some(ticks) => format!("X86 TSC @ {ticks} ticks/us"),
+            None => "POSIX clock_gettime".to_string(),
         }
     }
 

@@ -26,7 +26,7 @@ pub(super) fn server(engine: &mut Engine, text: &mut Text) {
         text.field("os", format_args!("{name} {release} {machine}"));
     }
     text.field("arch_bits", usize::BITS);
-    text.field("monotonic_clock", "POSIX clock_gettime");
+    text.field("monotonic_clock", engine.clock.source());
     text.field("multiplexing_api", "epoll");
     text.field("atomicvar_api", "rust-core");
     // As Redis says when it was not built by gcc.
