@@ -7,10 +7,10 @@
 //! ```
 //!
 //! A message is encoded once per protocol version. What it is appended to is sent at the end of the turn, [`FAN_OUT_SENDS`] clients a
-//! turn, after the replies of the turn's own commands: ten thousand subscribers delay nobody else. What is published meanwhile
-//! joins what still waits for the subscriber's turn, so the busier the channel, the more messages go with one `send`, and the
-//! `send` is what a delivery costs. While too much of that is outstanding, further PUBLISHes wait ([`gate::FAN_OUT`]), which is
-//! what holds a fast publisher back.
+//! turn: after the replies of the turn's own commands, so that ten thousand subscribers delay nobody else, unless they are at most
+//! [`FAN_OUT_FIRST`]. What is published meanwhile joins what still waits for the subscriber's turn, so the busier the channel, the more
+//! messages go with one `send`, and the `send` is what a delivery costs. While too much of that is outstanding, further PUBLISHes wait
+//! ([`gate::FAN_OUT`]), which is what holds a fast publisher back.
 //!
 //! Invariants: a seat of a topic and a [`Held`] of a subscriber are one and the other half of the same subscription; a topic without
 //! seats does not exist; a client has a subscriber's number if and only if it has subscriptions. A client that goes with many
@@ -36,6 +36,8 @@ use crate::server::session::gate;
 /// because a publisher's next message is seen only by the next turn: with 128 instead, 100 subscribers of messages published one by one cost 5
 /// times the CPU.
 pub(super) const FAN_OUT_SENDS: usize = 16;
+/// So few subscribers are sent to before those who asked something in the turn.
+pub(super) const FAN_OUT_FIRST: usize = 4;
 /// Deliveries in one turn, and deliveries and bytes of those that are not sent yet, after which a PUBLISH waits.
 const TURN_DELIVERIES: usize = 8 * 1024;
 const AHEAD_DELIVERIES: usize = 256 * 1024;

@@ -35,7 +35,7 @@ use crate::reactor::{self, Flushed, Listener, Received, Stream, Ticker, Waker};
 use crate::server::engine::Engine;
 use crate::server::exporter;
 use crate::server::network::{FIRST_LISTENER, Network, SIGNALS, TICK, WAKE};
-use crate::server::pubsub::FAN_OUT_SENDS;
+use crate::server::pubsub::{FAN_OUT_FIRST, FAN_OUT_SENDS};
 use crate::server::session::{Client, gate};
 use crate::server::shutdown::ShutdownRequest;
 use crate::server::stall::Phase;
@@ -492,35 +492,29 @@ impl Server {
                 _ => engine.clock.monotonic_ns(),
             }),
         };
+        let mut sends = 0;
         let mut sent_bytes = 0;
+        // A few messages go ahead of the replies. Whoever is woken first is woken on an idle processor, the next one where this thread
+        // runs, and is switched to as it goes to sleep. Better the publisher than the subscriber: its next request then finds this thread
+        // on its own processor, and a delivery costs a sixth less.
+        let has_few = (1..=FAN_OUT_FIRST).contains(&engine.pubsub.fan_out.len());
+        if has_few {
+            sends += send_to_subscribers(engine, &mut sent_bytes);
+        }
         while sending.calls < dirty.len() && !sending.is_spent && sent_bytes < TURN_BYTES {
             let key = dirty[sending.calls];
             engine.clients[key].dirty = false;
             sent_bytes += send(engine, key);
             sending.count(&engine.clock);
         }
-        let mut sends = sending.calls;
-        if sends == dirty.len() {
+        sends += sending.calls;
+        if sending.calls == dirty.len() {
             dirty.clear();
         } else {
-            dirty.drain(..sends);
+            dirty.drain(..sending.calls);
         }
-        if !engine.pubsub.fan_out.is_empty() {
-            // Subscribers come after those who asked something in this turn, and not all of them in one turn; but some do in every turn.
-            let mut sending = CallBudget::new(engine.clock.monotonic_ns());
-            while sending.calls < FAN_OUT_SENDS
-                && !sending.is_spent
-                && (sent_bytes < TURN_BYTES || sending.calls < CALLS_PER_LOOK)
-                && !engine.pubsub.is_gathering()
-            {
-                let Some((key, id)) = engine.pubsub.fan_out.pop_front() else { break };
-                if engine.is_client(key, id) {
-                    engine.clients[key].fanned_out = false;
-                    sent_bytes += send(engine, key);
-                }
-                sending.count(&engine.clock);
-            }
-            sends += sending.calls;
+        if !has_few && !engine.pubsub.fan_out.is_empty() {
+            sends += send_to_subscribers(engine, &mut sent_bytes);
         }
         engine.recorder.turn.sends = sends as u32;
         engine.stats.net_output_bytes += sent_bytes;
@@ -561,6 +555,25 @@ impl Server {
         self.engine.remove_closed();
         self.engine.is_stirred = true;
     }
+}
+
+/// Sends to subscribers what was published: not to all of them in one turn, but to some in every turn. How many sends, and their bytes.
+#[inline(never)]
+fn send_to_subscribers(engine: &mut Engine, sent_bytes: &mut u64) -> usize {
+    let mut sending = CallBudget::new(engine.clock.monotonic_ns());
+    while sending.calls < FAN_OUT_SENDS
+        && !sending.is_spent
+        && (*sent_bytes < TURN_BYTES || sending.calls < CALLS_PER_LOOK)
+        && !engine.pubsub.is_gathering()
+    {
+        let Some((key, id)) = engine.pubsub.fan_out.pop_front() else { break };
+        if engine.is_client(key, id) {
+            engine.clients[key].fanned_out = false;
+            *sent_bytes += send(engine, key);
+        }
+        sending.count(&engine.clock);
+    }
+    sending.calls
 }
 
 /// Sends what waits for a client, or a part of it; how many bytes.
