@@ -609,6 +609,49 @@ fn timestamps_are_for_going_back() {
     assert_eq!(server.connect().run("GET a").string(), "early");
 }
 
+/// The base has one too, whichever form it has: there is nothing to go back to before it.
+#[test]
+fn a_base_of_commands_has_a_timestamp() {
+    let directives: &[&str] =
+        &["--appendonly", "yes", "--aof-timestamp-enabled", "yes", "--aof-use-rdb-preamble", "no"];
+    let mut reports = Vec::new();
+    for is_redis in [false, true] {
+        let mut server = if is_redis { Server::oracle(directives) } else { Server::subject(directives) };
+        let mut client = server.connect();
+        client.run("SET a 1");
+        client.run("BGREWRITEAOF");
+        until_rewritten(&mut client);
+        drop(client);
+        server.shut_down();
+        let base = fs::read(&files(server.dir(), "b")[0]).expect("a file");
+        assert!(base.starts_with(b"#TS:"), "{}", base.escape_ascii());
+        for program in [ZEDIS, REDIS] {
+            let output = tool(program, &["--truncate-to-timestamp", "5"], &server.dir().join(MANIFEST));
+            let text = [output.stdout, output.stderr].concat();
+            reports.push((
+                output.status.code(),
+                String::from_utf8_lossy(&text).contains("has nothing before timestamp 5"),
+            ));
+        }
+    }
+    assert_eq!(reports, [(Some(1), true); 4]);
+}
+
+#[test]
+fn a_file_that_is_not_there_is_named() {
+    let (server, _) = written("SET a 1", ON);
+    let missing = server.dir().join("missing.aof");
+    let lost = files(server.dir(), "i")[0].clone();
+    fs::remove_file(&lost).expect("it was there");
+    for (path, named) in [(&missing, &missing), (&server.dir().join(MANIFEST), &lost)] {
+        let output = tool(ZEDIS, &[], path);
+        let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+        let wanted = format!("Cannot open file {}: No such file or directory, aborting...", named.display());
+        assert!(text.contains(&wanted), "{text}");
+        assert_eq!(output.status.code(), tool(REDIS, &[], path).status.code());
+    }
+}
+
 const TEXTS: &str = r#"
 BGREWRITEAOF x
 WAIT 0 0

@@ -62,7 +62,11 @@ pub fn run(words: &[OsString], input: &mut dyn BufRead, out: &mut dyn Write) -> 
 }
 
 fn check(asked: &Asked, input: &mut dyn BufRead, out: &mut dyn Write) -> io::Result<Result<(), ExitReason>> {
-    if !is_manifest(&asked.path)? {
+    let file = match open_to_read(&asked.path) {
+        Ok(file) => file,
+        Err(text) => return Ok(Err(ExitReason::Failed(text))),
+    };
+    if !is_manifest(&asked.path, &file)? {
         writeln!(out, "Start checking Old-Style AOF")?;
         let checked = check_file(asked, &asked.path, true, input, out)?;
         if checked.is_ok() {
@@ -98,13 +102,22 @@ fn check(asked: &Asked, input: &mut dyn BufRead, out: &mut dyn Write) -> io::Res
     Ok(Ok(()))
 }
 
+/// Err: what to tell of a file that can't be opened, or is a directory.
+fn open_to_read(path: &Path) -> Result<File, String> {
+    let opened = File::open(path).and_then(|file| {
+        let is_directory = file.metadata()?.is_dir();
+        if is_directory { Err(io::ErrorKind::IsADirectory.into()) } else { Ok(file) }
+    });
+    opened.map_err(|error| format!("Cannot open file {}: {}, aborting...", path.display(), reason(&error)))
+}
+
 /// Whether it is called one, or its first line that is no comment names a file, as no command and no RDB file does.
-fn is_manifest(path: &Path) -> io::Result<bool> {
+fn is_manifest(path: &Path, mut file: &File) -> io::Result<bool> {
     if path.extension().is_some_and(|ending| ending == "manifest") {
         return Ok(true);
     }
     let mut begin = Vec::new();
-    File::open(path)?.take(READ_BYTES as u64).read_to_end(&mut begin)?;
+    (&mut file).take(READ_BYTES as u64).read_to_end(&mut begin)?;
     let mut lines = begin.split(|&byte| byte == b'\n');
     let first = lines.find(|line| !line.is_empty() && !line.starts_with(b"#"));
     Ok(first.is_some_and(|line| line.starts_with(b"file ")))
@@ -181,7 +194,10 @@ fn check_file(
 
 /// Reads a file to its end, or to where it ceases to be one. Err: it begins with an RDB file that is broken, which nothing mends.
 fn analyze(path: &Path, until_s: Option<i64>, out: &mut dyn Write) -> io::Result<Result<Analysis, String>> {
-    let mut file = File::open(path)?;
+    let mut file = match open_to_read(path) {
+        Ok(file) => file,
+        Err(text) => return Ok(Err(text)),
+    };
     let size = file.metadata()?.len();
     let mut begin = Vec::new();
     (&mut file).take(rdb::SIGNATURE_BYTES as u64).read_to_end(&mut begin)?;

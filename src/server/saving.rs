@@ -544,8 +544,13 @@ impl Engine {
                 mode: RDB_MODE,
             },
         );
+        let writer = match is_rdb {
+            true => Writer::Rdb(rdb),
+            false if self.config.aof_timestamp_enabled => Writer::Commands(CommandWriter::annotated(now_ms / 1000)),
+            false => Writer::Commands(CommandWriter::default()),
+        };
         let sink = Rc::new(RefCell::new(SaveSink {
-            writer: if is_rdb { Writer::Rdb(rdb) } else { Writer::Commands(CommandWriter::default()) },
+            writer,
             disk,
             file,
             uses: self.keyspace.use_clock(),

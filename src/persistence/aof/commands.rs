@@ -21,6 +21,11 @@ pub struct CommandWriter {
 }
 
 impl CommandWriter {
+    /// One whose bytes begin with when that was, as `aof-timestamp-enabled` wants it; Unix seconds.
+    pub fn annotated(now_s: i64) -> CommandWriter {
+        CommandWriter { bytes: format!("#TS:{now_s}\r\n").into_bytes(), ..CommandWriter::default() }
+    }
+
     /// Bytes that have been written and not been taken.
     pub fn len(&self) -> usize {
         self.bytes.len()
