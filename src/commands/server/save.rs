@@ -21,7 +21,8 @@ pub(super) static SAVE: Command = Command {
 };
 
 fn save(_args: &mut Args<'_>, engine: &mut Engine, key: usize) -> CommandResult {
-    if engine.saving.is_in_the_way() {
+    // One that is only scheduled comes later all the same.
+    if engine.saving.is_in_the_way() && engine.saving.is_active() {
         return Err(IN_PROGRESS);
     }
     engine.make_way_for_save();
