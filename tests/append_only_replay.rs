@@ -282,6 +282,10 @@ INFO";
     for (line, wanted) in [
         ("NOSUCH a", "unknown command"),
         ("EVAL return(1) 0", "unknown command"),
+        ("FUNCTION LOAD x", "unknown subcommand 'LOAD'"),
+        ("FUNCTION RESTORE x", "unknown subcommand 'RESTORE'"),
+        // What follows would come into another database.
+        ("SELECT 99", "DB index is out of range"),
         ("RESET", "at offset 32: RESET has no place in it"),
     ] {
         let file = [encode(&words("SET before 1")), encode(&words(line))].concat();
@@ -289,6 +293,16 @@ INFO";
         assert_eq!(status.code(), Some(1), "{line}: {log}");
         assert!(log.contains(wanted), "{line}: {log}");
     }
+    // What is only refused to one command is said.
+    let file = ["SET a 1", "RPUSH a x", "SET b -ERR", "GET b"].iter().flat_map(|line| encode(&words(line)));
+    let server = Server::subject_with(&[("appendonly.aof", &file.collect::<Vec<u8>>())], ON);
+    assert_eq!(server.connect().run("GET b").string(), "-ERR");
+    let log = server.log();
+    let told =
+        "== CRITICAL == This server is sending an error to its AOF-loading-client: 'WRONGTYPE Operation against a key";
+    assert_eq!(log.matches("== CRITICAL ==").count(), 1, "{log}");
+    assert!(log.contains(told), "{log}");
+    assert!(log.contains("DB loaded from append only file: "), "{log}");
     let file = [encode(&words("SHUTDOWN")), encode(&words("QUIT"))].concat();
     let server = Server::subject_with(&[("appendonly.aof", &file)], ON);
     assert!(

@@ -816,6 +816,22 @@ fn furnish_again(client: &mut Client) {
     }
 }
 
+/// A save that is only scheduled, behind a rewrite, comes later; SAVE does not wait for it.
+#[test]
+fn a_scheduled_save_is_in_nobodys_way() {
+    for mut server in [Server::subject(&[]), Server::oracle(&["--enable-debug-command", "yes"])] {
+        let mut client = server.connect();
+        client.run("DEBUG POPULATE 2000 key");
+        client.run("CONFIG SET rdb-key-save-delay 10000");
+        client.run("BGREWRITEAOF");
+        assert_eq!(client.run("BGSAVE SCHEDULE").string(), "Background saving scheduled");
+        assert_eq!(info(&mut client, "aof_rewrite_in_progress"), "1");
+        client.run("CONFIG SET rdb-key-save-delay 0");
+        assert_eq!(client.run("SAVE").string(), "OK");
+        server.kill();
+    }
+}
+
 /// `rdb-key-save-delay` and `key-load-delay`, with which tests of Redis make a save or a load last: others are served meanwhile.
 #[test]
 fn saves_and_loads_that_are_slowed_down() {
@@ -838,6 +854,16 @@ fn saves_and_loads_that_are_slowed_down() {
     let (elapsed, mut client) = restart(&mut server, &["--key-load-delay", "1000"]);
     assert!(elapsed > Duration::from_millis(200), "{elapsed:?}");
     assert_eq!(client.run("DBSIZE").int(), 300);
+    // What the file says of memory is shown while it is loaded.
+    server.shut_down();
+    server.begin_restart(&["--key-load-delay", "10000"]);
+    let mut client = server.connect();
+    assert_eq!(info(&mut client, "loading"), "1");
+    let used = info(&mut client, "loading_rdb_used_mem").parse::<u64>().expect("a number");
+    assert!(used > 100_000, "{used}");
+    client.run("CONFIG SET key-load-delay 0");
+    eventually("it is loaded", || info(&mut client, "loading") == "0");
+    drop(client);
     let (_, mut client) = restart(&mut server, &["--appendonly", "yes"]);
     assert_eq!(client.run("DBSIZE").int(), 0);
     let sets = (0..300).flat_map(|n| encode(&["SET", &format!("key:{n}"), "v"])).collect::<Vec<u8>>();

@@ -286,6 +286,7 @@ impl Engine {
             empty_file(dir.join(&name)).map_err(|error| told("Can't open the append-only file", &error))?;
         }
         let name = manifest.incremental.last().map(|file| file.name.clone()).unwrap_or_default();
+        log::notice(format_args!("Opening AOF incr file {name} on server start"));
         let opened = OpenOptions::new().append(true).create(true).mode(FILE_MODE).open(dir.join(&name));
         opened.map_err(|error| told("Can't open the append-only file", &error))?;
         if manifest != self.aof.manifest {

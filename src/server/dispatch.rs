@@ -430,7 +430,7 @@ impl Engine {
             self.explain_runs_of_batch(key);
         }
         self.call_from_ns = Some(timer.started_ns);
-        let executed = if self.replay_client == Some(key) && self.passes_by(request.command) {
+        let executed = if self.replay_client == Some(key) && self.passes_by(key, request) {
             true
         } else if request.command == UNKNOWN || self.gates | self.clients[key].session.gates != 0 {
             self.execute_gated(key, request)
@@ -449,7 +449,12 @@ impl Engine {
 
     /// Calls `run` with the request's arguments. It may touch the whole engine: the bytes of the arguments are taken out of the client
     /// meanwhile.
-    fn with_args<R>(&mut self, key: usize, request: Request, run: impl FnOnce(&mut Engine, &mut Args<'_>) -> R) -> R {
+    pub(super) fn with_args<R>(
+        &mut self,
+        key: usize,
+        request: Request,
+        run: impl FnOnce(&mut Engine, &mut Args<'_>) -> R,
+    ) -> R {
         let client = &mut self.clients[key];
         let mut input = std::mem::take(&mut client.input);
         let spilled = std::mem::take(&mut client.spilled);
@@ -566,7 +571,11 @@ impl Engine {
         resolved
     }
 
-    fn resolve_subcommand(&self, id: CommandId, args: &Args<'_>) -> Result<CommandId, (CommandId, CommandError)> {
+    pub(super) fn resolve_subcommand(
+        &self,
+        id: CommandId,
+        args: &Args<'_>,
+    ) -> Result<CommandId, (CommandId, CommandError)> {
         let command = self.registry.command(id);
         let check = |id: CommandId| {
             let command = self.registry.command(id);

@@ -45,6 +45,8 @@ pub struct Loading {
     /// Unix seconds.
     pub started_s: i64,
     pub total_bytes: u64,
+    /// Memory that the server used which wrote the file, bytes; 0: it has not said so.
+    pub used_memory_bytes: u64,
     logged_ns: u64,
     /// It is slowed down: it goes on then.
     resumes_ns: u64,
@@ -91,6 +93,7 @@ impl Engine {
             started_ns: now_ns,
             started_s: self.keyspace.now_ms() / 1000,
             total_bytes,
+            used_memory_bytes: 0,
             logged_ns: now_ns,
             resumes_ns: 0,
         }));
@@ -197,7 +200,12 @@ impl Engine {
                 self.keyspace.writer(loading.db).expect_keys(usize::try_from(keys).unwrap_or(usize::MAX));
             }
             Item::End => return Ok(true),
-            Item::Aux { name, value } => self.note_aux(&name, &value),
+            Item::Aux { name, value } => {
+                if *name == *b"used-mem" {
+                    loading.used_memory_bytes = number::parse_i64(&value).map_or(0, |bytes| bytes.max(0) as u64);
+                }
+                self.note_aux(&name, &value);
+            }
             Item::SelectDb(db) => {
                 let databases = self.keyspace.databases();
                 match usize::try_from(db).ok().filter(|&db| db < databases) {

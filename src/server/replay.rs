@@ -16,11 +16,11 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use crate::base::log;
-use crate::commands::{CommandId, Flags};
+use crate::commands::Flags;
 use crate::persistence::aof::{Scanned, Scanner};
 use crate::persistence::rdb;
 use crate::reactor::Stream;
-use crate::server::engine::{Engine, UNKNOWN};
+use crate::server::engine::{Engine, Request, UNKNOWN};
 use crate::server::loading::Duplicates;
 use crate::server::session::gate;
 use crate::server::start::reason;
@@ -34,6 +34,8 @@ const SPAN_BYTES: usize = 64 * 1024;
 const SLICE_BYTES: usize = 4 * 1024 * 1024;
 /// Longest string of a file: what an argument can be. It was within `proto-max-bulk-len` when it was written.
 const BULK_MAX: u32 = u32::MAX;
+/// Errors of a file's commands that the log tells of.
+const ERRORS_TOLD: usize = 16;
 /// Between two lines in the log, nanoseconds.
 const PROGRESS_NS: u64 = 5_000_000_000;
 
@@ -49,6 +51,8 @@ pub struct Replay {
     scanner: Scanner,
     client: usize,
     commands: u64,
+    /// Errors that commands answered and the log has.
+    errors: usize,
     /// Where the transaction that is open began, and the number of its first command.
     transaction: Option<(u64, u64)>,
     may_be_torn: bool,
@@ -75,6 +79,8 @@ pub struct LoadProgress {
     pub started_s: i64,
     pub total_bytes: u64,
     pub loaded_bytes: u64,
+    /// Memory that the server used which wrote the file, bytes; 0: not known.
+    pub used_memory_bytes: u64,
     pub seconds: u64,
 }
 
@@ -100,6 +106,7 @@ impl Engine {
                 started_s: loading.started_s,
                 total_bytes: loading.total_bytes,
                 loaded_bytes: loading.loaded_bytes(),
+                used_memory_bytes: loading.used_memory_bytes,
                 seconds: loading.seconds(now_ns),
             });
         }
@@ -107,6 +114,7 @@ impl Engine {
             started_s: replay.started_s,
             total_bytes: replay.total_bytes,
             loaded_bytes: replay.offset,
+            used_memory_bytes: 0,
             seconds: (now_ns - replay.started_ns) / 1_000_000_000,
         })
     }
@@ -210,6 +218,7 @@ impl Engine {
             scanner: Scanner::default(),
             client,
             commands: 0,
+            errors: 0,
             transaction: None,
             may_be_torn,
             total_bytes,
@@ -320,20 +329,35 @@ impl Engine {
         if self.stats.error_replies != errors {
             let answers = self.take_output(replay.client);
             // Whatever else it answers it answered when it was executed first; but not these, after which nothing would be as it was.
-            const FATAL: [&[u8]; 7] = [
+            const FATAL: [&[u8]; 8] = [
                 b"-ERR unknown command",
                 b"-ERR unknown subcommand",
+                // What follows would come into a database that others are in.
+                b"-ERR DB index is out of range",
                 b"-EXECABORT",
                 b"-NOAUTH",
                 b"-NOPERM",
                 b"-OOM",
                 b"-MISCONF",
             ];
-            let mut lines = answers.split(|&byte| byte == b'\n');
-            if let Some(line) = lines.find(|line| FATAL.iter().any(|begin| line.starts_with(begin))) {
+            let is_error =
+                |line: &&[u8]| line.first() == Some(&b'-') && line.get(1).is_some_and(u8::is_ascii_uppercase);
+            let lines = answers.split(|&byte| byte == b'\n').filter(is_error);
+            if let Some(line) = lines.clone().find(|line| FATAL.iter().any(|begin| line.starts_with(begin))) {
                 return Err(format!(
                     "{} reading the append only file {} before offset {}",
                     String::from_utf8_lossy(line.trim_ascii()).trim_start_matches("-ERR ").trim_start_matches('-'),
+                    replay.path.display(),
+                    replay.offset
+                ));
+            }
+            // What else begins like one is a line of some value.
+            let answered = (self.stats.error_replies - errors) as usize;
+            for line in lines.take(answered.min(ERRORS_TOLD.saturating_sub(replay.errors))) {
+                replay.errors += 1;
+                log::warning(format_args!(
+                    "== CRITICAL == This server is sending an error to its AOF-loading-client: '{}' for a command of {} before offset {}",
+                    String::from_utf8_lossy(&line[1..]).trim_ascii(),
                     replay.path.display(),
                     replay.offset
                 ));
@@ -351,7 +375,15 @@ impl Engine {
 
     /// Whether a command of a file is not to be executed. (What only reads data is not asked about: it is executed like what writes it.)
     #[cold]
-    pub(super) fn passes_by(&mut self, id: CommandId) -> bool {
+    pub(super) fn passes_by(&mut self, key: usize, request: Request) -> bool {
+        let mut id = request.command;
+        if id != UNKNOWN && !self.registry.command(id).subcommands.is_empty() {
+            // Of a container it is what it is asked for: FUNCTION LOAD, which is not known here, did change something.
+            self.with_args(key, request, |engine, args| {
+                let (Ok(named) | Err((named, _))) = engine.resolve_subcommand(request.command, args);
+                id = named;
+            });
+        }
         if id == UNKNOWN {
             return false;
         }
@@ -368,7 +400,7 @@ impl Engine {
             log::warning(format_args!(
                 "{}: {count} commands that change no data were not executed; the first is {}",
                 replay.path.display(),
-                self.registry.command(first).name.to_ascii_uppercase()
+                self.registry.get(first).full_name.to_ascii_uppercase()
             ));
         }
         self.gates &= !gate::LOADING;
@@ -391,7 +423,13 @@ impl Engine {
         let path = replay.path.display();
         let lost_bytes = replay.total_bytes - end;
         let lost_commands = replay.commands - commands;
-        if !self.config.aof_load_truncated || !replay.may_be_torn {
+        if !replay.may_be_torn {
+            return Err(format!(
+                "Fatal error: the truncated file is not the last file: {path} ends within a command at offset {end}, and files with \
+                 commands follow it"
+            ));
+        }
+        if !self.config.aof_load_truncated {
             return Err(format!(
                 "Unexpected end of file reading the append only file {path}. You can: 1) Make a backup of your AOF file, then use \
                  zedis check-aof --fix <filename.manifest>. 2) Alternatively you can set the 'aof-load-truncated' configuration option \

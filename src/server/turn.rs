@@ -37,7 +37,7 @@ use crate::server::exporter;
 use crate::server::network::{FIRST_LISTENER, Network, SIGNALS, TICK, WAKE};
 use crate::server::pubsub::{FAN_OUT_FIRST, FAN_OUT_SENDS};
 use crate::server::session::{Client, gate};
-use crate::server::shutdown::ShutdownRequest;
+use crate::server::shutdown::{SHUTDOWN_FAILED, ShutdownRequest};
 use crate::server::stall::Phase;
 use crate::server::start::Signals;
 
@@ -178,6 +178,8 @@ impl Server {
     pub fn load(&mut self) -> io::Result<bool> {
         let invalid = |text| io::Error::new(io::ErrorKind::InvalidData, text);
         self.engine.list_files_to_load().map_err(invalid)?;
+        let is_there = !self.engine.to_load.is_empty();
+        let begun_ns = self.engine.clock.monotonic_ns();
         let mut events = Events::with_capacity(EVENTS_MAX);
         loop {
             let is_rdb = self.engine.loading.is_some();
@@ -198,9 +200,12 @@ impl Server {
         }
         self.persistence_behind = false;
         if self.engine.config.appendonly {
+            if is_there {
+                let seconds = (self.engine.clock.monotonic_ns() - begun_ns) as f64 / 1e9;
+                log::notice(format_args!("DB loaded from append only file: {seconds:.3} seconds"));
+            }
             self.engine.open_aof().map_err(invalid)?;
-        }
-        if !self.engine.config.appendonly {
+        } else {
             let changes = self.engine.keyspace.dirty;
             self.engine.saving.mark_saved(changes);
         }
@@ -428,7 +433,7 @@ impl Server {
             self.engine.request_shutdown(ShutdownRequest { save, now, force });
         } else if let Some(signals) = &self.signals {
             signals.shutting_down(false);
-            log::warning("Errors trying to shut down the server. Check the logs for more information.");
+            log::warning(SHUTDOWN_FAILED);
         }
     }
 

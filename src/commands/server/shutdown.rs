@@ -1,10 +1,11 @@
 //! SHUTDOWN: saves if that is wanted, and leaves a request for the loop, which acts on it at the end of the turn.
 
 use super::ADMIN;
+use crate::base::log;
 use crate::commands::{Acl, Arg, Args, Command, CommandError, CommandResult, Flags, Group, Run};
 use crate::server::Engine;
 use crate::server::saving::SaveFailed;
-use crate::server::shutdown::ShutdownRequest;
+use crate::server::shutdown::{SHUTDOWN_FAILED, ShutdownRequest};
 
 pub(super) static SHUTDOWN: Command = Command {
     name: "shutdown",
@@ -47,6 +48,7 @@ fn shutdown(args: &mut Args<'_>, engine: &mut Engine, key: usize) -> CommandResu
     if !abort {
         engine
             .save_before_end(request.save, request.force)
+            .inspect_err(|SaveFailed| log::warning(SHUTDOWN_FAILED))
             .map_err(|SaveFailed| CommandError::new("ERR Errors trying to SHUTDOWN. Check logs."))?;
         engine.request_shutdown(request);
         return Ok(());

@@ -15,8 +15,9 @@
 //!
 //! What the loop hands over is in the file within about a millisecond, so even a killed process loses no more; what a crash of the machine
 //! loses is the policy's business. While the disk hangs, bytes collect in the queue; beyond [`QUEUE_MAX`] the loop does wait, and counts
-//! it. An error keeps what was not written: it is tried again until the disk takes it, and meanwhile reported. At the end it is tried for
-//! [`LAST_TRIES`] times, and then told how much is lost.
+//! it. An error keeps what was not written: it is tried again until the disk takes it, and meanwhile reported. A part that a full disk took
+//! is cut off again, as in Redis, so that no file ends within a command. At the end it is tried for [`LAST_TRIES`] times, and then told how much
+//! is lost.
 //!
 //! Cost for the loop: a copy of the bytes and an uncontended lock per turn; a wake-up only after the thread had nothing to do.
 
@@ -263,7 +264,7 @@ impl Appender {
     /// Writes and syncs, before it returns. What the thread has in hand comes first.
     ///
     /// # Errors
-    /// What the disk says, if it does not take it; a part may have been written.
+    /// What the disk says, if it does not take it.
     pub fn commit(&mut self, bytes: &[u8]) -> Result<(), DiskError> {
         let queue = self.shared.lock();
         if queue.is_busy || !queue.tasks.is_empty() || queue.status.error.is_some() {
@@ -273,7 +274,7 @@ impl Appender {
         }
         drop(queue);
         // The thread writes only what this side hands over, so until then the file is this side's alone.
-        let (written, result) = write_some(&mut self.file, bytes);
+        let (written, result) = write_whole(&mut self.file, bytes);
         let result = result.map_err(|error| ("writing", error));
         let result = result.and_then(|()| self.file.sync_data().map_err(|error| (SYNCING, error)));
         let mut queue = self.shared.lock();
@@ -484,7 +485,7 @@ impl Worker {
             match task {
                 Task::Bytes(bytes) => {
                     let Some(file) = &mut self.file else { continue };
-                    let (written, result) = write_some(file, &bytes);
+                    let (written, result) = write_whole(file, &bytes);
                     let mut queue = self.shared.lock();
                     queue.status.written += written as u64;
                     queue.bytes -= written;
@@ -591,6 +592,18 @@ impl Worker {
 
 fn open(path: &Path) -> io::Result<File> {
     OpenOptions::new().append(true).create(true).mode(FILE_MODE).open(path)
+}
+
+/// Writes it all, or takes back what the file took of it: what is handed over ends where a command does, and so does a file that is full. How much
+/// is in the file.
+fn write_whole(file: &mut File, bytes: &[u8]) -> (usize, io::Result<()>) {
+    let (written, result) = write_some(file, bytes);
+    if result.is_ok() || written == 0 {
+        return (written, result);
+    }
+    let is_taken_back = file.metadata().and_then(|about| file.set_len(about.len().saturating_sub(written as u64)));
+    // If that fails too, the rest of it comes behind when the disk takes it.
+    (if is_taken_back.is_ok() { 0 } else { written }, result)
 }
 
 /// Writes as much as the file takes; how much that was.

@@ -61,7 +61,7 @@ pub(super) fn persistence(engine: &mut Engine, text: &mut Text) {
         let eta_s = (seconds * total.saturating_sub(done)).checked_div(done).unwrap_or(1);
         text.field("loading_start_time", loading.started_s);
         text.field("loading_total_bytes", total);
-        text.field("loading_rdb_used_mem", 0);
+        text.field("loading_rdb_used_mem", loading.used_memory_bytes);
         text.field("loading_loaded_bytes", done);
         text.field("loading_loaded_perc", format_args!("{:.2}", done as f64 * 100.0 / total.max(1) as f64));
         text.field("loading_eta_seconds", eta_s);
