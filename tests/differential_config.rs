@@ -3,6 +3,7 @@
 mod support;
 
 use support::random::Random;
+use support::reply::Reply;
 use support::server::Server;
 
 /// A file with everything that is special about rewriting: comments, spaces, case, old names, repetition, several lines, unknown lines.
@@ -245,6 +246,47 @@ fn commands_are_renamed() {
         let [ours, wanted] = clients.each_mut().map(|(client, _)| client.run(line));
         assert_eq!(ours, wanted, "{line}");
     }
+}
+
+/// COMMAND shows a container that is called otherwise under the name that it was born with, and so its subcommands.
+#[test]
+fn renamed_containers_have_their_subcommands() {
+    let names = |parts: &[Reply]| {
+        let mut names: Vec<String> = parts.iter().map(Reply::string).collect();
+        names.sort();
+        names
+    };
+    let renames = "rename-command CONFIG cfg_s3cret\nrename-command SLOWLOG a-name-that-is-longer-than-eight-bytes\n";
+    let shown = [Server::subject_with_config, Server::oracle_with_config].map(|start| {
+        let server = start(renames, &[]);
+        let mut client = server.connect();
+        let mut shown = Vec::new();
+        let all = client.run("COMMAND");
+        let some = client.run("COMMAND INFO cfg_s3cret a-name-that-is-longer-than-eight-bytes");
+        let wanted = |info: &&Reply| ["config", "slowlog"].contains(&info.items()[0].string().as_str());
+        for info in all.items().iter().filter(wanted).chain(some.items()) {
+            let subcommands: Vec<Reply> = info.items()[9].items().iter().map(|info| info.items()[0].clone()).collect();
+            shown.push((info.items()[0].string(), names(&subcommands)));
+        }
+        for line in ["COMMAND DOCS", "COMMAND DOCS cfg_s3cret a-name-that-is-longer-than-eight-bytes"] {
+            let docs = client.run(line);
+            for name in ["config", "slowlog"] {
+                let subcommands =
+                    docs.field(name).and_then(|docs| docs.field("subcommands")).expect("it is a container");
+                let own: Vec<Reply> = subcommands.items().iter().step_by(2).cloned().collect();
+                shown.push((name.to_owned(), names(&own)));
+            }
+        }
+        for line in ["COMMAND INFO cfg_s3cret|get", "COMMAND DOCS cfg_s3cret|get"] {
+            let reply = client.run(line);
+            let name = reply.items()[0].items().first().unwrap_or(&reply.items()[0]);
+            shown.push((name.string(), Vec::new()));
+        }
+        shown.push((client.run("ECHO end").string(), Vec::new()));
+        shown.sort();
+        shown
+    });
+    assert_eq!(shown[0], shown[1]);
 }
 
 /// What is saved of the users of a server with renamed commands can be loaded again.

@@ -3,8 +3,9 @@
 
 use super::command::{ACL, FLAGS, find_full};
 use super::command_info::simple_set;
+use crate::acl::Catalog;
 use crate::commands::{
-    Arg, ArgFlags, ArgKind, Args, Command, CommandId, CommandResult, Flags, Group, Registered, Registry, Reply, Run,
+    Arg, ArgFlags, ArgKind, Args, Command, CommandId, CommandResult, Flags, Group, Registry, Reply, Run,
 };
 use crate::server::Engine;
 
@@ -33,13 +34,14 @@ fn docs(args: &mut Args<'_>, engine: &mut Engine, key: usize) -> CommandResult {
     let mut reply = Reply::new(&mut client.output, client.session.version);
     reply.map(ids.len());
     for id in ids {
-        document(registry, registry.get(id), &mut reply);
+        document(registry, id, &mut reply);
     }
     Ok(())
 }
 
 /// A name, and the map of what is said about it: only what there is to say.
-fn document(registry: &Registry, registered: &Registered, reply: &mut Reply<'_>) {
+fn document(registry: &Registry, id: CommandId, reply: &mut Reply<'_>) {
+    let registered = registry.get(id);
     let command = registered.command;
     let is_system = command.flags.contains(Flags::SYSCMD);
     let texts = [
@@ -89,11 +91,8 @@ fn document(registry: &Registry, registered: &Registered, reply: &mut Reply<'_>)
     if !command.subcommands.is_empty() {
         reply.bulk_str("subcommands");
         reply.map(command.subcommands.len());
-        for subcommand in command.subcommands {
-            let name = format!("{}|{}", command.name, subcommand.name);
-            if let Some(id) = find_full(registry, name.as_bytes()) {
-                document(registry, registry.get(id), reply);
-            }
+        for id in registry.subcommands(id) {
+            document(registry, id, reply);
         }
     }
 }

@@ -2,8 +2,9 @@
 //! (<https://redis.io/docs/latest/commands/command/>).
 
 use super::command::{ACL, FLAGS, find_full};
+use crate::acl::Catalog;
 use crate::commands::{
-    Acl, Arg, Args, BeginSearch, Command, CommandResult, FindKeys, Flags, Group, KeyFlags, KeySpec, Registered,
+    Acl, Arg, Args, BeginSearch, Command, CommandId, CommandResult, FindKeys, Flags, Group, KeyFlags, KeySpec,
     Registry, Reply, Run, legacy_range,
 };
 use crate::server::Engine;
@@ -34,7 +35,7 @@ fn info(args: &mut Args<'_>, engine: &mut Engine, key: usize) -> CommandResult {
     reply.array(args.len() - 2);
     for name in args.from(2) {
         match find_full(&engine.registry, name) {
-            Some(id) => describe(&engine.registry, engine.registry.get(id), &mut reply),
+            Some(id) => describe(&engine.registry, id, &mut reply),
             None => reply.null(),
         }
     }
@@ -46,12 +47,13 @@ pub(super) fn reply_all(engine: &mut Engine, key: usize) {
     let client = &mut engine.clients[key];
     let mut reply = Reply::new(&mut client.output, client.session.version);
     reply.array(engine.registry.top_level().count());
-    for (_, registered) in engine.registry.top_level() {
-        describe(&engine.registry, registered, &mut reply);
+    for (id, _) in engine.registry.top_level() {
+        describe(&engine.registry, id, &mut reply);
     }
 }
 
-fn describe(registry: &Registry, registered: &Registered, reply: &mut Reply<'_>) {
+fn describe(registry: &Registry, id: CommandId, reply: &mut Reply<'_>) {
+    let registered = registry.get(id);
     let command = registered.command;
     let range = legacy_range(command);
     let mut flags = command.flags;
@@ -82,11 +84,8 @@ fn describe(registry: &Registry, registered: &Registered, reply: &mut Reply<'_>)
         return reply.set(0);
     }
     reply.array(command.subcommands.len());
-    for subcommand in command.subcommands {
-        let name = format!("{}|{}", command.name, subcommand.name);
-        if let Some(id) = find_full(registry, name.as_bytes()) {
-            describe(registry, registry.get(id), reply);
-        }
+    for id in registry.subcommands(id) {
+        describe(registry, id, reply);
     }
 }
 
