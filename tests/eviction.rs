@@ -236,6 +236,23 @@ fn the_largest_clients_are_closed_first() {
     reader.read_to_end();
 }
 
+/// However little the clients may take, somebody who has next to nothing can still put it right.
+#[test]
+fn a_tiny_limit_leaves_room_for_a_client() {
+    let pair = Pair::start(&[]);
+    for server in [&pair.subject, &pair.oracle] {
+        for (maxmemory, limit) in [("0", "1"), ("100", "1%"), ("0", "100000")] {
+            let mut client = server.connect();
+            client.run(&format!("CONFIG SET maxmemory {maxmemory} maxmemory-clients {limit}"));
+            assert_eq!(client.run("PING").text(), b"PONG", "{limit}");
+            let mut other = server.connect();
+            assert_eq!(other.run("CONFIG SET maxmemory 0 maxmemory-clients 0").text(), b"OK", "{limit}");
+            assert_eq!(client.run("PING").text(), b"PONG", "{limit}");
+            assert_eq!(number(&mut client, "evicted_clients"), 0, "{limit}");
+        }
+    }
+}
+
 #[test]
 fn keys_that_expire_in_great_numbers_go_in_time() {
     let server = Server::subject(&[]);

@@ -260,13 +260,18 @@ impl Default for ClientsLimit {
 }
 
 impl ClientsLimit {
+    /// With less there could be nobody to set more.
+    const BYTES_MIN: u64 = 128 * 1024;
+
     /// In bytes; None: there is no limit.
     pub fn bytes(self, maxmemory: u64) -> Option<u64> {
         let bytes = match self {
+            ClientsLimit::Bytes(0) | ClientsLimit::Percent(0) => return None,
+            ClientsLimit::Percent(_) if maxmemory == 0 => return None,
             ClientsLimit::Bytes(bytes) => bytes,
             ClientsLimit::Percent(percent) => (u128::from(maxmemory) * u128::from(percent) / 100) as u64,
         };
-        Some(bytes).filter(|&bytes| bytes > 0)
+        Some(bytes.max(ClientsLimit::BYTES_MIN))
     }
 }
 
