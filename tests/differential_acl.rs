@@ -663,6 +663,61 @@ fn users_of_the_configuration() {
     }
 }
 
+/// Which channels new permissions begin with is asked whenever there are some, not once for each user.
+#[test]
+fn new_permissions_have_the_channels_of_today() {
+    let path = std::env::temp_dir().join(format!("zedis-test-channels-{}.acl", std::process::id()));
+    fs::write(&path, "user default on nopass ~* &* +@all\nuser file on nopass +@all\n").expect("a file to write");
+    let pair = Pair::start(&["--aclfile", path.to_str().expect("a path in text")]);
+    let mut script = Script::new(&pair, "2");
+    let complaints = script.run(
+        r#"
+        a> CONFIG SET acl-pubsub-default allchannels
+        a> ACL SETUSER c on nopass +@all
+        a> ACL SETUSER d on nopass +@all
+        a> ACL DRYRUN c PUBLISH secret x
+        a> CONFIG SET acl-pubsub-default resetchannels
+        a> ACL SETUSER c resetchannels (+publish)
+        a> ACL DRYRUN c PUBLISH secret x
+        a> ACL SETUSER d reset on nopass +@all
+        a> ACL DRYRUN d PUBLISH secret x
+        a> CONFIG SET acl-pubsub-default allchannels
+        a> ACL DRYRUN c PUBLISH secret x
+        a> ACL SETUSER c (+spublish)
+        a> ACL DRYRUN c SPUBLISH secret x
+        a> ACL DRYRUN c PUBLISH secret x
+        a> ACL SETUSER d reset on nopass +@all
+        a> ACL DRYRUN d PUBLISH secret x
+        a> ACL DRYRUN file PUBLISH secret x
+        a> ACL LOAD
+        a> ACL DRYRUN file PUBLISH secret x
+        a> CONFIG SET acl-pubsub-default resetchannels
+        a> ACL SETUSER file resetchannels (+publish)
+        a> ACL DRYRUN file PUBLISH secret x
+        a> ACL LOAD
+        a> ACL DRYRUN file PUBLISH secret x
+        a> ACL SETUSER default reset on nopass +@all ~*
+        a> ACL DRYRUN default PUBLISH secret x
+        "#,
+    );
+    let _ = fs::remove_file(&path);
+    report(&complaints);
+    // So it is for users of the configuration.
+    let directives = ["--user", "alice", "on", "nopass", "+@all", "--acl-pubsub-default", "allchannels"];
+    run_both(
+        r#"
+        a> ACL DRYRUN alice PUBLISH secret x
+        a> CONFIG SET acl-pubsub-default resetchannels
+        a> ACL DRYRUN alice PUBLISH secret x
+        a> ACL SETUSER alice resetchannels (+publish)
+        a> ACL DRYRUN alice PUBLISH secret x
+        a> ACL SETUSER alice reset on nopass +@all
+        a> ACL DRYRUN alice PUBLISH secret x
+        "#,
+        &directives,
+    );
+}
+
 /// A server that ends at once, and what it says.
 fn refuses_to_start(directives: &[&str]) -> String {
     let panicked = std::panic::catch_unwind(|| Server::subject(directives)).err().expect("it does not start");

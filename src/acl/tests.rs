@@ -69,7 +69,7 @@ fn user(rules: &str) -> User {
     let mut user = User::new(&Few, false);
     let words: Vec<&[u8]> = rules.split(' ').map(str::as_bytes).collect();
     for rule in merge_selectors(&words).expect("closed parentheses") {
-        user.apply(&rule, &Few).unwrap_or_else(|error| panic!("{rules}: {}: {error}", rule.escape_ascii()));
+        user.apply(&rule, &Few, false).unwrap_or_else(|error| panic!("{rules}: {}: {error}", rule.escape_ascii()));
     }
     user
 }
@@ -195,7 +195,7 @@ fn what_is_wrong_with_a_rule() {
     ] {
         let mut user = user(before);
         let unchanged = user.clone();
-        assert_eq!(user.apply(rule.as_bytes(), &Few), Err(error), "{rule}");
+        assert_eq!(user.apply(rule.as_bytes(), &Few, false), Err(error), "{rule}");
         assert_eq!(user, unchanged, "{rule}");
     }
     assert_eq!(merge_selectors(&[b"on", b"(+get", b"~a"]), Err(1));

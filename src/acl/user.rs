@@ -25,8 +25,6 @@ pub struct User {
     passwords: Vec<Digest>,
     root: Permissions,
     selectors: Vec<Permissions>,
-    /// The channels of new permissions: all, or none (`acl-pubsub-default`).
-    all_channels_at_first: bool,
 }
 
 impl User {
@@ -39,7 +37,6 @@ impl User {
             passwords: Vec::new(),
             root: Permissions::none(commands, all_channels),
             selectors: Vec::new(),
-            all_channels_at_first: all_channels,
         }
     }
 
@@ -123,11 +120,12 @@ impl User {
         self.nopass = password.is_none();
     }
 
-    /// Changes the user as a rule says. Rules of several words, in parentheses, are one here ([`merge_selectors`]).
+    /// Changes the user as a rule says. Rules of several words, in parentheses, are one here ([`merge_selectors`]). New permissions begin with
+    /// all channels, or with none.
     ///
     /// # Errors
     /// Nothing has changed then.
-    pub fn apply(&mut self, rule: &[u8], commands: &dyn Catalog) -> Result<(), RuleError> {
+    pub fn apply(&mut self, rule: &[u8], commands: &dyn Catalog, all_channels: bool) -> Result<(), RuleError> {
         let is = |word: &str| rule.eq_ignore_ascii_case(word.as_bytes());
         if rule.is_empty() {
         } else if is("on") {
@@ -147,7 +145,7 @@ impl User {
         } else if is("clearselectors") {
             self.selectors.clear();
         } else if is("reset") {
-            *self = User::new(commands, self.all_channels_at_first);
+            *self = User::new(commands, all_channels);
         } else {
             match rule {
                 [b'>', password @ ..] => self.add_password(Digest::of(password)),
@@ -155,7 +153,7 @@ impl User {
                 [b'<', password @ ..] => self.remove_password(Digest::of(password))?,
                 [b'!', hash @ ..] => self.remove_password(Digest::parse(hash)?)?,
                 [b'(', inner @ .., b')'] => {
-                    let mut selector = Permissions::none(commands, self.all_channels_at_first);
+                    let mut selector = Permissions::none(commands, all_channels);
                     for rule in split_words(inner).unwrap_or_default() {
                         selector.apply(&rule, commands)?;
                     }

@@ -20,7 +20,7 @@ pub struct Users {
     by_name: BTreeMap<Box<[u8]>, UserId>,
     slots: Vec<Option<(Box<[u8]>, User)>>,
     free: Vec<UserId>,
-    /// The channels of new users: all, or none.
+    /// The channels of new users and selectors (`acl-pubsub-default`): all, or none.
     pub all_channels_at_first: bool,
 }
 
@@ -108,7 +108,7 @@ impl Users {
             None => User::new(commands, self.all_channels_at_first),
         };
         for rule in merged {
-            user.apply(&rule, commands).map_err(|error| {
+            user.apply(&rule, commands, self.all_channels_at_first).map_err(|error| {
                 let reason = format!("': {error}");
                 SetError([b"Error in ACL SETUSER modifier '".as_slice(), quotable(&rule), reason.as_bytes()].concat())
             })?;
@@ -143,7 +143,7 @@ impl Users {
         let merged = merge_selectors(rules).map_err(|at| (rules[at].to_vec(), RuleError::Syntax))?;
         let mut user = User::new(commands, self.all_channels_at_first);
         for rule in merged {
-            user.apply(&rule, commands).map_err(|error| (rule.into_owned(), error))?;
+            user.apply(&rule, commands, self.all_channels_at_first).map_err(|error| (rule.into_owned(), error))?;
         }
         Ok(self.put(name, user))
     }
@@ -209,7 +209,7 @@ impl Users {
         let mut told = false;
         for rule in rules {
             let rule = rule.trim_ascii();
-            match user.apply(rule, commands) {
+            match user.apply(rule, commands, self.all_channels_at_first) {
                 Ok(()) => {}
                 // It tells nothing that must not be told.
                 Err(error @ RuleError::Unknown) => {

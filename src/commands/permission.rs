@@ -232,7 +232,7 @@ mod tests {
             let mut user = User::new(&registry, false);
             let words: Vec<&[u8]> = rules.split(' ').map(str::as_bytes).collect();
             for rule in merge_selectors(&words).unwrap() {
-                user.apply(&rule, &registry).unwrap();
+                user.apply(&rule, &registry, false).unwrap();
             }
             let args: Vec<&[u8]> = call.split(' ').map(str::as_bytes).collect();
             let mut name = args[0].to_vec();
