@@ -279,6 +279,22 @@ fn a_subscribers_own_messages_come_after_the_reply() {
     assert_eq!(format!("{:?}", client.read()), r#">["message", "a", "2"]"#);
 }
 
+/// RESET is for subscribers; subcommands of that name are not.
+#[test]
+fn subcommands_are_not_taken_for_commands() {
+    let pair = Pair::start(&[]);
+    let mut clients = pair.connect();
+    clients.lines(
+        "SUBSCRIBE a\nSLOWLOG RESET\nLATENCY RESET\nCLUSTER RESET\nSLOWLOG NOSUCH\nLATENCY RESET a b\nCONFIG RESETSTAT\nRESET\n\
+         SLOWLOG RESET",
+    );
+    // Nor may any other be put off when there is no memory.
+    clients.lines(
+        "CONFIG SET maxmemory 1\nMULTI\nSLOWLOG RESET\nEXEC\nMULTI\nLATENCY RESET\nDISCARD\nMULTI\nCLUSTER RESET\nRESET\nSLOWLOG RESET\n\
+         CONFIG SET maxmemory 0",
+    );
+}
+
 #[test]
 fn what_others_see_of_subscribers() {
     let pair = Pair::start(&["--timeout", "1"]);
