@@ -412,6 +412,46 @@ fn client_list_says_the_command() {
     assert_eq!(shown[0], shown[1]);
 }
 
+/// Of a client that waits for the end of a pause it is the command that waits.
+#[test]
+fn client_list_says_the_command_that_is_held() {
+    let pair = Pair::start(&[]);
+    let shown = [&pair.subject, &pair.oracle].map(|server| {
+        let mut watcher = server.connect();
+        let mut shown = Vec::new();
+        for (before, held) in [
+            ("GET k", "FLUSHALL\r\n"),
+            ("GET k", "SET k v\r\nGET k\r\n"),
+            ("", "PFCOUNT k\r\n"),
+            // The first is executed.
+            ("PING", "GET k\r\nDEL k\r\n"),
+            ("OBJECT ENCODING k", "PUBLISH a b\r\n"),
+        ] {
+            let mut client = server.connect();
+            let id = id_of(&mut client);
+            if !before.is_empty() {
+                client.run(before);
+            }
+            watcher.run("CLIENT PAUSE 100000 WRITE");
+            client.send(held.as_bytes());
+            let mut line = String::new();
+            support::server::eventually("it is held", || {
+                line = watcher.run(&format!("CLIENT LIST ID {id}")).string();
+                line.contains(" flags=bU ")
+            });
+            watcher.run("CLIENT UNPAUSE");
+            let facts: Vec<String> = line
+                .split(' ')
+                .filter(|field| field.starts_with("cmd=") || field.starts_with("flags="))
+                .map(str::to_owned)
+                .collect();
+            shown.push((held, facts));
+        }
+        shown
+    });
+    assert_eq!(shown[0], shown[1]);
+}
+
 /// The line about a client in each state that clients can be in says so as Redis's does: the same fields in the same order, the same flags.
 #[test]
 fn client_list_says_the_state() {

@@ -235,6 +235,10 @@ impl Engine {
         }
         client.session.last_interaction_ms = now_ms;
         if index < end {
+            if client.session.gates & gate::HELD != 0 {
+                // CLIENT LIST shows what the client waits with.
+                client.session.last_command = Some(self.batch.requests[index].command);
+            }
             // Stopped in the middle: the rest is parsed again when the client goes on.
             client.parser.reset();
             if client.session.holds_spilled {
