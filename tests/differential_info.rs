@@ -102,6 +102,26 @@ fn info_counts_the_same() {
     assert!(differing.is_empty(), "{}", differing.join("\n"));
 }
 
+/// How often the data has been saved is counted from CONFIG RESETSTAT on, like everything else that happened.
+#[test]
+fn saves_are_counted_anew() {
+    let pair = Pair::start(&["--save", ""]);
+    for server in [&pair.subject, &pair.oracle] {
+        let mut client = server.connect();
+        let counted =
+            |client: &mut Client| ["rdb_saves", "aof_rewrites"].map(|field| support::append_only::info(client, field));
+        for line in ["SET k v", "SAVE", "BGREWRITEAOF"] {
+            assert!(!client.run(line).is_error(), "{line}");
+        }
+        support::append_only::until_rewritten(&mut client);
+        assert_eq!(counted(&mut client), ["1", "1"]);
+        assert_eq!(client.run("CONFIG RESETSTAT").text(), b"OK");
+        assert_eq!(counted(&mut client), ["0", "0"]);
+        client.run("SAVE");
+        assert_eq!(counted(&mut client), ["1", "0"]);
+    }
+}
+
 /// A key of each type, and those that calls besides name.
 const KEYS: &[&str] = &["missing", "s", "f", "big", "l", "st", "h", "z", "p", "g"];
 const FILLED: &str = r#"

@@ -174,6 +174,10 @@ impl Aof {
         self.settled_bytes + appended.saturating_sub(self.settled_appended)
     }
 
+    pub fn reset_stats(&mut self) {
+        (self.rewrites, self.failed_rewrites) = (0, 0);
+    }
+
     pub fn facts(&self, now_s: i64) -> AofFacts {
         AofFacts {
             is_on: self.appender.is_some(),

@@ -406,6 +406,10 @@ impl Saving {
         }
     }
 
+    pub fn reset_stats(&mut self) {
+        self.saves = 0;
+    }
+
     /// With what the thread of the disk wakes the loop.
     pub fn set_waker(&mut self, waker: Waker) {
         self.waker = Some(waker);

@@ -130,6 +130,8 @@ fn resetstat(_args: &mut Args<'_>, engine: &mut Engine, key: usize) -> CommandRe
     engine.recorder.reset();
     engine.keyspace.reset_stats();
     engine.memory.reset_stats();
+    engine.saving.reset_stats();
+    engine.aof.reset_stats();
     engine.reply(key).ok();
     Ok(())
 }
