@@ -75,10 +75,9 @@ fn find_of_spec(command: &Command, spec: &KeySpec, args: &[&[u8]], found: &mut V
             let count = number::parse_i64(args.get(begin + usize::from(count_at))?)?;
             let count = usize::try_from(count).ok()?;
             let first = begin + usize::from(first);
-            if count == 0 {
-                return Some(());
-            }
-            (first, first.checked_add((count - 1).checked_mul(usize::from(step))?)?, usize::from(step))
+            // Without one the call is wrong, unless its command needs none; that is not known here.
+            let after = count.checked_sub(1)?.checked_mul(usize::from(step))?;
+            (first, first.checked_add(after)?, usize::from(step))
         }
         FindKeys::Unknown if spec.flags.contains(KeyFlags::INCOMPLETE) => return Some(()),
         FindKeys::Unknown => return None,
@@ -185,7 +184,7 @@ mod tests {
     fn counted_keys() {
         const COUNTED: &[KeySpec] = &[KeySpec::counted(2, RO)];
         assert_eq!(keys(COUNTED, "eval x 2 a b c"), Some(vec![3, 4]));
-        assert_eq!(keys(COUNTED, "eval x 0"), Some(vec![]));
+        assert_eq!(keys(COUNTED, "eval x 0"), None);
         assert_eq!(keys(COUNTED, "eval x 9 a"), None);
         assert_eq!(keys(COUNTED, "eval x -1 a"), None);
         assert_eq!(keys(COUNTED, "eval x y a"), None);
