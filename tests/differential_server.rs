@@ -731,6 +731,46 @@ fn guarded_commands_are_refused() {
         .lines("CONFIG SET dbfilename x.rdb\nCONFIG GET dbfilename\nCONFIG SET dbfilename a/b\nCONFIG SET dir \"\"");
 }
 
+/// They are refused right after their arguments have been counted: before anything else that could be said against them, and to whoever has
+/// yet to log in.
+#[test]
+fn guarded_commands_are_refused_at_the_door() {
+    let pair = Pair::start(&["--enable-debug-command", "no"]);
+    let calls = "DEBUG\nDEBUG SLEEP 0\nMODULE LOAD\nMODULE LOAD x\nMODULE LOADEX x\nMODULE UNLOAD x\nMODULE NOSUCH";
+    let mut clients = pair.connect();
+    clients.line("CONFIG RESETSTAT");
+    for call in calls.lines() {
+        for line in ["MULTI", call, "SET a 1", "EXEC", "EXISTS a", "MULTI", call, "DISCARD"] {
+            clients.line(line);
+        }
+    }
+    let counted = |client: &mut Client| {
+        let info = client.run("INFO everything").string();
+        let lines = info.lines().filter(|line| {
+            ["cmdstat_debug:", "cmdstat_module|", "errorstat_", "total_error_replies"]
+                .iter()
+                .any(|name| line.starts_with(name))
+        });
+        let mut lines: Vec<String> = lines.map(str::to_owned).collect();
+        lines.sort();
+        lines
+    };
+    assert_eq!(counted(&mut clients.subject), counted(&mut clients.oracle));
+    clients.lines("CONFIG SET maxmemory 1\nMULTI");
+    clients.lines(calls);
+    clients.lines("DISCARD\nCONFIG SET maxmemory 0\nSUBSCRIBE a");
+    clients.lines(calls);
+    clients.lines("RESET\nACL SETUSER u on >p ~* &* +@all -debug -module\nAUTH u p\nDEBUG SLEEP 0\nMODULE LOAD x\nMODULE UNLOAD x");
+    clients.lines("AUTH default x\nCONFIG SET requirepass secret");
+    let mut stranger = pair.connect();
+    stranger.lines("DEBUG SLEEP 0\nMODULE LOAD x\nMODULE LOAD\nDEBUG");
+    // Where they are allowed everything else counts.
+    let pair =
+        Pair::start(&["--enable-debug-command", "local", "--enable-module-command", "yes", "--requirepass", "secret"]);
+    let mut clients = pair.connect();
+    clients.lines("MODULE UNLOAD x\nAUTH secret\nMULTI\nDEBUG SLEEP 0\nMODULE UNLOAD x\nEXEC\nSUBSCRIBE a\nDEBUG SLEEP 0\nMODULE LOAD x");
+}
+
 #[test]
 fn shutdown_ends_the_process() {
     for how in ["SHUTDOWN", "SHUTDOWN NOSAVE", "shutdown nosave now force"] {

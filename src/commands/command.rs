@@ -149,7 +149,7 @@ bitflags::bitflags! {
         const NO_MULTI = 1 << 17;
         const ALLOW_BUSY = 1 << 18;
         const MOVABLEKEYS = 1 << 19;
-        /// Needs `enable-debug-command` or a like permission; not printed.
+        /// Needs `enable-debug-command` or a like permission; not printed. Only for what the hot loop does not run: it does not ask.
         const PROTECTED = 1 << 20;
         /// The deprecated flag of `COMMAND DOCS`; derived from [`Command::deprecated`], here for system commands.
         const SYSCMD = 1 << 21;

@@ -132,6 +132,8 @@ impl Registry {
             Some(parent) => format!("{}|{}", self.commands[usize::from(parent)].command.name, command.name),
             None => command.name.to_string(),
         };
+        let is_guarded = command.flags.contains(Flags::PROTECTED);
+        assert!(!is_guarded || matches!(command.run, Run::Server(_)), "nobody would guard {full_name}");
         let first_key = command.keys.first().map_or(0, super::KeySpec::first_index);
         self.commands.push(Registered { command, is_reachable: true, full_name, parent });
         let is_denied_oom = command.flags.contains(Flags::DENYOOM);

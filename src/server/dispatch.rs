@@ -560,8 +560,8 @@ impl Engine {
         }
     }
 
-    /// The command, or of a container the subcommand, that `args` call, if their number fits. With an error comes the number of
-    /// the command that is to be blamed for it, or [`UNKNOWN`].
+    /// The command, or of a container the subcommand, that `args` call, if their number fits and the configuration allows it. With an error
+    /// comes the number of the command that is to be blamed for it, or [`UNKNOWN`].
     pub(super) fn resolve(
         &mut self,
         key: usize,
@@ -572,7 +572,9 @@ impl Engine {
         // What CLIENT LIST shows, whether or not it may be called.
         let (Ok(named) | Err((named, _))) = resolved;
         self.clients[key].session.last_subcommand = Some(named);
-        resolved
+        let id = resolved?;
+        gates::check_protected(self, key, id).map_err(|error| (id, error))?;
+        Ok(id)
     }
 
     pub(super) fn resolve_subcommand(

@@ -5,7 +5,7 @@
 //! of Redis's `processCommand`; the first that objects decides.
 
 use crate::acl::Context;
-use crate::commands::{Args, Command, CommandError, CommandId, Flags, quotable};
+use crate::commands::{Args, Command, CommandError, CommandId, CommandResult, Flags, quotable};
 use crate::server::engine::{Engine, UNKNOWN};
 use crate::server::maxmemory::{Room, out_of_memory};
 use crate::server::session::gate;
@@ -67,7 +67,7 @@ const GATES: &[Gate] = &[
     (gate::FAN_OUT, fan_out),
 ];
 
-/// Asks the gates: unknown command and number of arguments first, then the list.
+/// Asks the gates: unknown command, number of arguments and what the configuration does not allow first, then the list.
 pub(super) fn admit(engine: &mut Engine, key: usize, id: CommandId, args: &Args<'_>) -> Verdict {
     if id == UNKNOWN {
         return Verdict::Refuse(UNKNOWN, unknown_command(args));
@@ -98,6 +98,29 @@ pub(super) fn admit(engine: &mut Engine, key: usize, id: CommandId, args: &Args<
         }
     }
     Verdict::Run(id)
+}
+
+/// Whether the configuration lets the client use a command that looks inside the server. It comes before all else that could be said against the
+/// request. EXEC need not ask again: the directives do not change while the server runs.
+///
+/// # Errors
+/// In Redis's words.
+pub(super) fn check_protected(engine: &Engine, key: usize, id: CommandId) -> CommandResult {
+    if !engine.registry.command(id).flags.contains(Flags::PROTECTED) {
+        return Ok(());
+    }
+    let config = &engine.config;
+    let (name, option, guard) = match engine.registry.get(id).full_name.as_str() {
+        "debug" => ("DEBUG", "enable-debug-command", config.enable_debug_command),
+        _ => ("MODULE", "enable-module-command", config.enable_module_command),
+    };
+    if guard.allows(engine.clients[key].stream.is_local()) {
+        return Ok(());
+    }
+    Err(CommandError::owned(format!(
+        "ERR {name} command not allowed. If the {option} option is set to \"local\", you can run it from a local connection, otherwise you need \
+         to set this option in the configuration file, and then restart the server."
+    )))
 }
 
 fn authentication(_engine: &mut Engine, asked: &Asked<'_>) -> Opinion {

@@ -59,13 +59,6 @@ const SUBCOMMANDS: &[(&str, usize, usize, Debug)] = &[
 ];
 
 fn debug(args: &mut Args<'_>, engine: &mut Engine, key: usize) -> CommandResult {
-    if !engine.config.enable_debug_command.allows(engine.clients[key].stream.is_local()) {
-        return Err(CommandError::new(
-            "ERR DEBUG command not allowed. If the enable-debug-command option is set to \"local\", you can run it from \
-             a local connection, otherwise you need to set this option in the configuration file, and then restart \
-             the server.",
-        ));
-    }
     let found =
         SUBCOMMANDS.iter().find(|(name, least, most, _)| args.is(1, name) && (*least..=*most).contains(&args.len()));
     match found {

@@ -71,8 +71,7 @@ static LOADEX: Command = Command {
     ..Command::BASE
 };
 
-fn load(args: &mut Args<'_>, engine: &mut Engine, key: usize) -> CommandResult {
-    check_allowed(engine, key)?;
+fn load(args: &mut Args<'_>, _engine: &mut Engine, _key: usize) -> CommandResult {
     log::warning(format_args!("Module {} is not loaded: modules are not supported", args.get(2).escape_ascii()));
     Err(CommandError::new("ERR Error loading the extension. Please check the server logs."))
 }
@@ -90,21 +89,8 @@ static UNLOAD: Command = Command {
     ..Command::BASE
 };
 
-fn unload(_args: &mut Args<'_>, engine: &mut Engine, key: usize) -> CommandResult {
-    check_allowed(engine, key)?;
+fn unload(_args: &mut Args<'_>, _engine: &mut Engine, _key: usize) -> CommandResult {
     Err(CommandError::new("ERR Error unloading module: no such module with that name"))
-}
-
-/// `enable-module-command`.
-fn check_allowed(engine: &Engine, key: usize) -> CommandResult {
-    if engine.config.enable_module_command.allows(engine.clients[key].stream.is_local()) {
-        return Ok(());
-    }
-    Err(CommandError::new(
-        "ERR MODULE command not allowed. If the enable-module-command option is set to \"local\", you can run it from \
-         a local connection, otherwise you need to set this option in the configuration file, and then restart the \
-         server.",
-    ))
 }
 
 static HELP: Command = Command { run: Run::Pure(help), group: Group::Server, since: "5.0.0", ..Command::HELP };
