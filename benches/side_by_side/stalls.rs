@@ -84,6 +84,10 @@ const SERVED: u64 = 100_000;
 /// Fields whose deadline one command sets.
 const FIELDS_AT_ONCE: u64 = 100;
 
+/// Memory of the benchmark's own that is left alone during a wait.
+const UNTOUCHED_PAGES: usize = 4096;
+const PAGE: usize = 4096;
+
 /// A server, the connection that makes it work, and what was seen so far.
 struct Watch<'a> {
     name: &'static str,
@@ -137,8 +141,9 @@ fn keys(watch: &mut Watch, sizes: &Sizes) -> io::Result<()> {
         let key = format!("key:{i:012}");
         encode(frame, &[b"SET", key.as_bytes(), key.as_bytes(), b"PXAT", deadline_ms.as_bytes()]);
     })?;
-    sleep_until_shortly_before(deadline)?;
+    let machine = sleep_until_shortly_before(deadline)?;
     watch.phase(format!("{} keys expire at once", sizes.expiring), wait_until_empty)?;
+    watch.remark(&machine);
     expire_under_load(watch, sizes)
 }
 
@@ -166,11 +171,7 @@ fn expire_under_load(watch: &mut Watch, sizes: &Sizes) -> io::Result<()> {
     })?;
     if let Some(p99) = watch.client.info("expire_lag_p99_ms")? {
         let max = watch.client.info("expire_lag_max_ms")?.unwrap_or_default();
-        let lag = format!("expiry lag p99 {} ms, max {} ms", p99.trim(), max.trim());
-        println!("{:<32} {:<7} {lag}", "", watch.name);
-        if let Some(own) = watch.stalls.last_mut().and_then(|stall| stall.own_account.as_mut()) {
-            own.cause += &format!("; {lag}");
-        }
+        watch.remark(&format!("expiry lag p99 {} ms, max {} ms", p99.trim(), max.trim()));
     }
     Ok(())
 }
@@ -199,8 +200,10 @@ fn hash(watch: &mut Watch, sizes: &Sizes) -> io::Result<()> {
         let words: Vec<String> = head.iter().cloned().chain(fields).collect();
         encode_words(frame, &words);
     })?;
-    sleep_until_shortly_before(deadline)?;
-    watch.phase(format!("{} fields expire at once", sizes.expiring), wait_until_empty)
+    let machine = sleep_until_shortly_before(deadline)?;
+    watch.phase(format!("{} fields expire at once", sizes.expiring), wait_until_empty)?;
+    watch.remark(&machine);
+    Ok(())
 }
 
 fn deadline(sizes: &Sizes) -> (SystemTime, String) {
@@ -208,9 +211,30 @@ fn deadline(sizes: &Sizes) -> (SystemTime, String) {
     (deadline, deadline.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis().to_string())
 }
 
-fn sleep_until_shortly_before(deadline: SystemTime) -> io::Result<()> {
+/// What memory costs on this machine is returned in words, fresh and after that wait: a virtual machine's host may have to find a page first, or
+/// have taken it away meanwhile, and a turn can be no shorter than that.
+fn sleep_until_shortly_before(deadline: SystemTime) -> io::Result<String> {
     let early = deadline.duration_since(SystemTime::now()).map_err(|_| io::Error::other("filled too slowly"))?;
-    interrupt::sleep(early.saturating_sub(Duration::from_millis(100)))
+    let mut memory = vec![0u8; UNTOUCHED_PAGES * PAGE];
+    let fresh = touch(&mut memory);
+    interrupt::sleep(early.saturating_sub(Duration::from_millis(200)))?;
+    Ok(format!(
+        "a page of this machine's memory takes {fresh} when fresh, {} when not used meanwhile",
+        touch(&mut memory)
+    ))
+}
+
+/// Touches each page; how long that took in words.
+fn touch(memory: &mut [u8]) -> String {
+    let started = Instant::now();
+    let mut longest = Duration::ZERO;
+    for page in memory.chunks_mut(PAGE) {
+        let touched = Instant::now();
+        page[0] = std::hint::black_box(1);
+        longest = longest.max(touched.elapsed());
+    }
+    let mean = started.elapsed() / (memory.len() / PAGE) as u32;
+    format!("{:.1} us (up to {} us)", mean.as_nanos() as f64 / 1e3, longest.as_micros())
 }
 
 fn wait_until_empty(client: &mut Client) -> io::Result<()> {
@@ -235,6 +259,14 @@ impl Watch<'_> {
         }
         Ok(())
     }
+
+    /// Prints a remark on the last phase, and adds it to what the server said of itself there.
+    fn remark(&mut self, remark: &str) {
+        println!("{:<32} {:<7} {remark}", "", self.name);
+        if let Some(own) = self.stalls.last_mut().and_then(|stall| stall.own_account.as_mut()) {
+            own.cause += &format!("; {remark}");
+        }
+    }
 }
 
 fn during(
@@ -244,6 +276,8 @@ fn during(
     client: &mut Client,
     work: impl FnOnce(&mut Client) -> io::Result<()>,
 ) -> io::Result<Stall> {
+    // Twice, since the turn that begins an account is in it: after a wait the first has everything to fetch.
+    client.command(&["CONFIG", "RESETSTAT"])?;
     client.command(&["CONFIG", "RESETSTAT"])?;
     let stop = AtomicBool::new(false);
     let round_trips = std::thread::scope(|scope| {

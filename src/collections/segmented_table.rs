@@ -618,9 +618,17 @@ impl<T> SegmentedTable<T> {
         vacated.depth = VACANT;
         let moved = std::mem::take(&mut vacated.entries);
         let kept = std::mem::take(&mut self.at_mut(lower).entries);
-        let mut both = HashTable::with_capacity(kept.len() + moved.len());
-        move_all(kept, &mut both, rehash);
-        move_all(moved, &mut both, rehash);
+        let both = match (kept.is_empty(), moved.is_empty()) {
+            // Nothing has to be read: entries that go in the order of their hashes leave one of two halves empty each time.
+            (_, true) => kept,
+            (true, false) => moved,
+            (false, false) => {
+                let mut both = HashTable::with_capacity(kept.len() + moved.len());
+                move_all(kept, &mut both, rehash);
+                move_all(moved, &mut both, rehash);
+                both
+            }
+        };
         self.versions = self.versions.wrapping_add(1);
         let version = self.versions;
         let segment = self.at_mut(lower);

@@ -106,8 +106,9 @@ impl Engine {
         // It comes first in its phase, and the first step may be the longest: it finds what it removes far from the caches.
         let flushed_ns = self.recorder.turn.flushed_ns();
         let started_ns = flushed_ns.unwrap_or_else(|| self.clock.monotonic_ns());
-        let mut is_behind = self.keyspace.expire_slice(EXPIRE_STEP) == 0;
-        let mut has_to_file = is_behind || self.keyspace.file_ahead(EXPIRE_STEP) == 0;
+        let mut step = EXPIRE_FIRST_STEP;
+        let mut is_behind = self.keyspace.expire_slice(step) == 0;
+        let mut has_to_file = is_behind || self.keyspace.file_ahead(step) == 0;
         if !has_to_file {
             // The usual case: too little to be timed.
             self.keyspace.note_all_expired();
@@ -115,10 +116,13 @@ impl Engine {
         }
         let left_ns = self.left_of_turn_ns(started_ns).max(EXPIRE_LEAST_NS);
         let mut steps = 1;
+        let mut before_ns = 0;
         let elapsed_ns = loop {
             let elapsed_ns = self.clock.monotonic_ns() - started_ns;
-            // What is not due yet takes less of a turn.
+            let is_slow = elapsed_ns - before_ns > EXPIRE_STEP_NS;
+            // What is not due yet takes less of a turn, and so does what may take much longer than asked for.
             let most_ns = match is_behind {
+                _ if is_slow => EXPIRE_SLOW_NS,
                 true if self.keyspace.stats.expire_lags.last_ms() > LATE_MS => EXPIRE_LATE_NS,
                 true => EXPIRE_NS,
                 false => FILE_AHEAD_NS,
@@ -126,11 +130,12 @@ impl Engine {
             if !has_to_file || elapsed_ns >= most_ns.min(left_ns) || steps == EXPIRE_STEPS_MAX {
                 break elapsed_ns;
             }
-            steps += 1;
+            step = if is_slow { EXPIRE_FIRST_STEP } else { EXPIRE_STEP.min(step * 2) };
+            (steps, before_ns) = (steps + 1, elapsed_ns);
             if is_behind {
-                is_behind = self.keyspace.expire_slice(EXPIRE_STEP) == 0;
+                is_behind = self.keyspace.expire_slice(step) == 0;
             } else {
-                has_to_file = self.keyspace.file_ahead(EXPIRE_STEP) == 0;
+                has_to_file = self.keyspace.file_ahead(step) == 0;
             }
         };
         let stats = &mut self.keyspace.stats;
@@ -201,7 +206,7 @@ impl Engine {
 
 /// Clients removed in one turn.
 const REMOVED_MAX: usize = 32;
-/// Time of a turn for removing what is due, nanoseconds; keys and records looked at between two looks at the clock, and how often.
+/// Time of a turn for removing what is due, nanoseconds.
 const EXPIRE_NS: u64 = 300_000;
 const FILE_AHEAD_NS: u64 = 150_000;
 /// The same when what goes is this late, milliseconds: half of what a turn may take.
@@ -210,7 +215,14 @@ const EXPIRE_LATE_NS: u64 = 500_000;
 /// After what the turn has done before, it takes no more than is left of this, or so little that it does not matter.
 const TURN_NS: u64 = 800_000;
 const EXPIRE_LEAST_NS: u64 = 150_000;
-pub(super) const EXPIRE_STEP: usize = 64;
+/// Keys and records looked at between two looks at the clock: at first, and at most. When they take longer than this, it begins anew, with less
+/// time to go on: what has not been touched for seconds may be far away. A virtual machine's host can take a tenth of a millisecond, or five, to
+/// bring back a page of memory, and a key has its parts in several.
+pub(super) const EXPIRE_FIRST_STEP: usize = 1;
+const EXPIRE_STEP: usize = 64;
+const EXPIRE_STEP_NS: u64 = 30_000;
+const EXPIRE_SLOW_NS: u64 = 150_000;
+/// Steps of a turn.
 const EXPIRE_STEPS_MAX: usize = 64;
 
 /// What a client from elsewhere is told while there is no password. Clients look at the first word.

@@ -208,7 +208,7 @@ impl Hash {
                     && deadline_ms < now_ms
                 {
                     if expired.is_multiple_of(AHEAD) {
-                        let next = deadlines.iter().take(AHEAD);
+                        let next = deadlines.iter().take(AHEAD.min(budget - expired));
                         next.filter_map(|&(_, hash)| table.guess(hash)).for_each(Entry::prefetch);
                     }
                     deadlines.pop_first();

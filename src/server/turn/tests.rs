@@ -11,7 +11,7 @@ use crate::base::clock::Clock;
 use crate::config::Config;
 use crate::reactor::{Address, Listener};
 use crate::server::engine::{BATCH_MAX, Engine};
-use crate::server::housekeeping::EXPIRE_STEP;
+use crate::server::housekeeping::EXPIRE_FIRST_STEP;
 
 const CLIENTS: usize = 40;
 const PING: &[u8] = b"PING\r\n";
@@ -227,7 +227,7 @@ fn the_first_step_of_expiry_counts() {
     let spent_ns = server.engine.keyspace.stats.expire_ns;
     one_turn(&mut server);
     let left = server.engine.keyspace.db(0).len();
-    assert!((1000 - EXPIRE_STEP..1000).contains(&left), "{left} are left");
+    assert!((1000 - EXPIRE_FIRST_STEP..1000).contains(&left), "{left} are left");
     assert_eq!(server.engine.keyspace.stats.expire_ns - spent_ns, 600_000);
 }
 
