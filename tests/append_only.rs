@@ -328,6 +328,7 @@ fn verdict(program: &str, words: &[&str], path: &Path) -> (bool, String) {
 
 const ZEDIS: &str = env!("CARGO_BIN_EXE_zedis");
 const REDIS: &str = "redis-check-aof";
+const NAMES: &str = "appendonly.aof.manifest";
 
 /// A directory as a server with a file of these commands leaves it.
 fn written(requests: &str, directives: &[&str]) -> (Server, Vec<u8>) {
@@ -395,6 +396,119 @@ fn a_torn_end_is_cut_wherever_it_is() {
         server.restart(ON);
         assert_eq!(server.connect().run("GET c").string(), "3", "{size}");
         server.kill();
+    }
+}
+
+/// A file by itself, or the ones that a manifest names.
+fn lay_out(dir: &Path, files: &[(&str, Vec<u8>)]) -> String {
+    fs::remove_dir_all(dir).ok();
+    fs::create_dir_all(dir).expect("a directory");
+    for (name, bytes) in files {
+        fs::write(dir.join(name), bytes).expect("a file");
+    }
+    files[0].0.to_owned()
+}
+
+/// What the tool says in that directory, whether all is well, and what the files are then.
+fn said(program: &str, words: &[&str], dir: &Path, files: &[(&str, Vec<u8>)]) -> (String, bool, Vec<Vec<u8>>) {
+    let name = lay_out(dir, files);
+    let mut command = Command::new(program);
+    if program == ZEDIS {
+        command.arg("check-aof");
+    }
+    let command = command.args(words).arg(&name).current_dir(dir);
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the tool is installed");
+    std::io::Write::write_all(child.stdin.as_mut().expect("it was asked for"), b"y\n").ok();
+    let output = child.wait_with_output().expect("it ends");
+    let text = [output.stdout, output.stderr].concat();
+    let after = files.iter().map(|(name, _)| fs::read(dir.join(name)).expect("a file")).collect();
+    (String::from_utf8_lossy(&text).into_owned(), output.status.success(), after)
+}
+
+/// Of every file that both tools take for whole, and of every one that neither does, they say the same, and leave the same.
+#[test]
+fn check_aof_says_what_redis_check_aof_says() {
+    let server = Server::subject(&["--dbfilename", "saved.rdb"]);
+    let mut client = server.connect();
+    for request in ["SET x y", "RPUSH l a b c", "SET t v EX 1000000", "SELECT 1", "HSET h a b", "SAVE"] {
+        client.run(request);
+    }
+    let saved = fs::read(server.dir().join("saved.rdb")).expect("a file");
+    let of = |request: &str| encode(&words(request));
+    let join = |parts: &[&[u8]]| parts.concat();
+    let (select, a, b) = (of("SELECT 0"), of("SET a 1"), encode(&[&b"SET"[..], b"b", b"line\nline\r\n"]));
+    let (multi, exec) = (of("MULTI"), of("EXEC"));
+    let torn = |left: usize| join(&[&select, &a, &b[..b.len() - left]]);
+    let broken = |what: &[u8]| join(&[&select, what, &a]);
+    let alone: Vec<(&str, Vec<u8>)> = vec![
+        ("whole", join(&[&select, &a, &b])),
+        ("empty", Vec::new()),
+        ("torn in a string", torn(5)),
+        ("torn before a string", join(&[&select, &a, b"*3\r\n$3\r\nSET\r\n$1\r\n"])),
+        ("torn in a length", join(&[&select, &a, b"*3\r\n$3"])),
+        ("torn before a length", join(&[&select, &a, b"*3\r\n"])),
+        ("torn in a line end", join(&[&select, &a, b"*3\r"])),
+        ("no command", broken(b"hello\r\n")),
+        ("no number", broken(b"*x\r\n")),
+        ("no length", broken(b"*2\r\n$x\r\n")),
+        ("a negative length", broken(b"*1\r\n$-1\r\n")),
+        ("no line end", broken(b"*1\r\n$4\r\nPINGxx")),
+        ("too many arguments", broken(b"*99999999\r\n")),
+        ("too long a string", broken(b"*1\r\n$9999999999\r\n")),
+        ("lines of LF", broken(b"*1\n$4\nPING\n")),
+        ("a transaction", join(&[&select, &multi, &a, &exec, &b])),
+        ("an open transaction", join(&[&select, &multi, &a, &b])),
+        ("MULTI in MULTI", join(&[&select, &multi, &a, &multi, &exec])),
+        ("EXEC alone", join(&[&select, &a, &exec, &b])),
+        ("a torn transaction", join(&[&select, &multi, &a, &b[..9]])),
+        ("times", join(&[b"#TS:1000\r\n", &select, &a, b"#TS:2000\r\n", &b, b"#TS:3000\r\n", &a])),
+        ("no times", join(&[b"#TS:abc\r\n", &select, &a, b"#TS:\r\n", &b])),
+        ("other annotations", join(&[b"#hello\r\n", &select, &a])),
+        ("a time in a transaction", join(&[&select, &multi, &a, b"#TS:2000\r\n", &b, &exec])),
+        ("torn after times", join(&[b"#TS:1000\r\n", &select, &a, b"#TS:2000\r\n", &b[..b.len() - 3]])),
+        ("bytes", (0..=255).collect()),
+        ("a preamble", join(&[&saved, &select, &a])),
+        ("a preamble alone", saved.clone()),
+        ("torn after a preamble", join(&[&saved, &select, &a, &b[..b.len() - 3]])),
+    ];
+    let manifest = |files: &[&str]| {
+        let line = |name: &str| {
+            let kind = if name.contains("base") { 'b' } else { 'i' };
+            format!("file appendonly.aof.{name} seq {} type {kind}\n", &name[..1])
+        };
+        files.iter().map(|name| line(name)).collect::<String>().into_bytes()
+    };
+    let (base, first, second) = ("appendonly.aof.1.base.aof", "appendonly.aof.1.incr.aof", "appendonly.aof.2.incr.aof");
+    let all = manifest(&["1.base.aof", "1.incr.aof", "2.incr.aof"]);
+    let (early, late) = (join(&[b"#TS:500\r\n", &select, &a]), join(&[b"#TS:1500\r\n", &a, b"#TS:2500\r\n", &b]));
+    let parts: Vec<(&str, Vec<(&str, Vec<u8>)>)> = vec![
+        ("whole", vec![(NAMES, all.clone()), (base, torn(0)), (first, early.clone()), (second, late.clone())]),
+        ("a base of RDB", vec![(NAMES, all.clone()), (base, saved), (first, early.clone()), (second, late)]),
+        ("torn", vec![(NAMES, all.clone()), (base, torn(0)), (first, torn(0)), (second, torn(3))]),
+        ("torn before the last", vec![(NAMES, all.clone()), (base, torn(0)), (first, torn(3)), (second, torn(0))]),
+        ("a torn base", vec![(NAMES, all), (base, torn(3)), (first, early.clone()), (second, torn(0))]),
+        ("no base", vec![(NAMES, manifest(&["1.incr.aof"])), (first, early)]),
+        ("one that is not there", vec![(NAMES, manifest(&["1.incr.aof"]))]),
+    ];
+    let alone = alone.into_iter().map(|(what, bytes)| (what, vec![("a.aof", bytes)]));
+    let dir = server.dir().join("checked");
+    for (what, files) in alone.chain(parts) {
+        for flags in [
+            &[][..],
+            &["--fix"],
+            &["--truncate-to-timestamp", "1500"],
+            &["--truncate-to-timestamp", "500"],
+            &["--truncate-to-timestamp", "-5"],
+            &["--truncate-to-timestamp", "0"],
+            &["--truncate-to-timestamp", "1500x"],
+        ] {
+            assert_eq!(said(ZEDIS, flags, &dir, &files), said(REDIS, flags, &dir, &files), "{what}, {flags:?}");
+        }
     }
 }
 

@@ -3,16 +3,18 @@
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufRead, Read, Seek, SeekFrom, Write};
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use crate::base::clock::Clock;
 use crate::base::number;
-use crate::base::random::Random;
-use crate::keyspace::Keyspace;
-use crate::persistence::aof::{AofFile, Manifest, Scanned, Scanner};
-use crate::persistence::rdb::{self, EMPTY, FileError, FileReader, Item, load_contents};
+use crate::persistence::aof::{AofFile, Manifest};
+use crate::persistence::rdb;
+use crate::server::check_rdb;
 use crate::server::start::{ExitReason, reason};
+
+use commands::{Commands, Problem, Step, annotated_s};
+
+mod commands;
 
 const USAGE: &str = "Usage: zedis check-aof [--fix|--truncate-to-timestamp $timestamp] <file.manifest|file.aof>";
 /// Bytes read at once.
@@ -29,86 +31,105 @@ struct Asked {
 
 /// What a file turned out to be.
 struct Analysis {
-    size: u64,
     /// Everything before is whole.
     ok_up_to: u64,
-    /// The line at which reading ended, from 1 on.
-    line: u64,
-    /// What is wrong there.
-    problem: Option<String>,
-    /// Where the first annotation of a time after the wanted one is.
+    /// What is wrong, and where the reader was.
+    problem: Option<(u64, Problem)>,
+    /// Where the first annotation of a time after the wanted one is. Nothing was read behind it.
     later_at: Option<u64>,
 }
+
+/// What has been done about a file.
+#[derive(PartialEq, Eq)]
+enum Checked {
+    Valid,
+    Empty,
+    Cut,
+}
+
+/// An error, or what to say at the end if something is wrong.
+type Outcome<T> = io::Result<Result<T, ExitReason>>;
 
 /// Checks what the words name; the report goes to `out`, a confirmation comes from `input`.
 ///
 /// # Errors
 /// When something is wrong with a file and was not mended.
 pub fn run(words: &[OsString], input: &mut dyn BufRead, out: &mut dyn Write) -> Result<(), ExitReason> {
-    let usage = || ExitReason::Failed(USAGE.to_owned());
     let mut asked = Asked::default();
     match words {
         [path] => asked.path = path.into(),
         [flag, path] if flag == "--fix" => asked = Asked { fix: true, path: path.into(), ..asked },
         [flag, time, path] if flag == "--truncate-to-timestamp" => {
-            let time = time.to_str().and_then(|time| number::parse_i64(time.as_bytes()));
-            asked.until_s = Some(time.ok_or_else(usage)?);
+            let time_s = time.to_str().and_then(|time| number::parse_i64(time.trim_start().as_bytes()));
+            let time_s = time_s.ok_or_else(|| ExitReason::Failed("Invalid timestamp, aborting...".to_owned()))?;
+            // As in Redis, 0 asks for nothing.
+            asked.until_s = Some(time_s).filter(|&time_s| time_s != 0);
             asked.path = path.into();
         }
-        _ => return Err(usage()),
+        _ => return Err(ExitReason::Failed(USAGE.to_owned())),
     }
     // Whoever closed the pipe does not want the rest.
     check(&asked, input, out).unwrap_or_else(|error| Err(ExitReason::Failed(reason(&error))))
 }
 
-fn check(asked: &Asked, input: &mut dyn BufRead, out: &mut dyn Write) -> io::Result<Result<(), ExitReason>> {
-    let file = match open_to_read(&asked.path) {
+fn failed<T>(text: String) -> Outcome<T> {
+    Ok(Err(ExitReason::Failed(text)))
+}
+
+fn check(asked: &Asked, input: &mut dyn BufRead, out: &mut dyn Write) -> Outcome<()> {
+    let name = asked.path.display();
+    let file = match File::open(&asked.path) {
         Ok(file) => file,
-        Err(text) => return Ok(Err(ExitReason::Failed(text))),
+        Err(error) => return failed(format!("Cannot open file {name}: {}", reason(&error))),
     };
+    if file.metadata()?.is_dir() {
+        return failed(format!("Cannot read file: {name}"));
+    }
+    let mut line = 1;
     if !is_manifest(&asked.path, &file)? {
         writeln!(out, "Start checking Old-Style AOF")?;
-        let checked = check_file(asked, &asked.path, true, input, out)?;
-        if checked.is_ok() {
-            writeln!(out, "AOF {} is valid", asked.path.display())?;
-        }
-        return Ok(checked);
+        let checked = check_file(asked, &asked.path, true, &mut line, input, out)?;
+        return Ok(match checked {
+            Ok(checked) => Ok(say(&checked, "AOF", &asked.path, out)?),
+            Err(reason) => Err(reason),
+        });
     }
     writeln!(out, "Start checking Multi Part AOF")?;
     let manifest = match Manifest::parse(&fs::read(&asked.path)?) {
         Ok(manifest) => manifest,
-        Err(error) => return Ok(Err(ExitReason::Failed(error))),
+        Err(error) => return failed(error),
     };
-    let dir = asked.path.parent().unwrap_or(Path::new(""));
+    let dir = asked.path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let files: Vec<_> = manifest.base.iter().chain(&manifest.incremental).collect();
     for (number, file) in files.iter().enumerate() {
         let is_base = manifest.base.as_ref().is_some_and(|base| base == *file);
         let path = dir.join(&file.name);
         if is_base {
-            let format = if file.name.ends_with(".rdb") { "RDB" } else { "AOF" };
+            let is_rdb = File::open(&path).is_ok_and(|mut file| begins_rdb(&mut file).unwrap_or(false));
+            let format = if is_rdb { "RDB" } else { "RESP" };
             writeln!(out, "Start to check BASE AOF ({format} format).")?;
         } else if number <= 1 {
             writeln!(out, "Start to check INCR files.")?;
         }
         let is_empty = |file: &&AofFile| fs::metadata(dir.join(&file.name)).is_ok_and(|about| about.len() == 0);
         let is_last = files[number + 1..].iter().all(is_empty);
-        if let Err(reason) = check_file(asked, &path, is_last, input, out)? {
-            return Ok(Err(reason));
-        }
-        let what = if is_base { "BASE AOF" } else { "INCR AOF" };
-        writeln!(out, "{what} {} is valid", file.name)?;
+        let checked = match check_file(asked, &path, is_last, &mut line, input, out)? {
+            Ok(checked) => checked,
+            Err(reason) => return Ok(Err(reason)),
+        };
+        say(&checked, if is_base { "BASE AOF" } else { "INCR AOF" }, Path::new(&file.name), out)?;
     }
     writeln!(out, "All AOF files and manifest are valid")?;
     Ok(Ok(()))
 }
 
-/// Err: what to tell of a file that can't be opened, or is a directory.
-fn open_to_read(path: &Path) -> Result<File, String> {
-    let opened = File::open(path).and_then(|file| {
-        let is_directory = file.metadata()?.is_dir();
-        if is_directory { Err(io::ErrorKind::IsADirectory.into()) } else { Ok(file) }
-    });
-    opened.map_err(|error| format!("Cannot open file {}: {}, aborting...", path.display(), reason(&error)))
+/// The last word on a file; what was cut has had it.
+fn say(checked: &Checked, what: &str, name: &Path, out: &mut dyn Write) -> io::Result<()> {
+    match checked {
+        Checked::Valid => writeln!(out, "{what} {} is valid", name.display()),
+        Checked::Empty => writeln!(out, "{what} {} is empty", name.display()),
+        Checked::Cut => Ok(()),
+    }
 }
 
 /// Whether it is called one, or its first line that is no comment names a file, as no command and no RDB file does.
@@ -128,174 +149,147 @@ fn check_file(
     asked: &Asked,
     path: &Path,
     is_last: bool,
+    line: &mut u64,
     input: &mut dyn BufRead,
     out: &mut dyn Write,
-) -> io::Result<Result<(), ExitReason>> {
-    let name = path.display();
-    let failed = |text: String| Ok(Err(ExitReason::Failed(text)));
-    let analysis = match analyze(path, asked.until_s, out)? {
-        Ok(analysis) => analysis,
-        Err(text) => return failed(text),
+) -> Outcome<Checked> {
+    // The directory of a manifest is no part of a file's name here.
+    let shown = path.strip_prefix(asked.path.parent().unwrap_or(Path::new(""))).unwrap_or(path);
+    let name = if path == asked.path { path.display() } else { shown.strip_prefix(".").unwrap_or(shown).display() };
+    let mut file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) => return failed(format!("Cannot open file {}: {}, aborting...", path.display(), reason(&error))),
     };
-    if let Some(problem) = &analysis.problem {
-        writeln!(out, "0x{:16x}: {problem}", analysis.ok_up_to)?;
+    if file.metadata()?.is_dir() {
+        return failed(format!("Cannot read file: {}", path.display()));
     }
+    let size = file.metadata()?.len();
+    if size == 0 {
+        return Ok(Ok(Checked::Empty));
+    }
+    let begin = match preamble_end(&mut file, size, &name.to_string(), out)? {
+        Ok(end) => end,
+        Err(reason) => return Ok(Err(reason)),
+    };
+    file.seek(SeekFrom::Start(begin))?;
+    let analysis = match analyze(&file, &name.to_string(), begin, asked.until_s, line)? {
+        Ok(analysis) => analysis,
+        Err(reason) => return Ok(Err(reason)),
+    };
+    let ok_up_to = analysis.ok_up_to;
+    match &analysis.problem {
+        Some((at, Problem::Broken(problem))) => writeln!(out, "0x{at:16x}: {problem}")?,
+        Some((_, Problem::Format)) => writeln!(out, "AOF {name} format error")?,
+        Some((_, Problem::Nothing)) | None => {}
+    }
+    if let (Some(until_s), Some(at)) = (asked.until_s, analysis.later_at) {
+        if at == 0 {
+            return failed(format!("AOF {} has nothing before timestamp {until_s}, aborting...", path.display()));
+        }
+        if !is_last {
+            return failed(format!(
+                "Failed to truncate AOF {name} to timestamp {until_s} because it is not the last file"
+            ));
+        }
+        return cut(path, at, &format!("AOF {name} to timestamp {until_s}"), out);
+    }
+    if let (Some(until_s), None) = (asked.until_s, &analysis.problem) {
+        writeln!(out, "Truncate nothing in AOF {name} to timestamp {until_s}")?;
+        return Ok(Ok(Checked::Valid));
+    }
+    let diff = size - ok_up_to;
     writeln!(
         out,
-        "AOF analyzed: filename={name}, size={}, ok_up_to={}, ok_up_to_line={}, diff={}",
-        analysis.size,
-        analysis.ok_up_to,
-        analysis.line,
-        analysis.size - analysis.ok_up_to
+        "AOF analyzed: filename={name}, size={size}, ok_up_to={ok_up_to}, ok_up_to_line={line}, diff={diff}"
     )?;
-    let target = match (asked.until_s, analysis.later_at) {
-        (Some(_), Some(at)) => at,
-        (Some(_), None) if analysis.problem.is_none() => {
-            if is_last {
-                writeln!(out, "Truncate nothing in AOF {name} to timestamp {}", asked.until_s.unwrap_or(0))?;
-            }
-            return Ok(Ok(()));
-        }
-        _ if analysis.ok_up_to == analysis.size => return Ok(Ok(())),
-        _ if asked.fix => analysis.ok_up_to,
-        _ => return failed(format!("AOF {name} is not valid. Use the --fix option to try fixing it.")),
-    };
+    if diff == 0 {
+        return Ok(Ok(Checked::Valid));
+    }
+    if !asked.fix {
+        return failed(format!("AOF {name} is not valid. Use the --fix option to try fixing it."));
+    }
     if !is_last {
         return failed(format!("Failed to truncate AOF {name} because it is not the last file"));
     }
-    if let Some(until_s) = asked.until_s.filter(|_| target == 0) {
-        return failed(format!("AOF {name} has nothing before timestamp {until_s}, aborting..."));
+    writeln!(out, "This will shrink the AOF {name} from {size} bytes, with {diff} bytes, to {ok_up_to} bytes")?;
+    write!(out, "Continue? [y/N]: ")?;
+    out.flush()?;
+    let mut answer = String::new();
+    input.read_line(&mut answer)?;
+    if !answer.starts_with(['y', 'Y']) {
+        return failed("Aborting...".to_owned());
     }
-    if asked.until_s.is_none() {
-        writeln!(
-            out,
-            "This will shrink the AOF {name} from {} bytes, with {} bytes, to {target} bytes",
-            analysis.size,
-            analysis.size - target
-        )?;
-        write!(out, "Continue? [y/N]: ")?;
-        out.flush()?;
-        let mut answer = String::new();
-        input.read_line(&mut answer)?;
-        if !answer.starts_with(['y', 'Y']) {
-            return failed("Aborting...".to_owned());
-        }
-    }
+    cut(path, ok_up_to, &format!("AOF {name}"), out)
+}
+
+/// Cuts off what is behind `len` bytes.
+fn cut(path: &Path, len: u64, what: &str, out: &mut dyn Write) -> Outcome<Checked> {
     let file = OpenOptions::new().write(true).open(path)?;
-    if let Err(error) = file.set_len(target).and_then(|()| file.sync_all()) {
-        return failed(format!("Failed to truncate AOF {name}: {}", reason(&error)));
+    if let Err(error) = file.set_len(len).and_then(|()| file.sync_all()) {
+        return failed(format!("Failed to truncate {what}: {}", reason(&error)));
     }
-    match asked.until_s {
-        Some(until_s) => writeln!(out, "Successfully truncated AOF {name} to timestamp {until_s}")?,
-        None => writeln!(out, "Successfully truncated AOF {name}")?,
-    }
-    Ok(Ok(()))
+    writeln!(out, "Successfully truncated {what}")?;
+    Ok(Ok(Checked::Cut))
 }
 
-/// Reads a file to its end, or to where it ceases to be one. Err: it begins with an RDB file that is broken, which nothing mends.
-fn analyze(path: &Path, until_s: Option<i64>, out: &mut dyn Write) -> io::Result<Result<Analysis, String>> {
-    let mut file = match open_to_read(path) {
-        Ok(file) => file,
-        Err(text) => return Ok(Err(text)),
-    };
-    let size = file.metadata()?.len();
+fn begins_rdb(file: &mut File) -> io::Result<bool> {
     let mut begin = Vec::new();
-    (&mut file).take(rdb::SIGNATURE_BYTES as u64).read_to_end(&mut begin)?;
-    let mut offset = 0;
-    if rdb::begins_file(&begin) {
-        file.rewind()?;
-        writeln!(out, "The AOF {} appears to start with an RDB preamble.", path.display())?;
-        writeln!(out, "Checking the RDB preamble to start:")?;
-        let mut reader = FileReader::new(&mut file, Some(size), true);
-        if let Err(error) = check_preamble(&mut reader) {
-            return Ok(Err(format!("RDB preamble of AOF {} is not sane, aborting: {error}", path.display())));
-        }
-        offset = reader.offset();
-        writeln!(out, "RDB preamble is OK, proceeding with AOF tail...")?;
-    }
-    file.seek(SeekFrom::Start(offset))?;
-    analyze_commands(&mut file, offset, size, until_s).map(Ok)
+    file.take(rdb::SIGNATURE_BYTES as u64).read_to_end(&mut begin)?;
+    Ok(rdb::begins_file(&begin))
 }
 
-/// Reads all of it as a load would.
-fn check_preamble(reader: &mut FileReader<&mut File>) -> Result<(), FileError> {
-    // For the thresholds of the encodings; nothing is kept in it.
-    let keyspace = Keyspace::new(1, Random::new(0), (Clock::real().unix_us() / 1000) as i64);
-    let view = keyspace.view(0);
-    loop {
-        match reader.next_item()? {
-            Item::End => return Ok(()),
-            Item::Key(item) => match load_contents(item.kind, item.contents, &view.context()) {
-                Ok(_) | Err(EMPTY) => {}
-                Err(error) => {
-                    let key = item.key.to_vec();
-                    return Err(reader.error_of_item(&key, error));
-                }
-            },
-            _ => {}
+/// Where the RDB file that this one begins with ends: 0 if it does not. Nothing mends one that is broken.
+fn preamble_end(file: &mut File, size: u64, name: &str, out: &mut dyn Write) -> Outcome<u64> {
+    if !begins_rdb(file)? {
+        return Ok(Ok(0));
+    }
+    file.rewind()?;
+    match check_rdb::check_open(file, size, name, out)? {
+        Ok(end) => {
+            writeln!(out, "RDB preamble is OK, proceeding with AOF tail...")?;
+            Ok(Ok(end))
         }
+        Err(_) => failed("RDB preamble of AOF file is not sane, aborting.".to_owned()),
     }
 }
 
-fn analyze_commands(file: &mut File, from: u64, size: u64, until_s: Option<i64>) -> io::Result<Analysis> {
-    let mut analysis = Analysis { size, ok_up_to: from, line: 1, problem: None, later_at: None };
-    let (mut window, mut at, mut offset) = (Vec::new(), 0, from);
-    let lines = |bytes: &[u8]| memchr::memchr_iter(b'\n', bytes).count() as u64;
-    let mut scanner = Scanner::default();
+/// Reads a file's commands to its end, to where it ceases to be one, or to the first annotation of a time after the wanted one.
+fn analyze(file: &File, name: &str, begin: u64, until_s: Option<i64>, line: &mut u64) -> Outcome<Analysis> {
+    let mut commands = Commands::new(BufReader::with_capacity(READ_BYTES, file), begin, line);
+    let mut analysis = Analysis { ok_up_to: begin, problem: None, later_at: None };
     let mut in_transaction = false;
     loop {
-        match scanner.scan(&window[at..]) {
-            Ok(Scanned::Incomplete) => {
-                window.drain(..at);
-                at = 0;
-                let wanted = READ_BYTES.max(window.len());
-                if file.take(wanted as u64).read_to_end(&mut window)? > 0 {
-                    continue;
+        let before = commands.offset();
+        if !in_transaction {
+            analysis.ok_up_to = before;
+        }
+        let broken = |what: String| Some(Problem::Broken(what));
+        let problem = match commands.next()? {
+            Ok(Step::Annotation(annotation)) => match annotated_s(&annotation).filter(|_| until_s.is_some()) {
+                Some(Err(())) => return failed("Invalid timestamp annotation".to_owned()),
+                Some(Ok(time_s)) if until_s.is_some_and(|until_s| time_s > until_s) => {
+                    analysis.later_at = Some(before);
+                    return Ok(Ok(analysis));
                 }
-                analysis.line += lines(&window);
-                analysis.problem = match (window.is_empty(), in_transaction) {
-                    (false, _) => Some("Unexpected end of file".to_owned()),
-                    (true, true) => Some("Reached EOF before reading EXEC for MULTI".to_owned()),
-                    (true, false) => None,
-                };
-                return Ok(analysis);
-            }
-            Ok(Scanned::Annotation { len }) => {
-                let line = window[at..at + len].trim_ascii_end();
-                let time_s = line.strip_prefix(b"#TS:").and_then(number::parse_i64);
-                if until_s.zip(time_s).is_some_and(|(until_s, time_s)| time_s > until_s) && analysis.later_at.is_none()
-                {
-                    analysis.later_at = Some(offset);
-                }
-                at += len;
-                offset += len as u64;
-                analysis.line += 1;
-            }
-            Ok(Scanned::Command { len, args, name }) => {
-                let name = &window[at + name.0..at + name.1];
-                let is = |word: &[u8]| name.eq_ignore_ascii_case(word);
+                _ => None,
+            },
+            Ok(Step::Command(begin)) => {
+                let is = |word: &[u8]| begin.eq_ignore_ascii_case(word);
                 let problem = match in_transaction {
-                    true if is(b"MULTI") => Some("Unexpected MULTI"),
-                    false if is(b"EXEC") => Some("Unexpected EXEC"),
+                    true if is(b"MULTI") => broken(format!("Unexpected MULTI in AOF {name}")),
+                    false if is(b"EXEC") => broken(format!("Unexpected EXEC in AOF {name}")),
                     _ => None,
                 };
-                if let Some(problem) = problem {
-                    analysis.problem = Some(problem.to_owned());
-                    return Ok(analysis);
-                }
                 in_transaction = is(b"MULTI") || (in_transaction && !is(b"EXEC") && !is(b"DISCARD"));
-                at += len;
-                offset += len as u64;
-                analysis.line += 1 + 2 * args as u64;
+                problem
             }
-            Err(error) => {
-                analysis.line += lines(&window[at..at + error.at]);
-                analysis.problem = Some(format!("{} at offset {}", error.reason, offset + error.at as u64));
-                return Ok(analysis);
-            }
-        }
-        if !in_transaction {
-            analysis.ok_up_to = offset;
+            Ok(Step::End) if in_transaction => broken("Reached EOF before reading EXEC for MULTI".to_owned()),
+            Ok(Step::End) => return Ok(Ok(analysis)),
+            Err(problem) => Some(problem),
+        };
+        if let Some(problem) = problem {
+            analysis.problem = Some((commands.mark(), problem));
+            return Ok(Ok(analysis));
         }
     }
 }

@@ -32,14 +32,36 @@ pub fn run(words: &[OsString], out: &mut dyn Write) -> Result<(), ExitReason> {
 }
 
 fn check(path: &Path, out: &mut dyn Write) -> io::Result<Result<(), ExitReason>> {
-    writeln!(out, "[offset 0] Checking RDB file {}", path.display())?;
     let opened = File::open(path).and_then(|file| file.metadata().map(|about| (file, about.len())));
-    let (file, len) = match opened {
+    let (mut file, len) = match opened {
         Ok(opened) => opened,
         Err(error) => {
+            writeln!(out, "{}", beginning(&path.display().to_string()))?;
             return Ok(Err(ExitReason::Failed(format!("Cannot open file {}: {}", path.display(), reason(&error)))));
         }
     };
+    let outcome = check_open(&mut file, len, &path.display().to_string(), out)?;
+    Ok(match outcome {
+        Ok(_) => Ok(()),
+        Err(error) => Err(ExitReason::Failed(format!("{}: {error}", path.display()))),
+    })
+}
+
+fn beginning(name: &str) -> String {
+    format!("[offset 0] Checking RDB file {name}")
+}
+
+/// Checks the RDB file that begins here, and says what it finds; where it ends.
+///
+/// # Errors
+/// What is wrong with it, which has been said.
+pub(super) fn check_open(
+    file: &mut File,
+    len: u64,
+    name: &str,
+    out: &mut dyn Write,
+) -> io::Result<Result<u64, FileError>> {
+    writeln!(out, "{}", beginning(name))?;
     let now_ms = (Clock::real().unix_us() / 1000) as i64;
     // For the thresholds of the encodings; nothing is kept in it.
     let keyspace = Keyspace::new(1, Random::new(0), now_ms);
@@ -56,11 +78,11 @@ fn check(path: &Path, out: &mut dyn Write) -> io::Result<Result<(), ExitReason>>
     writeln!(out, "[info] {} keys read", found.keys)?;
     writeln!(out, "[info] {} expires", found.expires)?;
     writeln!(out, "[info] {} already expired", found.expired)?;
-    Ok(outcome.map_err(|error| ExitReason::Failed(format!("{}: {error}", path.display()))))
+    Ok(outcome.map(|()| reader.offset()))
 }
 
 fn read(
-    reader: &mut FileReader<File>,
+    reader: &mut FileReader<&mut File>,
     context: &Context<'_>,
     found: &mut Found,
     out: &mut dyn Write,

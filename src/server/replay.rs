@@ -474,7 +474,7 @@ impl Replay {
             match self.scanner.scan(&self.window[self.at..]) {
                 Ok(Scanned::Incomplete) => return Ok(Span { annotation: None, needs_more: true }),
                 Ok(Scanned::Annotation { len }) => return Ok(Span { annotation: Some(len), needs_more: false }),
-                Ok(Scanned::Command { len, name, .. }) => {
+                Ok(Scanned::Command { len, name }) => {
                     let name = &self.window[self.at + name.0..self.at + name.1];
                     // Nearly no command has this length and first letter.
                     if name.len() == 5 && name.eq_ignore_ascii_case(b"MULTI") {

@@ -20,8 +20,8 @@ const BULK_MAX: i64 = i64::MAX / 2;
 /// What stands at the beginning of the bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Scanned {
-    /// A command of so many bytes and arguments; where its name is.
-    Command { len: usize, args: usize, name: (usize, usize) },
+    /// A command of so many bytes; where its name is.
+    Command { len: usize, name: (usize, usize) },
     /// An annotation of so many bytes, its line end among them.
     Annotation { len: usize },
     /// The rest is not there.
@@ -41,7 +41,6 @@ pub struct Scanner {
     at: usize,
     /// Arguments that are still to come; None: the first line has not been read.
     missing: Option<i64>,
-    args: usize,
     /// Length of the argument whose header was read.
     bulk: Option<usize>,
     name: Option<(usize, usize)>,
@@ -76,7 +75,6 @@ impl Scanner {
                 return Err(ScanError { at: 0, reason: "Invalid argument count" });
             }
             self.missing = Some(count);
-            self.args = count as usize;
         }
         while let Some(missing) = self.missing.filter(|&missing| missing > 0) {
             if self.bulk.is_none() {
@@ -101,7 +99,7 @@ impl Scanner {
             self.bulk = None;
             self.missing = Some(missing - 1);
         }
-        Ok(Scanned::Command { len: self.at, args: self.args, name: self.name.unwrap_or((0, 0)) })
+        Ok(Scanned::Command { len: self.at, name: self.name.unwrap_or((0, 0)) })
     }
 
     /// The number behind `prefix` in the line that begins here; None: the line is not complete.
@@ -153,7 +151,7 @@ mod tests {
                         found.push(String::from_utf8_lossy(&bytes[at..at + len]).into_owned());
                         at += len;
                     }
-                    Scanned::Command { len, name, .. } => {
+                    Scanned::Command { len, name } => {
                         found.push(String::from_utf8_lossy(&bytes[at + name.0..at + name.1]).into_owned());
                         at += len;
                     }
