@@ -399,8 +399,10 @@ fn a_torn_end_is_cut_wherever_it_is() {
     }
 }
 
-/// A file by itself, or the ones that a manifest names.
-fn lay_out(dir: &Path, files: &[(&str, Vec<u8>)]) -> String {
+/// Files by name: the first is the one to check.
+type Files = Vec<(&'static str, Vec<u8>)>;
+
+fn lay_out(dir: &Path, files: &Files) -> String {
     fs::remove_dir_all(dir).ok();
     fs::create_dir_all(dir).expect("a directory");
     for (name, bytes) in files {
@@ -410,7 +412,7 @@ fn lay_out(dir: &Path, files: &[(&str, Vec<u8>)]) -> String {
 }
 
 /// What the tool says in that directory, whether all is well, and what the files are then.
-fn said(program: &str, words: &[&str], dir: &Path, files: &[(&str, Vec<u8>)]) -> (String, bool, Vec<Vec<u8>>) {
+fn said(program: &str, words: &[&str], dir: &Path, files: &Files) -> (String, bool, Vec<Vec<u8>>) {
     let name = lay_out(dir, files);
     let mut command = Command::new(program);
     if program == ZEDIS {
@@ -486,7 +488,7 @@ fn check_aof_says_what_redis_check_aof_says() {
     let (base, first, second) = ("appendonly.aof.1.base.aof", "appendonly.aof.1.incr.aof", "appendonly.aof.2.incr.aof");
     let all = manifest(&["1.base.aof", "1.incr.aof", "2.incr.aof"]);
     let (early, late) = (join(&[b"#TS:500\r\n", &select, &a]), join(&[b"#TS:1500\r\n", &a, b"#TS:2500\r\n", &b]));
-    let parts: Vec<(&str, Vec<(&str, Vec<u8>)>)> = vec![
+    let parts: Vec<(&str, Files)> = vec![
         ("whole", vec![(NAMES, all.clone()), (base, torn(0)), (first, early.clone()), (second, late.clone())]),
         ("a base of RDB", vec![(NAMES, all.clone()), (base, saved), (first, early.clone()), (second, late)]),
         ("torn", vec![(NAMES, all.clone()), (base, torn(0)), (first, torn(0)), (second, torn(3))]),

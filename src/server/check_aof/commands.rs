@@ -192,7 +192,7 @@ mod tests {
         let mut commands = Commands::new(&bytes[..], 100, &mut line);
         let problem = "Expected to read 9223372036854775807 bytes, got 3 bytes".to_owned();
         assert_eq!(commands.next().unwrap(), Err(Problem::Broken(problem)));
-        assert_eq!((commands.mark(), commands.offset(), line), (136, 139, 4));
+        assert_eq!((commands.mark(), commands.offset(), line), (136, 139, 5));
     }
 
     #[test]
@@ -211,6 +211,6 @@ mod tests {
         assert_eq!(commands.next().unwrap(), Ok(Step::Annotation(b"#TS:1\r\n".to_vec())));
         assert_eq!(commands.next().unwrap(), Ok(Step::Command(b"abcdefgh".to_vec())));
         assert_eq!(commands.next().unwrap(), Err(Problem::Format));
-        assert_eq!(line, 3);
+        assert_eq!(line, 4);
     }
 }
