@@ -176,6 +176,9 @@ impl Aof {
 
     pub fn reset_stats(&mut self) {
         (self.rewrites, self.failed_rewrites) = (0, 0);
+        if let Some(appender) = &self.appender {
+            appender.reset_delays();
+        }
     }
 
     pub fn facts(&self, now_s: i64) -> AofFacts {

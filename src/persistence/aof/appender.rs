@@ -374,6 +374,11 @@ impl Appender {
         self.shared.queued_bytes.load(Ordering::Relaxed)
     }
 
+    /// CONFIG RESETSTAT.
+    pub fn reset_delays(&self) {
+        self.shared.lock().status.delays = 0;
+    }
+
     pub fn status(&self) -> AppenderStatus {
         let queue = self.shared.lock();
         let status = &queue.status;
