@@ -283,6 +283,48 @@ fn commands_leave_the_traces_that_they_leave_in_redis() {
     assert!(complaints.is_empty(), "{} disagreements:\n{}", complaints.len(), complaints.join("\n"));
 }
 
+/// The parser steps over the two bytes of a line end, as Redis's does: whatever they are, the file has a command that every reader takes.
+#[test]
+fn sloppy_requests_are_written_as_they_should_be() {
+    let long = "v".repeat(200);
+    let bulk = format!("$200\r\n{long}");
+    let sloppy: Vec<Vec<u8>> = [
+        "*3\rX$3\r\nSET\r\n$1\r\na\r\n$1\r\nv\r\n",
+        "*3\r\n$3\rXSET\r\n$1\r\nb\r\n$1\r\nv\r\n",
+        "*3\r\n$3\r\nSETXX$1\r\nc\r\n$1\r\nv\r\n",
+        "*3\r\n$3\r\nSET\r\n$1\r\nd\r\n$1\rXv\r\n",
+        "*3\r\n$3\r\nSET\r\n$1\r\ne\r\n$1\r\nvXX",
+        &format!("*3\r\n$3\r\nSET\r\n$1\r\nf\r\n{bulk}XX"),
+        &format!("*3\r\n$3\r\nSET\r\n$1\r\ng\r\n$200\rX{long}\r\n"),
+        "*3\r\n$3\r\nSET\r\n$1\r\nh\r\n$1\r\nv\n\r",
+    ]
+    .iter()
+    .map(|request| request.as_bytes().to_vec())
+    .collect();
+    let mut server = Server::subject(ON);
+    let mut client = server.connect();
+    // One by one, all at once, and in a transaction.
+    sloppy.iter().for_each(|request| client.send(request));
+    client.send(&sloppy.concat());
+    client.send(&[encode(&words("MULTI")), sloppy.concat(), encode(&words("EXEC"))].concat());
+    (0..=2 * sloppy.len()).for_each(|_| assert_eq!(client.read().string(), "OK"));
+    sloppy.iter().for_each(|_| assert_eq!(client.read().string(), "QUEUED"));
+    assert_eq!(client.read().items().len(), sloppy.len());
+    until_synced(&mut client);
+    drop(client);
+    server.kill();
+    let path = files(server.dir(), "i")[0].clone();
+    assert!(verdict(REDIS, &[], &path).0, "redis-check-aof takes it");
+    server.restart(ON);
+    let mut client = server.connect();
+    for key in ["a", "b", "c", "d", "e", "h"] {
+        assert_eq!(client.run(&format!("GET {key}")).string(), "v", "{key}");
+    }
+    for key in ["f", "g"] {
+        assert_eq!(client.run(&format!("GET {key}")).string(), long, "{key}");
+    }
+}
+
 /// What expires leaves its DEL, even if nobody asks for it.
 #[test]
 fn what_expires_is_deleted_in_the_file() {

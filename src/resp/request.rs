@@ -73,6 +73,20 @@ impl ArgRef {
     }
 }
 
+/// Whether every line of a multibulk frame with these arguments, all of them in it, ends with CR LF. The parser steps over line ends; who keeps
+/// the frame for another reader has to look.
+pub fn has_line_ends(frame: &[u8], args: &[ArgRef]) -> bool {
+    let ends_at = |at: usize| frame.get(at..at + 2) == Some(b"\r\n");
+    let mut digits = itoa::Buffer::new();
+    let mut line_at = 1 + digits.format(args.len()).len();
+    args.iter().all(|arg| {
+        debug_assert!(arg.owned_index().is_none(), "an argument that is not in the frame");
+        let (at, len) = (arg.at as usize, arg.len as usize);
+        let header_at = std::mem::replace(&mut line_at, at + len);
+        ends_at(header_at) && ends_at(at - 2)
+    }) && ends_at(line_at)
+}
+
 /// At most this many bytes of a bulk are not the argument's: its header, its end, the next header.
 const BULK_LINES: usize = 64;
 

@@ -96,7 +96,7 @@ impl DataLoop<'_> {
                 Run::Read(run) => run(&mut args, &keyspace.view(*db).without_touch(*no_touch), reply),
                 Run::Write(run) => {
                     let result = if keyspace.journal.is_on() {
-                        let written = if request.is_frame(frame) { &frame[..request.frame_len()] } else { &[] };
+                        let written = request.frame(frame, refs);
                         args.keep(true);
                         write_and_journal(run, args, keyspace, *db, written, reply)
                     } else {
@@ -130,17 +130,16 @@ fn write_and_journal(
     mut args: Args<'_>,
     keyspace: &mut Keyspace,
     db: usize,
-    frame: &[u8],
+    frame: Option<&[u8]>,
     reply: &mut Reply<'_>,
 ) -> CommandResult {
     let changes = keyspace.changes();
     let result = run(&mut args, &mut keyspace.writer(db), reply);
     let has_changed = keyspace.changes() != changes;
     keyspace.reap_read();
-    if has_changed && !frame.is_empty() {
-        keyspace.journal.finish_request(db, frame);
-    } else {
-        keyspace.journal.finish_command(db, has_changed, args.from(0));
+    match frame {
+        Some(frame) if has_changed => keyspace.journal.finish_request(db, frame),
+        _ => keyspace.journal.finish_command(db, has_changed, args.from(0)),
     }
     result
 }

@@ -17,7 +17,7 @@ use crate::commands::{self, CommandId, Registry, Reply, Run};
 use crate::config::Config;
 use crate::keyspace::{EventClass, Keyspace, PackMax, Settings};
 use crate::reactor::{BufferPool, Stream};
-use crate::resp::request::{self, ArgRef, Limits, Prefix, Progress, ProtocolError};
+use crate::resp::request::{self, ArgRef, Limits, Prefix, Progress, ProtocolError, has_line_ends};
 use crate::server::access::AccessControl;
 use crate::server::aof::Aof;
 use crate::server::blocking::Blocking;
@@ -86,10 +86,12 @@ impl Request {
         (self.end - self.start) as usize
     }
 
-    /// Whether `frame` begins with all of it as a multibulk: no argument has a buffer of its own.
+    /// All of it as a multibulk that any reader takes, if `bytes` begin with that: no argument has a buffer of its own, and lines end as they should.
     #[inline]
-    pub(super) fn is_frame(&self, frame: &[u8]) -> bool {
-        !self.spilled && self.end > self.start && frame.len() >= self.frame_len() && frame.first() == Some(&b'*')
+    pub(super) fn frame<'a>(&self, bytes: &'a [u8], args: &[ArgRef]) -> Option<&'a [u8]> {
+        let is_here = !self.spilled && self.end > self.start && bytes.first() == Some(&b'*');
+        let frame = bytes.get(..self.frame_len()).filter(|_| is_here)?;
+        has_line_ends(frame, args).then_some(frame)
     }
 }
 
