@@ -92,8 +92,10 @@ fn announced_and_never_sent() {
 /// Bulks that stop after the first megabyte cost that megabyte, not what they promised.
 #[test]
 fn a_big_bulk_that_stops() {
-    let server = Server::subject(&["--proto-max-bulk-len", "2gb"]);
+    let limit = ["--proto-max-bulk-len", "2gb", "--maxmemory", "100mb", "--maxmemory-policy", "allkeys-lru"];
+    let server = Server::subject(&limit);
     let mut other = server.connect();
+    other.run("SET kept for-what-it-costs");
     assert_serves(&mut other);
     let before = server.memory("VmRSS");
     let part = vec![b'x'; MIB];
@@ -107,6 +109,11 @@ fn a_big_bulk_that_stops() {
     assert_serves(&mut other);
     let grown = server.memory("VmRSS").saturating_sub(before);
     assert!(grown < 40 * MIB, "10 MiB sent cost {grown} bytes");
+    let memory = other.run("INFO memory").string();
+    let used = memory.lines().find_map(|line| line.strip_prefix("used_memory:")).expect("the field");
+    assert!(used.parse::<usize>().expect("a number") < 40 * MIB, "{used} bytes are counted");
+    assert_eq!(other.run("SET another key").string(), "OK");
+    assert_eq!(other.run("GET kept").string(), "for-what-it-costs", "nothing goes for what was only announced");
 }
 
 #[test]

@@ -47,7 +47,7 @@ pub use db::Db;
 pub use entry::{EMBEDDED_MAX, Entry, NewValue, Value, ValueRef};
 pub use event::{Event, EventClass};
 pub use eviction::Evicted;
-pub use hash::{FieldText, Hash};
+pub use hash::{FIELD_DEADLINE_MAX_MS, FieldText, Hash};
 pub use journal::Journal;
 pub use lag::Lags;
 pub use list::{List, Side};
@@ -189,6 +189,8 @@ pub struct Keyspace {
     pub elsewhere: Arc<AtomicI64>,
     /// Memory of what has been taken of a snapshot and waits for what must be written before it, bytes.
     pub waiting: Rc<Cell<usize>>,
+    /// What has been set aside for bytes that clients have announced and not sent, bytes.
+    pub unreceived: Rc<Cell<usize>>,
     /// FLUSHALL has been executed, which the RDB file does not know yet.
     pub is_flushed: bool,
     /// Whether the wheel removes keys by itself (`DEBUG SET-ACTIVE-EXPIRE`).
@@ -226,6 +228,7 @@ impl Keyspace {
             journal: Journal::default(),
             elsewhere: Arc::default(),
             waiting: Rc::default(),
+            unreceived: Rc::default(),
             is_flushed: false,
             active_expire: true,
             expiry_is_paused: false,
@@ -358,11 +361,12 @@ impl Keyspace {
         self.reclaimer.reset_stats();
     }
 
-    /// Memory in use, bytes: by all that this thread has allocated, whatever for.
+    /// Memory in use, bytes: by all that this thread has allocated, whatever for, but for what nobody has touched yet.
     #[inline]
     pub fn used_bytes(&self) -> usize {
         let elsewhere = self.elsewhere.load(Ordering::Relaxed) + self.reclaimer.thread_bytes();
-        usize::try_from(allocator::thread_bytes() + elsewhere).unwrap_or(0)
+        let allocated = usize::try_from(allocator::thread_bytes() + elsewhere).unwrap_or(0);
+        allocated.saturating_sub(self.unreceived.get())
     }
 
     /// Memory in use without what has been let go of and only waits to be freed, bytes: what a limit is compared with.

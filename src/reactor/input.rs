@@ -12,13 +12,16 @@
 //!
 //! Owns the bytes of a partial frame. Knows nothing of what they mean except where the parser says frames end.
 
+use std::cell::Cell;
+use std::rc::Rc;
+
 use super::buffer::{Buffer, BufferPool, RING_CAPACITY};
 
 const MASK: u64 = RING_CAPACITY as u64 - 1;
 /// First allocation for a bulk with a buffer of its own, bytes; doubled as it fills.
 const BULK_FIRST_BYTES: usize = 64 * 1024;
 /// A sender that has really sent this much of a bulk gets the rest of its address space at once, so that growing never
-/// copies more than this; pages are only touched as data arrives.
+/// copies more than this. Pages are only touched as data arrives, and until then they are no memory in use: [`Unreceived`].
 const BULK_TRUST_BYTES: usize = 1024 * 1024;
 /// Most bytes one `recv` puts into such a buffer: what the kernel copies and faults in is part of a turn.
 const BULK_RECV_BYTES: usize = 256 * 1024;
@@ -51,6 +54,26 @@ struct Bulk {
     len: usize,
     /// Bytes of the CR LF behind it still to be skipped.
     skip: usize,
+    unreceived: Unreceived,
+}
+
+/// The part of a buffer that stands for bytes not yet received, in the account of all of them.
+struct Unreceived {
+    account: Rc<Cell<usize>>,
+    bytes: usize,
+}
+
+impl Unreceived {
+    fn set(&mut self, bytes: usize) {
+        self.account.set(self.account.get() - self.bytes + bytes);
+        self.bytes = bytes;
+    }
+}
+
+impl Drop for Unreceived {
+    fn drop(&mut self) {
+        self.set(0);
+    }
 }
 
 impl Input {
@@ -155,6 +178,7 @@ impl Input {
         {
             bulk.filled += len;
             debug_assert!(bulk.filled <= bulk.bytes.len());
+            bulk.note_unreceived();
             return;
         }
         self.tail += len as u64;
@@ -232,13 +256,14 @@ impl Input {
     }
 
     /// The parser found at `at` of the spilled frame a bulk of `len` bytes that is not all there: it is received into a
-    /// buffer of its own from now on.
-    pub fn begin_bulk(&mut self, at: usize, len: usize) {
+    /// buffer of its own from now on. What of that is not memory in use yet stands in `unreceived`, bytes.
+    pub fn begin_bulk(&mut self, at: usize, len: usize, unreceived: &Rc<Cell<usize>>) {
         let spill = self.spill.get_or_insert_default();
         let tail = spill.frame.split_off(at);
         debug_assert!(tail.len() < len + 2);
         let have = tail.len().min(len);
-        let mut bulk = Bulk { bytes: Vec::new(), filled: 0, len, skip: 2 - (tail.len() - have) };
+        let unreceived = Unreceived { account: Rc::clone(unreceived), bytes: 0 };
+        let mut bulk = Bulk { bytes: Vec::new(), filled: 0, len, skip: 2 - (tail.len() - have), unreceived };
         bulk.extend(&tail[..have]);
         spill.bulk = Some(bulk);
     }
@@ -288,7 +313,12 @@ impl Bulk {
             self.filled += len;
             taken += len;
         }
+        self.note_unreceived();
         taken
+    }
+
+    fn note_unreceived(&mut self) {
+        self.unreceived.set(self.bytes.capacity() - self.filled);
     }
 
     /// Room for some of what is missing; never empty while something is.
@@ -297,6 +327,7 @@ impl Bulk {
         if self.bytes.capacity() == self.filled {
             let more = if self.filled < BULK_TRUST_BYTES { self.filled.max(BULK_FIRST_BYTES) } else { missing };
             self.bytes.reserve_exact(missing.min(more) + self.filled - self.bytes.len());
+            self.note_unreceived();
         }
         let room = missing.min(self.bytes.capacity() - self.filled).min(BULK_RECV_BYTES);
         if self.bytes.len() < self.filled + room {

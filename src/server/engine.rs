@@ -540,7 +540,7 @@ impl Engine {
             Ok(Progress::Incomplete) => false,
             Ok(Progress::BigBulk { len }) => {
                 client.input.spill();
-                client.input.begin_bulk(client.parser.pos(), len);
+                client.input.begin_bulk(client.parser.pos(), len, &self.keyspace.unreceived);
                 false
             }
             Err(error) => {

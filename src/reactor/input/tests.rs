@@ -1,6 +1,8 @@
 //! The input under a toy protocol, so that only the rings are under test: four bytes of length, that many bytes, two bytes of line end.
 
+use std::cell::Cell;
 use std::collections::VecDeque;
+use std::rc::Rc;
 
 use super::{BULK_TRUST_BYTES, Input};
 use crate::base::random::Random;
@@ -46,6 +48,7 @@ struct Reader {
     received: u64,
     payloads: VecDeque<Vec<u8>>,
     spilled: usize,
+    unreceived: Rc<Cell<usize>>,
 }
 
 impl Reader {
@@ -82,7 +85,7 @@ impl Reader {
                 Parsed::Incomplete => return false,
                 Parsed::Big(len) => {
                     self.input.spill();
-                    self.input.begin_bulk(HEADER, len);
+                    self.input.begin_bulk(HEADER, len, &self.unreceived);
                     return false;
                 }
             }
@@ -113,7 +116,7 @@ impl Reader {
             }
             Parsed::Incomplete => false,
             Parsed::Big(len) => {
-                self.input.begin_bulk(HEADER, len);
+                self.input.begin_bulk(HEADER, len, &self.unreceived);
                 false
             }
         }
@@ -163,6 +166,7 @@ fn what_was_sent_arrives() {
             assert!(reader.input.memory_bytes() >= held);
         }
         assert!(reader.payloads.iter().eq(sent.iter()), "seed {seed}");
+        assert_eq!(reader.unreceived.get(), 0, "seed {seed}");
         assert!(reader.input.is_empty() && reader.input.memory_bytes() == 0, "an empty input holds no memory");
         assert!(reader.pool.reserve_bytes() > 0, "its ring went back");
         spilled += reader.spilled;
@@ -212,8 +216,16 @@ fn a_buffer_grows_as_data_arrives() {
         assert!(memory <= 3 * sent + 256 * 1024, "{memory} bytes for {sent}");
     }
     assert!(reader.input.awaits_bulk() && reader.input.is_spilled());
+    // From then on the address space is there, and what is in use is still no more than what came.
+    while sent < 2 * BULK_TRUST_BYTES {
+        sent += reader.receive(&chunk, usize::MAX);
+        let used = reader.input.memory_bytes() - reader.unreceived.get();
+        assert!(used <= sent + 4 * RING_CAPACITY, "{used} bytes for {sent}");
+    }
+    assert!(reader.input.memory_bytes() >= 400 * 1024 * 1024);
     reader.input.close(&mut reader.pool);
     assert!(reader.input.is_empty() && reader.input.memory_bytes() == 0 && reader.input.pending_bytes() == 0);
+    assert_eq!(reader.unreceived.get(), 0);
 }
 
 #[test]
