@@ -24,6 +24,9 @@ use crate::collections::segmented_table::SegmentedTable;
 use crate::keyspace::set::entries_bytes;
 use timed::NO_DEADLINE;
 
+/// The latest deadline that a field can have, Unix milliseconds: Redis keeps them in 46 bits.
+pub const FIELD_DEADLINE_MAX_MS: i64 = (1 << 46) - 1;
+
 /// Fields with values.
 pub enum Hash {
     /// Field, value, field, value, in the order in which they came.

@@ -191,3 +191,22 @@ fn whose_types_a_payload_has() {
     }
     assert_eq!(harness.run("EXISTS n"), "0");
 }
+
+/// The latest deadline that a field can have is one that a payload can have.
+#[test]
+fn the_latest_deadline_of_a_field_comes_back() {
+    for fields in [1, 1000] {
+        let mut harness = Harness::new();
+        for field in 0..fields {
+            harness.send(&[b"HSET", b"h", format!("f{field}").as_bytes(), b"v"]);
+        }
+        let latest = b"70368744177663";
+        assert_eq!(harness.send(&[b"HPEXPIREAT", b"h", latest, b"FIELDS", b"1", b"f0"]), b"*1\r\n:1\r\n");
+        let dumped = harness.send(&[b"DUMP", b"h"]);
+        let from = dumped.iter().position(|&byte| byte == b'\n').expect("a header") + 1;
+        let payload = &dumped[from..dumped.len() - 2];
+        assert_eq!(harness.send(&[b"RESTORE", b"copy", b"0", payload]), b"+OK\r\n", "{fields} fields");
+        let deadline = harness.send(&[b"HPEXPIRETIME", b"copy", b"FIELDS", b"1", b"f0"]);
+        assert_eq!(deadline, [b"*1\r\n:".as_slice(), latest, b"\r\n"].concat());
+    }
+}

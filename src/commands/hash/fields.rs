@@ -5,7 +5,7 @@ use std::ops::Range;
 use crate::base::number;
 use crate::commands::time_unit::TimeUnit;
 use crate::commands::{Arg, Args, CommandError};
-use crate::keyspace::Writer;
+use crate::keyspace::{FIELD_DEADLINE_MAX_MS, Writer};
 
 /// `FIELDS numfields field [field ...]`
 pub(super) const FIELDS: Arg =
@@ -29,9 +29,6 @@ pub(super) fn read(args: &Args<'_>, index: usize, bad_count: CommandError) -> Re
     Ok(first..args.len())
 }
 
-/// The last deadline that a field can have, Unix milliseconds: Redis keeps them in 46 bits.
-const DEADLINE_MAX_MS: i64 = (1 << 46) - 1;
-
 /// The moment that argument `index` of `command` means, Unix milliseconds; it may have passed.
 ///
 /// # Errors
@@ -48,7 +45,7 @@ pub(super) fn deadline_ms(
         return Err(CommandError::new("ERR invalid expire time, must be >= 0"));
     }
     unit.moment_ms(number, now_ms)
-        .filter(|&deadline_ms| deadline_ms <= DEADLINE_MAX_MS)
+        .filter(|&deadline_ms| deadline_ms <= FIELD_DEADLINE_MAX_MS)
         .ok_or_else(|| CommandError::invalid_expire(command))
 }
 

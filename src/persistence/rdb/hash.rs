@@ -6,7 +6,7 @@ use super::ziplist::Pair;
 use super::{elements, kind, write};
 use crate::collections::Malformed;
 use crate::collections::listpack::Listpack;
-use crate::keyspace::{Context, Element, Hash, NewValue, Ttl, Typed};
+use crate::keyspace::{Context, Element, FIELD_DEADLINE_MAX_MS, Hash, NewValue, Ttl, Typed};
 
 /// A field that has no deadline.
 const NO_DEADLINE: u64 = 0;
@@ -148,7 +148,7 @@ pub(super) fn with_deadlines(reader: &mut Reader<'_>, context: &Context<'_>) -> 
 
 fn later_than(first_ms: i64, later_ms: u64) -> Result<i64, Malformed> {
     let deadline_ms = i64::try_from(later_ms).ok().and_then(|later_ms| first_ms.checked_add(later_ms));
-    deadline_ms.filter(|deadline_ms| (1..=DEADLINE_MAX).contains(deadline_ms)).ok_or(NO_SUCH_TIME)
+    deadline_ms.filter(|deadline_ms| (1..=FIELD_DEADLINE_MAX_MS).contains(deadline_ms)).ok_or(NO_SUCH_TIME)
 }
 
 pub(super) fn packed_with_deadlines(reader: &mut Reader<'_>, context: &Context<'_>) -> Result<Hash, Malformed> {
@@ -162,7 +162,7 @@ pub(super) fn packed_with_deadlines(reader: &mut Reader<'_>, context: &Context<'
         let (Some(value), Some(deadline)) = (elements.next(), elements.next()) else { return Err(CUT_OFF) };
         let deadline_ms = match deadline.as_i64() {
             Some(0) => None,
-            Some(deadline_ms @ 1..=DEADLINE_MAX) => Some(deadline_ms),
+            Some(deadline_ms @ 1..=FIELD_DEADLINE_MAX_MS) => Some(deadline_ms),
             _ => return Err(NO_SUCH_TIME),
         };
         add(&mut hash, field.text(&mut digits.0), value.text(&mut digits.1), ttl(deadline_ms), context)?;
@@ -180,7 +180,7 @@ pub(super) fn with_times(reader: &mut Reader<'_>, context: &Context<'_>) -> Resu
         let ttl = match i64::from_le_bytes(reader.chunk()?) {
             -1 => Ttl::Clear,
             // Valkey has deadlines that are later than any here, by thousands of years. That is no reason to refuse all the rest.
-            deadline_ms @ 0.. => Ttl::At(deadline_ms.clamp(1, DEADLINE_MAX)),
+            deadline_ms @ 0.. => Ttl::At(deadline_ms.clamp(1, FIELD_DEADLINE_MAX_MS)),
             _ => return Err(NO_SUCH_TIME),
         };
         add(&mut hash, field.bytes(&mut digits.0), value.bytes(&mut digits.1), ttl, context)?;
@@ -188,6 +188,4 @@ pub(super) fn with_times(reader: &mut Reader<'_>, context: &Context<'_>) -> Resu
     Ok(hash)
 }
 
-/// Latest deadline of a field, as in Redis: 46 bits of milliseconds.
-const DEADLINE_MAX: i64 = (1 << 46) - 2;
 const NO_SUCH_TIME: Malformed = Malformed("a deadline that there is not");
