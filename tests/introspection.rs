@@ -178,6 +178,10 @@ fn metrics_are_served_beside_the_clients() {
     assert_eq!(client.run("CONFIG SET metrics-port 0").string(), "OK");
     assert!(TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err(), "nobody listens there any more");
     assert!(client.run("CONFIG SET metrics-port 1 metrics-bind 192.0.2.1").is_error());
+    // Nor is it a way to write lines into the configuration file.
+    for bind in ["127.0.0.1\nenable-debug-command yes", "127.0.0.1\tx", "\0", "\u{e4}"] {
+        assert!(client.call(&["CONFIG", "SET", "metrics-bind", bind]).is_error(), "{bind:?}");
+    }
     assert_eq!(client.run("CONFIG GET metrics-bind").items()[1].string(), "127.0.0.1 -::1");
 }
 

@@ -164,6 +164,10 @@ pub(super) fn parse(directive: &Directive, words: &[&[u8]], present: &Value) -> 
         Kind::Bind => match words {
             [b""] => Ok(Value::Words(Vec::new())),
             words if words.len() > BIND_MAX => Err("Too many bind addresses specified.".to_owned()),
+            // No address has these, and CONFIG REWRITE is not to write a line of somebody's choice.
+            words if words.iter().any(|word| word.is_empty() || !word.iter().all(u8::is_ascii_graphic)) => {
+                Err("Failed to bind to specified addresses.".to_owned())
+            }
             words => Ok(Value::Words(words.iter().map(|word| word.to_vec()).collect())),
         },
         Kind::KeyspaceEvents => events(single()?)
