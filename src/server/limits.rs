@@ -34,7 +34,7 @@ impl Engine {
         }
         let soft_too_long = over_soft && {
             let since_ms = *client.over_soft_since_ms.get_or_insert(now_ms);
-            now_ms.saturating_sub(since_ms) > limit.soft_s * 1000
+            now_ms.saturating_sub(since_ms) > limit.soft_s.saturating_mul(1000)
         };
         if over_hard || soft_too_long {
             self.stats.output_limit_disconnections += 1;

@@ -358,12 +358,11 @@ impl Engine {
         if mode.contains(Mode::BCAST) {
             let everything: &[&[u8]] = &[b""];
             for prefix in if prefixes.is_empty() { everything } else { prefixes } {
-                if !own.prefixes.iter().any(|other| **other == **prefix) {
-                    own.prefixes.push((*prefix).into());
-                }
+                own.prefixes.push((*prefix).into());
                 tracking.add_prefix(prefix, this);
             }
             own.prefixes.sort_unstable();
+            own.prefixes.dedup();
             client.session.gates &= !gate::TRACKING;
         } else {
             client.session.gates |= gate::TRACKING;

@@ -38,7 +38,8 @@ pub struct Transaction {
     /// One behind the other, so that none has to be moved when there are more.
     parts: Vec<Part>,
     requests: usize,
-    /// Bytes of arguments.
+    /// Arguments, and bytes of them.
+    args: usize,
     bytes: usize,
     /// Flags that any of the commands has.
     flags: Flags,
@@ -137,7 +138,7 @@ impl Transaction {
     pub fn memory_bytes(&self) -> usize {
         let ends = [self.parts.first(), self.parts.last().filter(|_| self.parts.len() > 1)];
         let at_ends: usize = ends.into_iter().flatten().map(Part::memory_bytes).sum();
-        let of_requests = self.requests * (size_of::<Request>() + 3 * size_of::<ArgRef>());
+        let of_requests = self.requests * size_of::<Request>() + self.args * size_of::<ArgRef>();
         size_of::<Transaction>() + (self.bytes + of_requests).max(at_ends)
     }
 
@@ -146,6 +147,7 @@ impl Transaction {
             self.parts.push(Part::default());
         }
         self.requests += 1;
+        self.args += args.len();
         if let Some(part) = self.parts.last_mut() {
             self.bytes += part.push(command, on_data, run, args);
         }
@@ -247,7 +249,8 @@ impl Engine {
             let alone = if self.registry.is_quick(command, args.len()) { 0 } else { TIMED_ALONE };
             transaction.push(command, on_data, u32::from(command) | alone, args);
             transaction.flags |= flags;
-            let bytes = transaction.argument_bytes();
+            // As Redis counts them; but one without bytes is not for nothing.
+            let bytes = transaction.bytes.max(transaction.args);
             // What is loaded was within the limit when it was executed first.
             if bytes as u64 > self.config.client_query_buffer_limit && !client.session.replays {
                 self.stats.query_limit_disconnections += 1;
@@ -296,7 +299,7 @@ impl Engine {
         let mut timer = RunTimer::start(self.clock.monotonic_ns());
         let mut index = 0;
         while index < requests.len() {
-            if self.gates | self.clients[key].session.gates & !gate::PASSED_BY_EXEC == 0 {
+            if (self.gates | self.clients[key].session.gates) & !gate::PASSED_BY_EXEC == 0 {
                 let client = &mut self.clients[key];
                 let queued_bytes = client.output.queued_bytes();
                 let mut on_data = DataLoop {

@@ -306,6 +306,23 @@ fn a_transaction_costs_no_more_than_the_limit() {
     assert_eq!(harness.engine.stats.query_limit_disconnections, 1);
 }
 
+/// Arguments without bytes take memory too.
+#[test]
+fn a_transaction_of_nothing_costs_no_more_than_the_limit() {
+    let mut harness = EngineHarness::with_config(&[("client-query-buffer-limit", "1mb")]);
+    let other = harness.connect();
+    harness.line_as(other, "multi");
+    let request = encode(&[&[b"del".as_slice()], &[b"".as_slice(); 999][..]].concat());
+    for sent in 0.. {
+        harness.feed(other, &request);
+        if !harness.is_connected(other) {
+            break;
+        }
+        assert!(sent <= 1100, "a million arguments are more than it may keep");
+    }
+    assert_eq!(harness.engine.stats.query_limit_disconnections, 1);
+}
+
 #[test]
 fn the_same_deadline_once_more_is_a_change() {
     let mut harness = EngineHarness::new();
