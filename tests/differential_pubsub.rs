@@ -568,3 +568,49 @@ fn generated_commands_tell_the_same_events() {
     let complaints: Vec<String> = complaints.into_values().collect();
     assert!(complaints.is_empty(), "seed {}:\n{}", random.seed(), complaints.join("\n"));
 }
+
+/// What is past its deadline and was not looked at since goes when a command comes upon it, and that is told first, also where the command would
+/// only have put something in its place.
+#[test]
+fn what_is_past_its_deadline_goes_first() {
+    let pair = Pair::start(&["--notify-keyspace-events", "AKE", "--enable-debug-command", "yes"]);
+    let mut listeners = pair.connect();
+    listeners.run_quietly("PSUBSCRIBE __key*__:*");
+    let mut clients = pair.connect();
+    clients.run_quietly("DEBUG SET-ACTIVE-EXPIRE 0");
+    for (number, command) in [
+        "RENAME a b",
+        "RENAMENX a b",
+        "COPY a b REPLACE",
+        "COPY a b",
+        "SMOVE nothing b x",
+        "SMOVE set b x",
+        "MSETNX other 1 a 2 b 3",
+        "MSETNX other 1 b 3",
+        "MOVE b 1",
+        "SET b 1",
+        "GETSET b 1",
+        "RPOPLPUSH list b",
+        "LMOVE nothing b LEFT LEFT",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        for line in ["FLUSHALL", "SET a 1", "SADD set x", "RPUSH list x", "SET b 2 PX 1", "DEBUG SLEEP 0.005", command]
+        {
+            clients.run_quietly(line);
+        }
+        let nonce = format!("nonce-{number}");
+        let told = [&mut listeners.subject, &mut listeners.oracle].map(|listener| {
+            listener.send(&encode(&["PING", &nonce]));
+            events(listener, &nonce)
+        });
+        assert_eq!(told[0], told[1], "{command}");
+        let counted = "INFO stats";
+        let counts = [clients.subject.run(counted), clients.oracle.run(counted)].map(|reply| {
+            let text = reply.string();
+            text.lines().find(|line| line.starts_with("expired_keys:")).map(str::to_owned)
+        });
+        assert_eq!(counts[0], counts[1], "{command}");
+    }
+}

@@ -579,7 +579,9 @@ impl<'a> Writer<'a> {
 
     /// Puts what was detached or copied under a name; what had that name goes.
     fn attach(&mut self, key: Key<'_>, mut detached: Detached) {
-        self.remove(key);
+        if self.living(key) {
+            self.remove(key);
+        }
         let Keyspace { dbs, hasher, .. } = &mut *self.keyspace;
         let value = detached.value.as_new();
         let kind = value.kind();

@@ -80,11 +80,14 @@ pub(super) static SMOVE: Command = Command {
 fn smove(args: &mut Args<'_>, db: &mut Writer<'_>, reply: &mut Reply<'_>) -> CommandResult {
     let (source, destination) = (args.key(1), db.key(args.get(2)));
     let member = args.get(3);
-    if matches!(db.object::<Set>(source), Ok(None)) {
+    let is_source_missing = matches!(db.object::<Set>(source), Ok(None));
+    // Looked up either way, since it may be past its deadline; but where there is nothing to move, its type does not matter.
+    let is_set = db.object::<Set>(destination).map(drop);
+    if is_source_missing {
         reply.int(0);
         return Ok(());
     }
-    db.object::<Set>(destination)?;
+    is_set?;
     let stays = source.bytes == destination.bytes;
     let moved = db.change(source, REMOVED, |set: &mut Set, context| {
         if stays {

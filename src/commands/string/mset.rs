@@ -54,7 +54,7 @@ fn msetnx(args: &mut Args<'_>, db: &mut Writer<'_>, reply: &mut Reply<'_>) -> Co
     if len.is_multiple_of(2) {
         return Err(CommandError::wrong_arity("msetnx"));
     }
-    let sets = count_existing(args, 1, len, db) == 0;
+    let sets = !any_exists(args, 1, len, db);
     if sets {
         store(args, 1, len, db, Ttl::Clear, false);
     }
@@ -122,7 +122,7 @@ fn msetex(args: &mut Args<'_>, db: &mut Writer<'_>, reply: &mut Reply<'_>) -> Co
     let ttl = expiry.ttl(args, Ttl::Clear, db.relative_to_ms(), "msetex")?;
     let sets = match must_exist {
         None => true,
-        Some(false) => count_existing(args, PAIRS_AT, end, db) == 0,
+        Some(false) => !any_exists(args, PAIRS_AT, end, db),
         Some(true) => count_existing(args, PAIRS_AT, end, db) == keys as usize,
     };
     if sets {
@@ -130,6 +130,11 @@ fn msetex(args: &mut Args<'_>, db: &mut Writer<'_>, reply: &mut Reply<'_>) -> Co
     }
     reply.int(i64::from(sets));
     Ok(())
+}
+
+/// Whether one of the keys among the pairs at `start..end` exists. Those behind it are not looked at, nor removed if they are past their deadlines.
+fn any_exists(args: &Args<'_>, start: usize, end: usize, db: &mut Writer<'_>) -> bool {
+    (start..end).step_by(2).any(|index| db.find(db.key(args.get(index))).is_some())
 }
 
 /// How many of the keys among the pairs at `start..end` exist.
