@@ -158,6 +158,11 @@ impl Observers {
         }
     }
 
+    /// A key that is there goes with all others of its database.
+    pub(super) fn flushed(&mut self, db: usize, key: Key<'_>) {
+        self.watched.changed(db, key);
+    }
+
     /// Every key of `dbs` may be another now; `was_or_is_there` says which of the keys of any of them was there before or is now.
     pub(super) fn databases_changed(&mut self, dbs: &[usize], was_or_is_there: impl Fn(Key<'_>) -> bool) {
         self.watched.databases_changed(dbs, was_or_is_there);
@@ -257,9 +262,13 @@ impl Observers {
         self.watched.watch(watcher, db, key);
     }
 
-    /// It does not watch these keys any more, which are all that it watched.
-    pub fn unwatch<'a>(&mut self, watcher: u64, keys: impl Iterator<Item = (usize, Key<'a>)>) {
-        keys.for_each(|(db, key)| self.watched.unwatch(watcher, db, key));
+    /// It does not watch this key any more.
+    pub fn unwatch(&mut self, watcher: u64, db: usize, key: Key<'_>) {
+        self.watched.unwatch(watcher, db, key);
+    }
+
+    /// It does not watch any key any more, and will not again.
+    pub fn end_watching(&mut self, watcher: u64) {
         self.watched.end(watcher);
         self.interest.set(Interest::WATCHED, !self.watched.is_empty());
     }

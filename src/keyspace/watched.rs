@@ -64,7 +64,7 @@ impl Watched {
         !self.broken.is_empty() && self.broken.contains(&watcher)
     }
 
-    /// The watcher, who watches nothing any more, begins anew.
+    /// The watcher watches nothing any more, and will not again.
     pub fn end(&mut self, watcher: u64) {
         self.broken.remove(&watcher);
     }

@@ -591,14 +591,20 @@ impl<'a> Writer<'a> {
         self.changed(key);
     }
 
-    /// Removes every key of one database, in constant time. How many there were.
+    /// Removes every key of one database; how many there were. The time does not depend on that, unless somebody watches keys: then it takes a
+    /// look for each key that was there or each that is watched, whichever are fewer.
     pub fn flush(&mut self, db: usize) -> usize {
         let now_ms = self.keyspace.now_ms;
         let old = std::mem::replace(&mut self.keyspace.dbs[db], Db::new(now_ms));
         let len = old.len();
-        if len > 0 {
-            // Also one that is past its deadline: it was alive when it was watched.
-            self.keyspace.observers.databases_changed(&[db], |key| old.find(key).is_some());
+        let Keyspace { observers, hasher, .. } = &mut *self.keyspace;
+        // Also one that is past its deadline: it was alive when it was watched.
+        if len < observers.watched_keys() {
+            old.table
+                .iter()
+                .for_each(|entry| observers.flushed(db, Key::with_hash(entry.key(), hasher.hash(entry.key()))));
+        } else if observers.watched_keys() > 0 {
+            observers.databases_changed(&[db], |key| old.find(key).is_some());
         }
         self.keyspace.discard(old);
         self.keyspace.dirty += len as u64;

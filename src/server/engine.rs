@@ -44,6 +44,7 @@ use crate::server::stall::Recorder;
 use crate::server::stats::Stats;
 use crate::server::supervisor::Supervisor;
 use crate::server::tracking::Tracking;
+use crate::server::transaction::Unwatching;
 
 /// Most requests gathered before they are run; the rest wait for the next turn, so that no turn is long.
 pub const BATCH_MAX: usize = 512;
@@ -221,6 +222,7 @@ pub struct Engine {
     pub(super) passed_by: Option<(CommandId, u64)>,
     /// Clients that watch keys.
     pub watching_clients: usize,
+    pub(super) unwatching: Vec<Unwatching>,
     pub(super) to_load: VecDeque<ToLoad>,
     /// The append-only file is to be loaded again.
     pub(super) reload: Option<Box<Reload>>,
@@ -298,6 +300,7 @@ impl Engine {
             replay_client: None,
             passed_by: None,
             watching_clients: 0,
+            unwatching: Vec::new(),
             to_load: VecDeque::new(),
             reload: None,
             loading: None,

@@ -81,6 +81,7 @@ impl Engine {
             || self.has_stopped_for_memory()
             || network.exporter.is_busy()
             || !network.unfinished.is_empty()
+            || !self.unwatching.is_empty()
             || !self.closing.is_empty()
             || self.unchecked_clients > 0
     }

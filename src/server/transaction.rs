@@ -32,6 +32,9 @@ const PART_BYTES: usize = 64 * 1024;
 /// Memory that another thread frees, bytes.
 const HEAVY_BYTES: usize = 1024 * 1024;
 
+/// Watched keys that are forgotten in one turn, after the first few of a client.
+const UNWATCH_SLICE: usize = 256;
+
 /// What MULTI has put off.
 #[derive(Default)]
 pub struct Transaction {
@@ -178,6 +181,18 @@ pub struct Watching {
     watcher: u64,
     keys: SegmentedTable<WatchedKey>,
     bytes: usize,
+}
+
+impl Bulk for Watching {
+    fn bytes(&self) -> usize {
+        self.memory_bytes() / 2
+    }
+}
+
+/// Keys that are not watched any more, of which the keyspace does not know it yet.
+pub(super) struct Unwatching {
+    own: Box<Watching>,
+    cursor: u64,
 }
 
 struct WatchedKey {
@@ -362,12 +377,36 @@ impl Engine {
         own.keys.insert_unique(hash, WatchedKey { db, hash, bytes: name.into() }, |watched: &WatchedKey| watched.hash);
     }
 
-    /// UNWATCH.
+    /// UNWATCH. What concerns many keys is done in slices: nobody asks about the watcher any more.
     pub fn unwatch_all(&mut self, key: usize) {
         let Some(own) = self.clients[key].watching.take() else { return };
         self.watching_clients -= 1;
-        let keys = own.keys.iter().map(|watched| (watched.db, Key::with_hash(&watched.bytes, watched.hash)));
-        self.keyspace.observers.unwatch(own.watcher, keys);
+        let is_small = own.len() <= UNWATCH_SLICE;
+        self.unwatching.push(Unwatching { own, cursor: 0 });
+        self.is_stirred = true;
+        if is_small {
+            let others = self.unwatching.len() - 1;
+            while self.unwatching.len() > others {
+                self.unwatch_slice();
+            }
+        }
+    }
+
+    /// Forgets some of the keys that those watched who do not any more.
+    pub(super) fn unwatch_slice(&mut self) {
+        let Some(Unwatching { own, cursor }) = self.unwatching.last_mut() else { return };
+        let observers = &mut self.keyspace.observers;
+        *cursor = own.keys.scan(*cursor, UNWATCH_SLICE, |watched| {
+            observers.unwatch(own.watcher, watched.db, Key::with_hash(&watched.bytes, watched.hash));
+        });
+        if *cursor == 0
+            && let Some(Unwatching { own, .. }) = self.unwatching.pop()
+        {
+            observers.end_watching(own.watcher);
+            if own.memory_bytes() > HEAVY_BYTES {
+                self.keyspace.free_elsewhere(own);
+            }
+        }
     }
 
     /// Whether its EXEC is known to fail, because a key that it watches has been changed.

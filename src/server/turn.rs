@@ -553,6 +553,9 @@ impl Server {
         if self.engine.pubsub.is_behind() {
             self.engine.pubsub.leave_slice();
         }
+        if !self.engine.unwatching.is_empty() {
+            self.engine.unwatch_slice();
+        }
         self.engine.evict_clients();
         if self.engine.network.exporter.is_busy() {
             self.engine.advance_scrapes();

@@ -323,6 +323,59 @@ fn a_transaction_of_nothing_costs_no_more_than_the_limit() {
     assert_eq!(harness.engine.stats.query_limit_disconnections, 1);
 }
 
+/// Who watched very many keys is done with them at once; the keyspace forgets them by and by, and nobody notices.
+#[test]
+fn many_watched_keys_are_forgotten_in_slices() {
+    let mut harness = EngineHarness::new();
+    let other = harness.connect();
+    let keys: Vec<String> = (0..5000).map(|n| format!("k{n}")).collect();
+    let watch = format!("WATCH {}", keys.join(" "));
+    for end in ["UNWATCH", "DISCARD", "EXEC", "RESET"] {
+        assert_eq!(harness.line_as(other, &watch), "+OK\r\n");
+        if end == "DISCARD" || end == "EXEC" {
+            harness.line_as(other, "MULTI");
+        }
+        harness.line_as(other, end);
+        assert!(!harness.engine.unwatching.is_empty(), "{end} took all of them at once");
+        assert_eq!(harness.engine.watching_clients, 0);
+        // The same client watches some of the same keys anew.
+        harness.line_as(other, "WATCH k1 k2");
+        harness.line("SET k4000 v");
+        harness.engine.unwatch_slice();
+        harness.line_as(other, "MULTI");
+        harness.line_as(other, "PING");
+        assert_eq!(harness.line_as(other, "EXEC"), "*1\r\n+PONG\r\n", "{end}");
+        harness.line_as(other, "WATCH k1 k2");
+        for _ in 0..100 {
+            harness.engine.unwatch_slice();
+        }
+        assert!(harness.engine.unwatching.is_empty());
+        harness.line("SET k2 v");
+        harness.line_as(other, "MULTI");
+        assert_eq!(harness.line_as(other, "EXEC"), "*-1\r\n", "{end}");
+        assert_eq!(harness.engine.keyspace.observers.watched_keys(), 0, "{end}: some are left");
+    }
+}
+
+/// Whichever are fewer, the keys that are there or those that are watched.
+#[test]
+fn flushing_breaks_what_watches_the_keys_that_were_there() {
+    for (there, watched) in [(1, 100), (100, 1), (5, 5)] {
+        let mut harness = EngineHarness::new();
+        let other = harness.connect();
+        let third = harness.connect();
+        (0..there).for_each(|n| drop(harness.line(&format!("SET k{n} v"))));
+        let keys: Vec<String> = (0..watched).map(|n| format!("k{n}")).collect();
+        harness.line_as(other, &format!("WATCH {}", keys.join(" ")));
+        harness.line_as(third, "WATCH nothing");
+        harness.line("FLUSHALL");
+        for (client, answer) in [(other, "*-1\r\n"), (third, "*0\r\n")] {
+            harness.line_as(client, "MULTI");
+            assert_eq!(harness.line_as(client, "EXEC"), answer, "{there} keys, {watched} watched");
+        }
+    }
+}
+
 #[test]
 fn the_same_deadline_once_more_is_a_change() {
     let mut harness = EngineHarness::new();
