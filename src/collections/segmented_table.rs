@@ -13,7 +13,7 @@
 //!
 //! A full segment splits in two by the next bit of the prefix; the directory doubles when a segment as deep as itself splits
 //! (extendible hashing: Fagin, Nievergelt, Pippenger, Strong, 1979). So growth moves at most 896 entries at a time at any size
-//! and memory never doubles. Two halves that have become nearly empty merge again. With a hash whose top bits are spread as
+//! and memory never doubles; what does is the directory, of four bytes for some six hundred entries: 1 MiB for a hundred million. Two halves that have become nearly empty merge again. With a hash whose top bits are spread as
 //! [`crate::base::hash`] does, splits come one by one and the load of the whole stays near two thirds; with a uniform one it
 //! swings between 7/16 and 7/8.
 //!
