@@ -52,9 +52,9 @@ const EMPTY: [u8; HEADER + 1] = [HEADER as u8 + 1, 0, 0, 0, 0, 0, END];
 /// What the header says when its 16 bits cannot hold the count.
 const COUNT_UNKNOWN: u16 = u16::MAX;
 /// Packs are not made larger than this (as in Redis), though larger ones from elsewhere are read.
-const SAFE_MAX: usize = 1 << 30;
+pub const SAFE_MAX: usize = 1 << 30;
 /// Packs from elsewhere are not larger than this, which leaves room for what stands before them.
-const READ_MAX: usize = u32::MAX as usize - 64;
+pub const READ_MAX: usize = u32::MAX as usize - 64;
 /// Buffers up to this size stay when their pack shrinks.
 const SHRINK_ABOVE: usize = 256;
 

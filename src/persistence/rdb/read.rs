@@ -11,9 +11,9 @@ use crate::base::lzf;
 use crate::base::number::parse_i64;
 use crate::collections::Malformed;
 use crate::collections::intset::IntSet;
-use crate::collections::listpack::{Listpack, ListpackValue};
+use crate::collections::listpack::{Listpack, ListpackValue, SAFE_MAX};
 use crate::collections::quicklist::Node;
-use crate::keyspace::{Context, EMBEDDED_MAX, List, NewValue, Object, Set};
+use crate::keyspace::{Context, EMBEDDED_MAX, List, NewValue, Object, PackMax, Set};
 
 pub const CUT_OFF: Malformed = Malformed("the value ends too early");
 pub const EMPTY: Malformed = Malformed("a value without elements");
@@ -302,13 +302,10 @@ fn plain_set(reader: &mut Reader<'_>, context: &Context<'_>) -> Result<Set, Malf
 /// The members as a listpack, in one allocation, if they fit into one, the first is no integer (all of them may be, then), and nothing is wrong.
 fn small_members(mut reader: Reader<'_>, count: usize, context: &Context<'_>) -> Option<Listpack> {
     let max = context.settings.set_max_listpack;
-    if count > max.entries {
-        return None;
-    }
-    let mut pack = Listpack::with_capacity(reader.left() + LISTPACK_BYTES + ELEMENT_BYTES * count);
+    let mut pack = Listpack::with_capacity(small_members_bytes(reader.left(), count, max)?);
     for nth in 0..count {
         match reader.text().ok()? {
-            Text::Bytes(bytes) if bytes.len() <= max.value_bytes => {
+            Text::Bytes(bytes) if bytes.len() <= max.value_bytes && pack.is_safe_to_add(bytes.len()) => {
                 if nth == 0 && parse_i64(&bytes).is_some() {
                     return None;
                 }
@@ -324,9 +321,23 @@ fn small_members(mut reader: Reader<'_>, count: usize, context: &Context<'_>) ->
     (reader.left() == 0).then_some(pack)
 }
 
+/// Bytes to reserve for a listpack of `count` members that take `left` bytes in a file. None: these do not fit into one, which is known before
+/// any of them has been read.
+fn small_members_bytes(left: usize, count: usize, max: PackMax) -> Option<usize> {
+    // If there are more bytes than so many small members take, one of them is large.
+    let left_max = max.value_bytes.saturating_add(LENGTH_BYTES_MAX).saturating_mul(count);
+    if count > max.entries || left > left_max {
+        return None;
+    }
+    let bytes = left.saturating_add(ELEMENT_BYTES.saturating_mul(count));
+    (bytes <= SAFE_MAX).then(|| LISTPACK_BYTES + bytes)
+}
+
 /// What a listpack has besides its elements, and an element besides its text and what is in a file besides that, bytes.
 const LISTPACK_BYTES: usize = 8;
 const ELEMENT_BYTES: usize = 2;
+/// What stands before the bytes of a string, at most: what it is and its length, or its two lengths if it is compressed.
+const LENGTH_BYTES_MAX: usize = 1 + 2 * 9;
 
 fn int_set(ints: IntSet, context: &Context<'_>) -> Result<Set, Malformed> {
     if ints.is_empty() {
@@ -396,4 +407,25 @@ fn packed_set(pack: Listpack, context: &Context<'_>) -> Result<Set, Malformed> {
         }
     }
     Ok(set)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::small_members_bytes;
+    use crate::keyspace::PackMax;
+
+    #[test]
+    fn what_is_no_listpack_reserves_nothing() {
+        let max = PackMax { entries: 128, value_bytes: 64 };
+        assert_eq!(small_members_bytes(3 * 65, 3, max), Some(3 * 65 + 14));
+        assert_eq!(small_members_bytes(3 * 65, 129, max), None);
+        for left in [1000, 1 << 20, 5 << 30, usize::MAX] {
+            assert_eq!(small_members_bytes(left, 3, max), None, "a member is longer than 64 bytes");
+        }
+        let no_max = PackMax { entries: usize::MAX, value_bytes: usize::MAX };
+        assert_eq!(small_members_bytes(1 << 20, 1, no_max), Some((1 << 20) + 10));
+        for left in [2 << 30, 5 << 30, usize::MAX] {
+            assert_eq!(small_members_bytes(left, 1, no_max), None, "no listpack becomes so large");
+        }
+    }
 }

@@ -6,7 +6,7 @@
 //! ```
 
 use crate::collections::Malformed;
-use crate::collections::listpack::{Listpack, ListpackValue};
+use crate::collections::listpack::{Listpack, ListpackValue, READ_MAX};
 
 const HEADER: usize = 10;
 const END: u8 = 0xff;
@@ -21,6 +21,9 @@ pub(super) fn to_listpack(bytes: &[u8]) -> Result<Listpack, Malformed> {
     let total = bytes.first_chunk::<4>().map(|total| u32::from_le_bytes(*total) as usize);
     if total != Some(bytes.len()) || bytes.len() <= HEADER {
         return Err(BROKEN);
+    }
+    if bytes.len() > READ_MAX {
+        return Err(Malformed("ziplist of 4 GB or more"));
     }
     let count = usize::from(u16::from_le_bytes([bytes[8], bytes[9]]));
     let mut pack = Listpack::with_capacity(bytes.len());
