@@ -16,6 +16,8 @@ const LITERAL_MAX: usize = 32;
 const OFFSET_MAX: usize = 1 << 13;
 const MATCH_MAX: usize = 255 + 9;
 const MATCH_MIN: usize = 3;
+/// What a compressed byte becomes at most: nothing gives more than the longest match, which takes three bytes.
+const EXPANSION_MAX: usize = MATCH_MAX / 3;
 /// Slots of the table: as many as a short input can use, and no more, because they all have to be cleared.
 const SLOTS_MIN: usize = 1 << 6;
 const SLOTS_MAX: usize = 1 << 14;
@@ -106,8 +108,7 @@ fn put_match(output: &mut Vec<u8>, distance: usize, len: usize) {
 /// The `len` bytes that were compressed. None: these bytes are no such thing. Nothing is allocated beyond what the compressed bytes
 /// can become.
 pub fn decompress(mut input: &[u8], len: usize) -> Option<Vec<u8>> {
-    // Three bytes become a match of 264 at most.
-    if len > input.len().saturating_mul(MATCH_MAX) {
+    if len > input.len().saturating_mul(EXPANSION_MAX) {
         return None;
     }
     let mut output = Vec::with_capacity(len);
@@ -189,6 +190,8 @@ mod tests {
         assert_eq!(decompress(&[5, b'a'], 6), None, "literals that are not there");
         assert_eq!(decompress(&[0, b'a', 0xe0], 10), None, "a match that is cut off");
         assert_eq!(decompress(&[0, b'a'], usize::MAX), None, "more than so few bytes can become");
+        let longest = [0, b'a', 0xe0, 0xff, 0, 0xe0, 0xff, 0];
+        assert_eq!(decompress(&longest, 1 + 2 * 264).as_deref(), Some(&[b'a'; 529][..]), "as much as they can");
         let mut random = Random::new(1);
         for _ in 0..20_000 {
             let bytes: Vec<u8> = (0..random.below(30)).map(|_| random.below(256) as u8).collect();

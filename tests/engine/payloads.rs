@@ -66,6 +66,18 @@ fn every_value_comes_back() {
     }
 }
 
+/// A payload announces what it is going to be: more than a client may send is refused, before there is memory for it.
+#[test]
+fn a_compressed_string_is_no_longer_than_a_string_may_be() {
+    let harness = filled();
+    let (_, payload) = payloads(&harness).into_iter().find(|(key, _)| key == b"compressible").expect("it is there");
+    let mut other = Keyspace::new(1, Random::new(2), 0);
+    for (bulk_max, fits) in [(94, true), (93, false)] {
+        other.settings = Settings { bulk_max, ..Settings::default() };
+        assert_eq!(restore(&payload, &other.view(0).context()).is_ok(), fits, "{bulk_max}");
+    }
+}
+
 #[test]
 fn a_changed_payload_is_noticed() {
     let harness = filled();

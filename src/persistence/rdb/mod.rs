@@ -202,5 +202,5 @@ pub fn restore<'a>(payload: &'a [u8], context: &Context<'_>) -> Result<Loaded<'a
     }
     let kind = kind::of(byte, format).ok_or(Malformed("no such type of value"))?;
     file_shape::Shape::of(kind).map_err(Malformed)?;
-    load_contents(kind, contents, context)
+    read::load_sent(kind, contents, context)
 }

@@ -81,11 +81,13 @@ enum Length {
 /// What is left to read.
 pub(super) struct Reader<'a> {
     rest: &'a [u8],
+    /// A compressed string is longer than this only in something that is refused.
+    unpacked_max: usize,
 }
 
 impl<'a> Reader<'a> {
     pub(super) fn new(bytes: &'a [u8]) -> Reader<'a> {
-        Reader { rest: bytes }
+        Reader { rest: bytes, unpacked_max: usize::MAX }
     }
 
     /// Bytes that are left.
@@ -148,6 +150,9 @@ impl<'a> Reader<'a> {
                 let (packed, len) = (self.length()?, self.length()?);
                 let packed = self.take(usize::try_from(packed).map_err(|_| CUT_OFF)?)?;
                 let len = usize::try_from(len).map_err(|_| CUT_OFF)?;
+                if len > self.unpacked_max {
+                    return Err(Malformed("a compressed string is longer than a string may be"));
+                }
                 let text = lzf::decompress(packed, len).ok_or(Malformed("a compressed string is broken"))?;
                 return Ok(Text::Bytes(Cow::Owned(text)));
             }
@@ -200,7 +205,16 @@ pub fn load_value<'a>(bytes: &'a [u8], context: &Context<'_>) -> Result<Loaded<'
 /// # Errors
 /// What is wrong with them.
 pub fn load_contents<'a>(kind: u8, bytes: &'a [u8], context: &Context<'_>) -> Result<Loaded<'a>, Malformed> {
-    let mut reader = Reader::new(bytes);
+    load_all(kind, Reader::new(bytes), context)
+}
+
+/// The same, for bytes from a client: what it could not send as it is (`proto-max-bulk-len`) it does not get in by way of compression, where a
+/// kilobyte may announce 88.
+pub(super) fn load_sent<'a>(kind: u8, bytes: &'a [u8], context: &Context<'_>) -> Result<Loaded<'a>, Malformed> {
+    load_all(kind, Reader { rest: bytes, unpacked_max: context.settings.bulk_max }, context)
+}
+
+fn load_all<'a>(kind: u8, mut reader: Reader<'a>, context: &Context<'_>) -> Result<Loaded<'a>, Malformed> {
     let loaded = load(kind, &mut reader, context)?;
     if !reader.rest.is_empty() {
         return Err(Malformed("bytes behind the value"));
@@ -283,7 +297,7 @@ fn plain_list(reader: &mut Reader<'_>, context: &Context<'_>) -> Result<List, Ma
 fn plain_set(reader: &mut Reader<'_>, context: &Context<'_>) -> Result<Set, Malformed> {
     let count = reader.count()?;
     let mut digits = itoa::Buffer::new();
-    if let Some(pack) = small_members(Reader::new(reader.rest), count, context) {
+    if let Some(pack) = small_members(Reader { ..*reader }, count, context) {
         reader.rest = &[];
         return if has_twins(pack.iter(), context) { Err(DUPLICATE) } else { Ok(Set::Pack(pack)) };
     }
