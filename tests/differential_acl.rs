@@ -6,7 +6,8 @@
 mod support;
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 
 use support::client::{Client, encode};
 use support::pair::{Clients, Pair};
@@ -815,6 +816,18 @@ fn a_file_of_users() {
         entry.file_name().to_string_lossy().starts_with(&format!("zedis-test-acl-{}.acl.", std::process::id()))
     });
     assert_eq!(left.count(), 0);
+
+    // Who might not read it may not read it afterwards; a new one is for whom the umask leaves it, as in Redis.
+    let permissions = || fs::metadata(&path).expect("the file is there").permissions().mode() & 0o777;
+    fs::set_permissions(&path, Permissions::from_mode(0o600)).expect("it is ours");
+    assert_eq!(subject.run("ACL SAVE").text(), b"OK");
+    assert_eq!(permissions(), 0o600);
+    let new = [&pair.subject, &pair.oracle].map(|server| {
+        fs::remove_file(&path).expect("the file is there");
+        assert_eq!(server.connect().run("ACL SAVE").text(), b"OK");
+        permissions()
+    });
+    assert_eq!(new[0], new[1]);
     fs::remove_file(&path).expect("the file is there");
 }
 
