@@ -4,6 +4,7 @@ use sha2::{Digest as _, Sha256};
 use subtle::{Choice, ConstantTimeEq};
 
 use super::RuleError;
+use crate::base::text;
 
 /// Bytes of a SHA-256.
 const DIGEST_BYTES: usize = 32;
@@ -38,8 +39,7 @@ impl Digest {
     }
 
     pub fn hex(&self) -> String {
-        let digit = |four_bits: u8| char::from(b"0123456789abcdef"[usize::from(four_bits)]);
-        self.0.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+        text::hex(&self.0)
     }
 
     /// Whether it is one of `known`. Every one of them is compared to the end.

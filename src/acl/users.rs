@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::permissions::has_spaces;
 use super::{Catalog, RuleError, User, merge_selectors};
+use crate::base::text::quotable;
 
 /// Number of a user. It stays the same for as long as the user's name exists.
 pub type UserId = u32;
@@ -22,11 +23,6 @@ pub struct Users {
     free: Vec<UserId>,
     /// The channels of new users and selectors (`acl-pubsub-default`): all, or none.
     pub all_channels_at_first: bool,
-}
-
-/// What an error quotes of a rule: Redis prints it as a C string, which a NUL byte ends.
-fn quotable(rule: &[u8]) -> &[u8] {
-    rule.split(|&byte| byte == 0).next().unwrap_or_default()
 }
 
 /// Whether a user may be called so.

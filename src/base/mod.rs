@@ -1,6 +1,6 @@
 //! What knows nothing of Redis's commands or of sockets: numbers as Redis prints and parses them, the 80-bit arithmetic of
 //! INCRBYFLOAT, glob patterns, the clock, the random source, the keyed hash, the log, the allocator, the sampling profiler, threads, the
-//! sink of encoded bytes, and the words of the system's errors.
+//! sink of encoded bytes, foreign bytes in texts, and the words of the system's errors.
 
 pub mod allocator;
 pub mod clock;
@@ -20,4 +20,5 @@ pub mod sampler;
 pub mod sink;
 pub mod size_class;
 pub mod syslog;
+pub mod text;
 pub mod threads;

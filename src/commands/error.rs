@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 
+use crate::base::text::quotable;
 use crate::keyspace::WrongType;
 
 /// What a command answers instead of its reply. Nothing of the reply may have been written before it is returned.
@@ -13,11 +14,6 @@ pub struct CommandError(Cow<'static, [u8]>);
 
 /// So much of an unknown subcommand is quoted, bytes.
 const SUBCOMMAND_SHOWN_MAX: usize = 128;
-
-/// What an error quotes of an argument: Redis prints it as a C string, which a NUL byte ends.
-pub fn quotable(argument: &[u8]) -> &[u8] {
-    argument.split(|&byte| byte == 0).next().unwrap_or_default()
-}
 
 impl From<WrongType> for CommandError {
     fn from(_: WrongType) -> CommandError {

@@ -29,12 +29,13 @@ pub mod permission;
 mod registry;
 mod time_unit;
 
+pub use crate::base::text::quotable;
 pub use args::{Args, timeout_within};
 pub use command::{
     Acl, Arg, ArgFlags, ArgKind, BeginSearch, Command, FindKeys, Flags, Group, KeyFlags, KeySpec, Outcome, Run, Wait,
     Write, accepts,
 };
-pub use error::{CommandError, CommandResult, quotable};
+pub use error::{CommandError, CommandResult};
 pub use key_extraction::{FoundKey, LegacyRange, find_keys, legacy_range};
 pub use registry::{CommandId, CommandStats, Registered, Registry};
 

@@ -8,6 +8,7 @@
 use sha1::{Digest as _, Sha1};
 
 use crate::base::number::format_double_17;
+use crate::base::text;
 use crate::commands::{Args, CommandResult};
 use crate::keyspace::{Entry, Hash, Object, ValueRef};
 use crate::server::Engine;
@@ -79,7 +80,7 @@ impl Digest {
     }
 
     fn hex(&self) -> String {
-        self.0.iter().map(|byte| format!("{byte:02x}")).collect()
+        text::hex(&self.0)
     }
 }
 
