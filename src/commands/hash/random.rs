@@ -2,7 +2,7 @@
 
 use super::put;
 use crate::commands::{
-    Acl, Arg, Args, Command, CommandError, CommandResult, Flags, Group, KeyFlags, KeySpec, Reply, Run,
+    Acl, Arg, Args, Command, CommandError, CommandResult, DRAWS_MAX, Flags, Group, KeyFlags, KeySpec, Reply, Run,
 };
 use crate::keyspace::{Hash, View};
 
@@ -24,9 +24,6 @@ pub(super) static HRANDFIELD: Command = Command {
     ],
     ..Command::BASE
 };
-
-/// Draws in one call. Redis would go on until the client or the memory is gone.
-const DRAWS_MAX: u64 = 1 << 26;
 
 fn hrandfield(args: &mut Args<'_>, view: &View<'_>, reply: &mut Reply<'_>) -> CommandResult {
     let context = view.context();

@@ -2,16 +2,13 @@
 
 use super::put;
 use crate::commands::{
-    Acl, Arg, Args, Command, CommandError, CommandResult, Flags, Group, KeyFlags, KeySpec, Reply, Run,
+    Acl, Arg, Args, Command, CommandError, CommandResult, DRAWS_MAX, Flags, Group, KeyFlags, KeySpec, Reply, Run,
 };
 use crate::keyspace::{Changed, Event, Member, Set, Typed, View, Writer};
 
 /// Members that one SREM of the journal removes.
 const PROPAGATED_MAX: usize = 1024;
 const POPPED: Event = Event::set("spop");
-/// Members that SRANDMEMBER draws with repetition, at most: a reply of a gigabyte or more. Redis tries whatever it is asked
-/// for, until it has no memory left.
-const REPEATED_MAX: u64 = 1 << 27;
 
 pub(super) static SPOP: Command = Command {
     name: "spop",
@@ -131,7 +128,7 @@ fn srandmember(args: &mut Args<'_>, view: &View<'_>, reply: &mut Reply<'_>) -> C
         (Some(_), None) | (Some(0), _) => reply.array(0),
         (Some(count), Some(set)) if count < 0 => {
             let count = count.unsigned_abs();
-            if count > REPEATED_MAX {
+            if count > DRAWS_MAX {
                 return Err(CommandError::new("ERR value is out of range"));
             }
             reply.array(count as usize);

@@ -4,12 +4,9 @@ use std::collections::BTreeSet;
 
 use super::{put_member, put_pair, put_pairs_header};
 use crate::commands::{
-    Acl, Arg, Args, Command, CommandError, CommandResult, Flags, Group, KeyFlags, KeySpec, Reply, Run,
+    Acl, Arg, Args, Command, CommandError, CommandResult, DRAWS_MAX, Flags, Group, KeyFlags, KeySpec, Reply, Run,
 };
 use crate::keyspace::{SortedSet, Typed, View};
-
-/// Most draws of one command, which Redis does not bound: the reply would take all memory.
-const DRAWS_MAX: u64 = 1 << 26;
 
 pub(super) static ZRANDMEMBER: Command = Command {
     name: "zrandmember",
