@@ -106,6 +106,8 @@ pub struct Blocking {
     released: Vec<(usize, u64)>,
     /// Those who wait for the disk here: bytes of the append-only file, place, slab key.
     syncs: BTreeSet<(u64, u64, usize)>,
+    /// Those of them for whom it is on the disk, and who wait for replicas yet.
+    synced: BTreeSet<(u64, u64, usize)>,
     next_order: u64,
     clients: usize,
     /// Set while commands run that may not wait, such as those of a transaction.
@@ -275,17 +277,26 @@ impl Engine {
     /// Whoever waits for what is on the disk by now goes on.
     #[cold]
     fn end_synced_waits(&mut self) {
-        let has_file = self.aof.appender().is_some();
-        let durable = self.aof.durable_bytes();
-        let is_over = |&&(bytes, ..): &&(u64, u64, usize)| !has_file || durable.is_some_and(|durable| bytes <= durable);
-        let waits: Vec<usize> = self.blocking.syncs.iter().take_while(is_over).map(|&(.., key)| key).collect();
-        for key in waits {
-            let Some(acks) = self.clients[key].waiting.as_ref().and_then(|waiting| waiting.acks) else { continue };
-            if !has_file {
-                self.end_wait(key, WaitEnd::Failed(NO_AOF));
-            } else if !acks.replicas {
+        let durable_bytes = self.aof.durable_bytes();
+        while let Some(&(bytes, order, key)) = self.blocking.syncs.first()
+            && durable_bytes.is_some_and(|durable| bytes <= durable)
+        {
+            self.blocking.syncs.pop_first();
+            let acks = self.clients[key].waiting.as_ref().and_then(|waiting| waiting.acks);
+            if acks.is_some_and(|acks| acks.replicas) {
+                self.blocking.synced.insert((bytes, order, key));
+            } else {
                 self.unblock(key, EndOfWait::Timeout);
             }
+        }
+    }
+
+    /// There is no append-only file any more: whoever waits for it has waited in vain.
+    #[cold]
+    fn fail_synced_waits(&mut self) {
+        let waits = [std::mem::take(&mut self.blocking.syncs), std::mem::take(&mut self.blocking.synced)];
+        for (.., key) in waits.into_iter().flatten() {
+            self.end_wait(key, WaitEnd::Failed(NO_AOF));
         }
     }
 
@@ -300,7 +311,10 @@ impl Engine {
             blocking.deadlines.remove(&(deadline_ms, waiting.order, key));
         }
         if let Some(bytes) = waiting.acks.and_then(|acks| acks.local_bytes) {
-            blocking.syncs.remove(&(bytes, waiting.order, key));
+            let place = (bytes, waiting.order, key);
+            if !blocking.syncs.remove(&place) {
+                blocking.synced.remove(&place);
+            }
         }
         for name in waiting.keys() {
             let hash = self.keyspace.hash(name);
@@ -462,9 +476,13 @@ impl Engine {
     fn end_waits_of_some(&mut self) -> bool {
         let mut has_ended = !self.keyspace.observers.pending().is_empty();
         self.tell_observers(None);
-        if !self.blocking.syncs.is_empty() {
+        let has_file = self.aof.appender().is_some();
+        if has_file && !self.blocking.syncs.is_empty() {
             has_ended = true;
             self.end_synced_waits();
+        } else if !has_file && !(self.blocking.syncs.is_empty() && self.blocking.synced.is_empty()) {
+            has_ended = true;
+            self.fail_synced_waits();
         }
         let now_ms = self.keyspace.now_ms() as u64;
         if self.blocking.next_deadline_ms().is_some_and(|deadline_ms| deadline_ms <= now_ms) {

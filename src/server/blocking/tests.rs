@@ -369,3 +369,35 @@ fn ten_thousand_wait() {
     assert_eq!(harness.take(clients[9999]), b"*-1\r\n");
     assert_nobody_waits(&mut harness);
 }
+
+/// Whose bytes are on the disk is not looked at any more, though it waits for replicas; but it is told when there is no file any more.
+#[test]
+fn what_is_on_the_disk_is_looked_at_once() {
+    let dir = std::env::temp_dir().join(format!("zedis-waitaof-{}", std::process::id()));
+    std::fs::create_dir_all(&dir).expect("a directory");
+    let mut harness = EngineHarness::with_config(&[("dir", dir.to_str().expect("text")), ("save", "")]);
+    let until = |harness: &mut EngineHarness, what: &str, is_so: &dyn Fn(&EngineHarness) -> bool| {
+        let begun = std::time::Instant::now();
+        while !is_so(harness) {
+            assert!(begun.elapsed().as_secs() < 60, "{what}");
+            std::thread::sleep(std::time::Duration::from_millis(2));
+            harness.advance_ms(100);
+            harness.turn();
+            harness.engine.continue_rewrite();
+            harness.engine.save_slice();
+            harness.engine.cron();
+        }
+    };
+    assert_eq!(harness.line("config set appendonly yes"), "+OK\r\n");
+    until(&mut harness, "there is a file", &|harness| harness.engine.aof.durable_bytes().is_some());
+    assert_eq!(harness.line("set k v"), "+OK\r\n");
+    let waits = harness.connect();
+    assert_eq!(harness.line_as(waits, "waitaof 1 1 0"), "");
+    until(&mut harness, "it is on the disk", &|harness| harness.engine.blocking.syncs.is_empty());
+    assert_eq!((harness.engine.blocking.clients(), harness.engine.blocking.synced.len()), (1, 1));
+    assert_eq!(harness.line("config set appendonly no"), "+OK\r\n");
+    until(&mut harness, "it waits no more", &|harness| harness.engine.blocking.clients() == 0);
+    assert!(harness.take(waits).starts_with(b"-ERR WAITAOF cannot be used"));
+    assert!(harness.engine.blocking.synced.is_empty());
+    std::fs::remove_dir_all(&dir).expect("it is there");
+}
