@@ -120,9 +120,9 @@ impl<M: AsRef<[u8]>, const NODE: usize> ScoreTree<M, NODE> {
         self.len == 0
     }
 
-    /// Memory of the tree itself, without what members point to, bytes. A walk over the nodes.
-    pub fn memory_bytes(&self) -> usize {
-        self.root.memory_bytes()
+    /// Memory of the tree itself, without what members point to, bytes; estimated from so many leaves (0: from all, a walk over the nodes).
+    pub fn memory_bytes(&self, samples: usize) -> usize {
+        self.root.memory_bytes(&mut if samples == 0 { usize::MAX } else { samples })
     }
 
     /// Inserts an entry; false (and the member dropped) if one with this score and these bytes is there.

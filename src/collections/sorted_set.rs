@@ -69,9 +69,9 @@ impl SortedSet {
         self.tree.is_empty()
     }
 
-    /// Memory held, bytes. A walk over segments and nodes.
-    pub fn memory_bytes(&self) -> usize {
-        size_of::<SortedSet>() + self.table.memory_bytes() + self.tree.memory_bytes() + self.member_bytes
+    /// Memory held, bytes. A walk over the table's segments and so many leaves of the tree (0: over all nodes).
+    pub fn memory_bytes(&self, samples: usize) -> usize {
+        size_of::<SortedSet>() + self.table.memory_bytes() + self.tree.memory_bytes(samples) + self.member_bytes
     }
 
     #[inline]

@@ -506,10 +506,10 @@ impl Typed for SortedSet {
         matches!(self, SortedSet::Tree(tree) if tree.len() > HEAVY_MEMBERS)
     }
 
-    fn memory_bytes(&self, _samples: usize) -> usize {
+    fn memory_bytes(&self, samples: usize) -> usize {
         match self {
             SortedSet::Pack(pack) => pack.memory_bytes(),
-            SortedSet::Tree(tree) => size_of::<sorted_set::SortedSet>() + tree.memory_bytes(),
+            SortedSet::Tree(tree) => size_of::<sorted_set::SortedSet>() + tree.memory_bytes(samples),
         }
     }
 

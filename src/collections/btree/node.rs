@@ -335,14 +335,26 @@ impl<M: AsRef<[u8]>, const NODE: usize> Node<M, NODE> {
         }
     }
 
-    pub(super) fn memory_bytes(&self) -> usize {
+    /// Bytes of the subtree. `leaves` may be looked at, and are counted down; what is below the others is taken to be like what is below them.
+    pub(super) fn memory_bytes(&self, leaves: &mut usize) -> usize {
         match self {
-            Node::Leaf(leaf) => leaf.capacity() * size_of::<Entry<M>>(),
+            Node::Leaf(leaf) => {
+                *leaves = leaves.saturating_sub(1);
+                leaf.capacity() * size_of::<Entry<M>>()
+            }
             Node::Inner(inner) => {
                 let arrays =
                     inner.fences.capacity() * size_of::<Fence>() + inner.children.capacity() * size_of::<Self>();
-                let below: usize = inner.children.iter().map(Node::memory_bytes).sum();
-                size_of::<Inner<M, NODE>>() + arrays + below
+                let (mut bytes, mut entries) = (0, 0);
+                for (child, fence) in inner.children.iter().zip(&inner.fences) {
+                    bytes += child.memory_bytes(leaves);
+                    entries += fence.count;
+                    if *leaves == 0 {
+                        break;
+                    }
+                }
+                let below = bytes as u128 * self.count() as u128 / entries.max(1) as u128;
+                size_of::<Inner<M, NODE>>() + arrays + below as usize
             }
         }
     }

@@ -312,3 +312,26 @@ fn a_large_tree_is_dropped_on_another_thread() {
 fn nan_is_refused() {
     ScoreTree::<Bytes, 8>::new().insert(f64::NAN, Bytes::new());
 }
+
+/// What a large tree takes is told by a few of its leaves, and no other is looked at.
+#[test]
+fn memory_is_estimated_from_a_few_leaves() {
+    let mut random = Random::new(11);
+    let mut tree: ScoreTree<Bytes> = ScoreTree::new();
+    for n in 0..50_000_u32 {
+        tree.insert(random.unit_f64(), n.to_be_bytes().to_vec());
+    }
+    let exact = tree.memory_bytes(0);
+    let entries = tree.len() * size_of::<Entry<Bytes>>();
+    assert!((entries..entries * 3 / 2).contains(&exact), "{exact} bytes for {entries}");
+    assert_eq!(tree.memory_bytes(usize::MAX), exact);
+    for samples in [1, 5, 50] {
+        let mut leaves = samples;
+        let estimate = tree.root.memory_bytes(&mut leaves);
+        assert_eq!(leaves, 0, "so many leaves are looked at");
+        assert_ne!(estimate, exact, "and no others");
+        assert!((exact * 2 / 3..exact * 3 / 2).contains(&estimate), "{estimate} instead of {exact} bytes");
+    }
+    let empty: ScoreTree<Bytes> = ScoreTree::new();
+    assert_eq!((empty.memory_bytes(0), empty.memory_bytes(5)), (0, 0));
+}
