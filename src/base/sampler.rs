@@ -7,8 +7,9 @@
 //! ```
 //!
 //! The handler allocates nothing, takes no lock, makes no system call, and reads nothing but the interrupted thread's own stack, between
-//! its stack pointer and its end. The binary keeps frame pointers (`.cargo/config.toml`), and so does the standard library; a chain that is
-//! broken by a library without them ends the walk. What the thread sleeps is not seen, and of system calls only their caller.
+//! its stack pointer and its end; nothing at all while the thread is on another one, as a handler of faults is. The binary keeps frame
+//! pointers (`.cargo/config.toml`), and so does the standard library; a chain that is broken by a library without them ends the walk.
+//! What the thread sleeps is not seen, and of system calls only their caller.
 //!
 //! Invariants: at most one sampler in the process (the handler has one ring to write to); the ring lives as long as the process once it
 //! has been made, so a late signal finds it.
@@ -18,6 +19,7 @@ use std::ffi::c_void;
 use std::fmt::Write;
 use std::io;
 use std::mem::MaybeUninit;
+use std::ops::Range;
 use std::ptr;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -35,7 +37,8 @@ struct Ring {
     /// Samples in it, and those that found no place.
     len: AtomicUsize,
     dropped: AtomicUsize,
-    /// The end of the sampled thread's stack; 0: nothing is sampled.
+    /// The sampled thread's stack: its lowest address, and the one behind its last byte; an end of 0: nothing is sampled.
+    stack_begin: AtomicUsize,
     stack_end: AtomicUsize,
 }
 
@@ -49,6 +52,7 @@ impl Ring {
             words: unsafe { Box::from_raw(words as *mut [AtomicUsize]) },
             len: AtomicUsize::new(0),
             dropped: AtomicUsize::new(0),
+            stack_begin: AtomicUsize::new(0),
             stack_end: AtomicUsize::new(0),
         }
     }
@@ -94,7 +98,9 @@ impl Sampler {
         let ring = RING.get_or_init(Ring::new);
         ring.len.store(0, Ordering::Relaxed);
         ring.dropped.store(0, Ordering::Relaxed);
-        ring.stack_end.store(stack_end()?, Ordering::Release);
+        let stack = stack()?;
+        ring.stack_begin.store(stack.start, Ordering::Relaxed);
+        ring.stack_end.store(stack.end, Ordering::Release);
         install_handler()?;
         // SAFETY: all zero is a valid sigevent; the fields that matter are set below.
         let mut event: libc::sigevent = unsafe { MaybeUninit::zeroed().assume_init() };
@@ -163,8 +169,8 @@ impl Drop for Sampler {
     }
 }
 
-/// The end of the calling thread's stack: the address behind its last byte.
-fn stack_end() -> io::Result<usize> {
+/// The calling thread's stack. That of the first thread is as large as it may become.
+fn stack() -> io::Result<Range<usize>> {
     let mut attributes = MaybeUninit::uninit();
     // SAFETY: the thread is the calling one, and `attributes` is writable and of the type that is filled.
     let failed = unsafe { libc::pthread_getattr_np(libc::pthread_self(), attributes.as_mut_ptr()) };
@@ -181,7 +187,7 @@ fn stack_end() -> io::Result<usize> {
     if failed != 0 {
         return Err(io::Error::from_raw_os_error(failed));
     }
-    Ok(begin as usize + len)
+    Ok(begin as usize..begin as usize + len)
 }
 
 fn install_handler() -> io::Result<()> {
@@ -220,6 +226,10 @@ extern "C" fn on_sample(_signal: libc::c_int, _info: *mut libc::siginfo_t, conte
     }
     // SAFETY: the kernel hands a handler installed with SA_SIGINFO a valid ucontext, which lives as long as the handler runs.
     let (instruction, mut frame, stack) = program_registers(unsafe { &*context.cast::<libc::ucontext_t>() });
+    // A handler on an alternate stack was interrupted: what is between the two stacks may not be mapped.
+    if !(ring.stack_begin.load(Ordering::Relaxed)..stack_end).contains(&stack) {
+        return;
+    }
     let at = ring.len.load(Ordering::Relaxed);
     if at >= SAMPLES_MAX {
         ring.dropped.fetch_add(1, Ordering::Relaxed);
@@ -232,8 +242,8 @@ extern "C" fn on_sample(_signal: libc::c_int, _info: *mut libc::siginfo_t, conte
     let mut low = stack;
     while depth < DEPTH_MAX && frame >= low && frame.is_multiple_of(word) && frame <= stack_end.saturating_sub(2 * word)
     {
-        // SAFETY: two aligned words between the interrupted stack pointer and the end of that thread's stack, which is mapped and
-        // which nobody else runs on now. A frame pointer that was none reads some other word of the stack, which is harmless.
+        // SAFETY: two aligned words between the interrupted stack pointer, which is in that thread's stack, and that stack's end: it is mapped
+        // there, and nobody else runs on it now. A frame pointer that was none reads some other word of the stack, which is harmless.
         let (next, address) = unsafe { (*(frame as *const usize), *((frame + word) as *const usize)) };
         if address == 0 {
             break;
@@ -302,7 +312,7 @@ mod tests {
     use std::hint::black_box;
     use std::time::{Duration, Instant};
 
-    use super::Sampler;
+    use super::{MaybeUninit, Sampler, on_sample, ptr};
 
     #[inline(never)]
     fn something_to_be_seen_in_a_profile(until: Instant) -> u64 {
@@ -335,6 +345,24 @@ mod tests {
         assert!(seen * 10 >= samples.len() as u64 * 7, "{seen} of {}: {folded:#?}", samples.len());
         assert!(folded.iter().any(|line| line.contains("a_busy_function_is_seen;")), "the caller is seen: {folded:#?}");
         // Another may be started after it.
-        assert!(Sampler::start(10).is_ok());
+        let sampler = Sampler::start(2).expect("there is none any more");
+        sampler.pause();
+        #[cfg(target_arch = "x86_64")]
+        only_its_own_stack_is_walked(&sampler);
+    }
+
+    /// Not that of a handler with a stack of its own, which the signal may interrupt as well.
+    #[cfg(target_arch = "x86_64")]
+    fn only_its_own_stack_is_walked(sampler: &Sampler) {
+        let elsewhere = Box::new([0usize; 64]);
+        let here = [0usize; 64];
+        // SAFETY: all zero is a valid ucontext: numbers, pointers that nobody follows, and empty sets.
+        let mut context: libc::ucontext_t = unsafe { MaybeUninit::zeroed().assume_init() };
+        for (stack, is_sampled) in [(elsewhere.as_ptr(), false), (here.as_ptr(), true)] {
+            let before = sampler.len();
+            context.uc_mcontext.gregs[libc::REG_RSP as usize] = stack as i64;
+            on_sample(libc::SIGPROF, ptr::null_mut(), (&raw mut context).cast());
+            assert_eq!(sampler.len() - before, usize::from(is_sampled));
+        }
     }
 }
