@@ -8,6 +8,7 @@
 //! default) that of replicas, because what it is sent is others' doing and would grow without end.
 
 use crate::base::sink::Sink;
+use crate::base::text::hex_digits;
 use crate::commands::{Args, CommandId, Flags};
 use crate::server::engine::Engine;
 use crate::server::observation::Before;
@@ -103,7 +104,10 @@ fn quote(arg: &[u8], line: &mut Vec<u8>) {
             0x07 => line.extend_from_slice(b"\\a"),
             0x08 => line.extend_from_slice(b"\\b"),
             b' '..=b'~' => line.push(byte),
-            _ => line.extend_from_slice(format!("\\x{byte:02x}").as_bytes()),
+            _ => {
+                line.extend_from_slice(b"\\x");
+                line.extend_from_slice(&hex_digits(byte));
+            }
         }
     }
     line.push(b'"');
