@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use foldhash::fast::FixedState;
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeVal;
 
@@ -35,16 +36,17 @@ pub struct HotKeysOptions {
 }
 
 /// The keys with the largest sums, of a stream of additions.
-#[derive(Default)]
 struct Top {
     capacity: usize,
-    sums: HashMap<Vec<u8>, u64, foldhash::fast::FixedState>,
+    sums: HashMap<Vec<u8>, u64, FixedState>,
     ordered: BTreeSet<(u64, Vec<u8>)>,
 }
 
 impl Top {
-    fn new(shown: usize) -> Top {
-        Top { capacity: shown * COUNTED_PER_SHOWN, ..Top::default() }
+    /// Clients choose the keys: which of them collide depends on `seed`, which they do not know.
+    fn new(shown: usize, seed: u64) -> Top {
+        let sums = HashMap::with_hasher(FixedState::with_seed(seed));
+        Top { capacity: shown * COUNTED_PER_SHOWN, sums, ordered: BTreeSet::new() }
     }
 
     fn add(&mut self, key: &[u8], amount: u64) {
@@ -161,11 +163,12 @@ impl Engine {
         }
         let now_us = self.clock.unix_us();
         let now_ms = now_us / 1000;
+        let mut random = Random::new(self.keyspace.random_below(usize::MAX) as u64);
         self.hot_keys = Some(Box::new(HotKeys {
             options,
-            by_cpu: Top::new(options.count),
-            by_net: Top::new(options.count),
-            random: Random::new(now_us),
+            by_cpu: Top::new(options.count, random.next_u64()),
+            by_net: Top::new(options.count, random.next_u64()),
+            random,
             started_ms: now_ms,
             stopped_ms: None,
             until_ms: options.duration_s.map(|seconds| now_ms.saturating_add(seconds.saturating_mul(1000))),
@@ -251,6 +254,8 @@ impl Engine {
 
 #[cfg(test)]
 mod tests {
+    use std::hash::BuildHasher;
+
     use super::Top;
     use crate::base::random::Random;
     use crate::server::testing::EngineHarness;
@@ -260,7 +265,7 @@ mod tests {
         let seed = 3;
         println!("seed {seed}");
         let mut random = Random::new(seed);
-        let mut top = Top::new(4);
+        let mut top = Top::new(4, random.next_u64());
         for _ in 0..100_000 {
             // Four keys get a tenth of all each, the rest is spread over a hundred thousand.
             let pick = random.below(10);
@@ -272,6 +277,19 @@ mod tests {
             top.largest(4).into_iter().map(|(key, _)| String::from_utf8_lossy(&key).into_owned()).collect();
         names.sort();
         assert_eq!(names, ["hot:0", "hot:1", "hot:2", "hot:3"]);
+    }
+
+    /// Else whoever knows the program knows keys that all collide.
+    #[test]
+    fn each_session_hashes_in_its_own_way() {
+        let mut harness = EngineHarness::new();
+        let mut hash = || {
+            assert_eq!(harness.line("hotkeys start metrics 1 cpu"), "+OK\r\n");
+            let hash = harness.engine.hot_keys.as_ref().expect("a session").by_cpu.sums.hasher().hash_one(b"key");
+            assert_eq!(harness.line("hotkeys stop"), "+OK\r\n");
+            hash
+        };
+        assert_ne!(hash(), hash());
     }
 
     #[test]
