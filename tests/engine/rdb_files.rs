@@ -314,6 +314,15 @@ fn refusals_say_what_and_where() {
         (file(9, &key_with(1, b"\x81\xff\xff\xff\xff\xff\xff\xff\xff")), "key 'k': no such encoding of a string"),
         (file(9, &key_with(0, b"\x80\xff\xff\xff\xff")), "the file ends too early"),
         (file(9, &key_with(2, b"\x02\x01a\x01a")), "at offset 11: key 'k': an element is there twice"),
+        // What is said of a slot is no part of the key that follows; what is said of the key is.
+        (
+            file(12, b"\xfe\0\xf4\x01\x02\x03\x02\x01k\x02\x01a\x01a"),
+            "at offset 15: key 'k': an element is there twice",
+        ),
+        (
+            file(12, b"\xfe\0\xf4\x01\x02\x03\xf9\x05\x02\x01k\x02\x01a\x01a"),
+            "at offset 15: key 'k': an element is there twice",
+        ),
         (
             file(9, &[key_with(0, b"\x01v"), b"\0\x01k\x01w".to_vec()].concat()),
             "key 'k': RDB has duplicated key in DB 0",

@@ -493,7 +493,11 @@ impl<R: Read> FileReader<R> {
                     "the file holds metadata of keys of the module class '{class}'; modules are not supported"
                 )));
             }
-            opcode::SLOT_INFO => Ok(()),
+            // About the keys that follow, of which it is no attribute.
+            opcode::SLOT_INFO => {
+                self.skip(len);
+                return Ok(Found::Nothing);
+            }
             _ => {
                 self.handed_out = len;
                 return Ok(Found::Item(Known::Other(opcode)));
