@@ -15,6 +15,9 @@ pub struct Command {
     pub arity: i16,
     /// What to call, and by that what it may touch.
     pub run: Run,
+    /// Whether what it does is bounded by its few arguments, though it is not [`Flags::FAST`], which is Redis's to say: such commands are timed
+    /// together.
+    pub is_quick: bool,
     pub flags: Flags,
     pub acl: Acl,
     /// Where the keys are among the arguments.
@@ -41,6 +44,7 @@ impl Command {
         name: "",
         arity: 1,
         run: Run::Container,
+        is_quick: false,
         flags: Flags::empty(),
         acl: Acl::empty(),
         keys: &[],
@@ -59,6 +63,7 @@ impl Command {
     pub const HELP: Command = Command {
         name: "help",
         arity: 2,
+        is_quick: true,
         flags: Flags::LOADING.union(Flags::STALE),
         acl: Acl::SLOW,
         summary: "Says what the subcommands do.",

@@ -267,7 +267,7 @@ impl Registry {
     /// bounded by its few arguments, whatever the size of the value.
     pub fn is_quick(&self, id: CommandId, argc: usize) -> bool {
         let command = self.command(id);
-        let is_quick = command.flags.contains(Flags::FAST) || command.complexity.starts_with("O(1)");
+        let is_quick = command.flags.contains(Flags::FAST) || command.is_quick;
         // LPOP, SPOP, ZPOPMIN and their like take one element unless they are told how many.
         let takes_many = argc > 2 && command.args.iter().any(|arg| arg.name == "count");
         is_quick && !takes_many && argc <= QUICK_ARGS_MAX

@@ -15,6 +15,7 @@ pub(super) static SETBIT: Command = Command {
     name: "setbit",
     arity: 4,
     run: Run::Write(setbit),
+    is_quick: true,
     flags: Flags::WRITE.union(Flags::DENYOOM),
     acl: Acl::WRITE.union(Acl::BITMAP).union(Acl::SLOW),
     keys: &[KeySpec::one(1, KeyFlags::RW.union(KeyFlags::ACCESS).union(KeyFlags::UPDATE))],

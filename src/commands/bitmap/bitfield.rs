@@ -18,6 +18,7 @@ pub(super) static BITFIELD: Command = Command {
     name: "bitfield",
     arity: -2,
     run: Run::Write(bitfield),
+    is_quick: true,
     flags: Flags::WRITE.union(Flags::DENYOOM),
     acl: Acl::WRITE.union(Acl::BITMAP).union(Acl::SLOW),
     keys: &[KeySpec {

@@ -10,6 +10,7 @@ pub(super) static INFO: Command = Command {
     name: "info",
     arity: 2,
     run: Run::Server(info),
+    is_quick: true,
     flags: OWN,
     acl: OWN_ACL,
     group: Group::Connection,

@@ -9,6 +9,7 @@ pub(super) static PAUSE: Command = Command {
     name: "pause",
     arity: -3,
     run: Run::Server(pause),
+    is_quick: true,
     flags: OTHERS,
     acl: OTHERS_ACL,
     group: Group::Connection,

@@ -11,6 +11,7 @@ pub(super) static RENAME: Command = Command {
     name: "rename",
     arity: 3,
     run: Run::Write(rename),
+    is_quick: true,
     flags: Flags::WRITE,
     acl: Acl::KEYSPACE.union(Acl::WRITE).union(Acl::SLOW),
     keys: &[

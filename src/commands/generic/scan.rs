@@ -152,6 +152,7 @@ pub(super) static RANDOMKEY: Command = Command {
     name: "randomkey",
     arity: 1,
     run: Run::Read(randomkey),
+    is_quick: true,
     flags: Flags::READONLY,
     acl: Acl::KEYSPACE.union(Acl::READ).union(Acl::SLOW),
     group: Group::Generic,

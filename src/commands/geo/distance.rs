@@ -11,6 +11,7 @@ pub(super) static GEODIST: Command = Command {
     name: "geodist",
     arity: -4,
     run: Run::Read(geodist),
+    is_quick: true,
     flags: Flags::READONLY,
     acl: Acl::READ.union(Acl::GEO).union(Acl::SLOW),
     keys: &[KeySpec::one(1, KeyFlags::RO.union(KeyFlags::ACCESS))],

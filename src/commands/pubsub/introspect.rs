@@ -117,6 +117,7 @@ static NUMPAT: Command = Command {
     name: "numpat",
     arity: 2,
     run: Run::Server(numpat),
+    is_quick: true,
     flags: FLAGS,
     acl: ACL,
     group: Group::PubSub,

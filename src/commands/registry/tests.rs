@@ -1,8 +1,10 @@
 //! Looking names up, against comparing them one by one.
 
+use std::collections::BTreeMap;
+
 use super::{NAME_MAX, Registry, fold};
 use crate::base::random::Random;
-use crate::commands::{CommandId, GROUPS};
+use crate::commands::{CommandId, Flags, GROUPS};
 
 /// What [`Registry::find`] should say.
 fn find_slowly(registry: &Registry, name: &[u8]) -> Option<CommandId> {
@@ -164,4 +166,50 @@ fn quick_is_what_its_arguments_bound() {
     for name in ["keys", "lrange", "sunion", "sort", "hgetall", "bitcount", "del"] {
         assert!(!is_quick(name, 2), "{name}");
     }
+}
+
+/// What is timed together with others though Redis does not call it fast, by container.
+const QUICK_AND_NOT_FAST: &[(&str, &str)] = &[
+    (
+        "",
+        "bgrewriteaof bgsave bitfield blmove brpoplpush flushall flushdb geodist geohash geopos info \
+         lmove monitor psetex randomkey rename replicaof rpoplpush set setbit setex slaveof srandmember \
+         wait waitaof",
+    ),
+    ("acl", "cat deluser dryrun genpass help whoami"),
+    (
+        "client",
+        "caching getname getredir help id info no-evict no-touch pause reply setinfo setname tracking trackinginfo",
+    ),
+    ("cluster", "help"),
+    ("command", "count help"),
+    ("commandlog", "help len"),
+    ("config", "help resetstat rewrite"),
+    ("function", "delete help kill stats"),
+    ("hotkeys", "help reset start stop"),
+    ("latency", "doctor graph help history latest reset"),
+    ("memory", "doctor help purge stats"),
+    ("module", "help load loadex unload"),
+    ("object", "encoding freq help idletime refcount"),
+    ("profile", "help start status"),
+    ("pubsub", "help numpat"),
+    ("script", "help kill"),
+    ("slowlog", "help len"),
+];
+
+#[test]
+fn what_is_quick_says_so_itself() {
+    let registry = Registry::new(GROUPS);
+    let mut found: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (id, one) in registry.iter().filter(|(_, one)| !one.command.flags.contains(Flags::FAST)) {
+        let parent = one.parent.map_or("", |parent| registry.command(parent).name);
+        if registry.is_quick(id, 2) {
+            found.entry(parent).or_default().push(one.command.name);
+        }
+    }
+    found.values_mut().for_each(|names| names.sort_unstable());
+    let found: Vec<(&str, String)> = found.into_iter().map(|(parent, names)| (parent, names.join(" "))).collect();
+    let wanted: Vec<(&str, String)> =
+        QUICK_AND_NOT_FAST.iter().map(|(parent, names)| (*parent, (*names).to_owned())).collect();
+    assert_eq!(found, wanted);
 }

@@ -76,6 +76,7 @@ static KILL: Command = Command {
     name: "kill",
     arity: 2,
     run: Run::Pure(|_, _| Err(NOT_BUSY)),
+    is_quick: true,
     flags: Flags::NOSCRIPT.union(Flags::ALLOW_BUSY),
     acl: ACL,
     group: Group::Scripting,

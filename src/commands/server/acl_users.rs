@@ -92,6 +92,7 @@ pub(super) static DELUSER: Command = Command {
     name: "deluser",
     arity: -3,
     run: Run::Server(deluser),
+    is_quick: true,
     flags: ADMIN,
     acl: ADMIN_ACL,
     group: Group::Server,

@@ -8,6 +8,7 @@ pub(super) static INFO: Command = Command {
     name: "info",
     arity: -1,
     run: Run::Server(info),
+    is_quick: true,
     flags: Flags::LOADING.union(Flags::STALE),
     acl: Acl::SLOW.union(Acl::DANGEROUS),
     group: Group::Server,

@@ -8,6 +8,7 @@ pub(super) static MONITOR: Command = Command {
     name: "monitor",
     arity: 1,
     run: Run::Server(monitor),
+    is_quick: true,
     flags: ADMIN,
     acl: ADMIN_ACL,
     group: Group::Server,

@@ -100,6 +100,7 @@ pub(super) static SRANDMEMBER: Command = Command {
     name: "srandmember",
     arity: -2,
     run: Run::Read(srandmember),
+    is_quick: true,
     flags: Flags::READONLY,
     acl: Acl::READ.union(Acl::SET).union(Acl::SLOW),
     keys: &[KeySpec::one(1, KeyFlags::RO.union(KeyFlags::ACCESS))],

@@ -14,6 +14,7 @@ pub(super) static SET: Command = Command {
     name: "set",
     arity: -3,
     run: Run::Write(set),
+    is_quick: true,
     flags: Flags::WRITE.union(Flags::DENYOOM),
     acl: Acl::WRITE.union(Acl::STRING).union(Acl::SLOW),
     keys: &[KeySpec {
@@ -208,6 +209,7 @@ pub(super) static SETEX: Command = Command {
     name: "setex",
     arity: 4,
     run: Run::Write(setex),
+    is_quick: true,
     flags: Flags::WRITE.union(Flags::DENYOOM),
     acl: Acl::WRITE.union(Acl::STRING).union(Acl::SLOW),
     keys: &[KeySpec::one(1, KeyFlags::OW.union(KeyFlags::UPDATE))],
@@ -230,6 +232,7 @@ pub(super) static PSETEX: Command = Command {
     name: "psetex",
     arity: 4,
     run: Run::Write(psetex),
+    is_quick: true,
     flags: Flags::WRITE.union(Flags::DENYOOM),
     acl: Acl::WRITE.union(Acl::STRING).union(Acl::SLOW),
     keys: &[KeySpec::one(1, KeyFlags::OW.union(KeyFlags::UPDATE))],
