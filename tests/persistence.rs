@@ -203,22 +203,29 @@ fn a_full_disk_is_an_error_and_no_more() {
 /// Whatever moment it is killed at, the file under its name is a whole one.
 #[test]
 fn a_kill_leaves_the_old_file_or_the_new_one() {
+    /// The save takes a second or more; some of the kills come after it.
+    const DELAY_US: usize = 50;
     let mut random = Random::new("a_kill_leaves_the_old_file_or_the_new_one");
+    let mut interrupted = 0;
     for _ in 0..8 {
         let mut server = Server::subject(&[]);
         let mut client = server.connect();
         populate(&mut client, 1000);
         assert_eq!(client.run("SAVE").string(), "OK");
         populate(&mut client, 20_000);
+        client.run(&format!("CONFIG SET rdb-key-save-delay {DELAY_US}"));
         client.run("BGSAVE");
-        std::thread::sleep(Duration::from_micros(random.below(200_000) as u64));
+        eventually("it saves", || info(&mut client, "rdb_bgsave_in_progress") == "1");
+        std::thread::sleep(Duration::from_micros(random.below(20_000 * DELAY_US * 5 / 4) as u64));
         signal(&server, "-KILL");
         server.wait_for_exit();
         let output = check(&server.dir().join("dump.rdb"));
         assert!(output.status.success(), "{output:?}");
         let keys = keys_left(&server);
         assert!(keys == 1000 || keys == 20_000, "{keys}");
+        interrupted += usize::from(keys == 1000);
     }
+    assert!(interrupted > 0, "no kill came during a save");
 }
 
 /// While it saves, clients are served, and what they change is not in the file.
