@@ -237,6 +237,7 @@ pub fn purge() {
 
 /// The allocator's own report.
 pub fn report() -> String {
+    // SAFETY: it is called by `malloc_stats_print` alone, with what that was handed and a C string.
     unsafe extern "C" fn append(out: *mut c_void, text: *const c_char) {
         // SAFETY: `out` is the `String` below, which nobody else has while it is written; `text` is a C string (the allocator says so).
         let (out, text) = unsafe { (&mut *out.cast::<String>(), CStr::from_ptr(text)) };
