@@ -1,6 +1,6 @@
 # `make run` builds and starts a server on port 6379, `make test` proves it; both install what they need.
 
-.PHONY: run test lint soak crash sanitize bench flamegraph strace perf-stat micro-bench
+.PHONY: run test test-clients lint soak crash sanitize bench flamegraph strace perf-stat micro-bench needs-build needs-redis needs-python needs-perf
 
 # A server with the default configuration; ARGS="--port 6380 --save ''" are its arguments.
 run: needs-build
@@ -13,7 +13,6 @@ test: needs-build needs-redis needs-python lint
 	$(MAKE) test-clients
 
 # The clients in Rust, a package with its own dependencies.
-.PHONY: test-clients
 CLIENTS = --manifest-path tests/clients-rust/Cargo.toml
 test-clients: needs-build needs-redis
 	cargo build --profile test
@@ -47,7 +46,6 @@ sanitize: needs-build needs-redis
 	$(SANITIZE) --test parser_fuzz --test hostile --test differential_dump
 	ZEDIS_FUZZ=$(FUZZ) $(SANITIZE) --test engine -- loader_fuzz rdb_files snapshots payloads
 
-.PHONY: needs-build needs-redis needs-python needs-perf
 needs-build:
 	@tests/install-needs.sh cargo cc make
 needs-redis:
@@ -79,6 +77,6 @@ perf-stat: needs-build needs-redis needs-perf
 	cargo build --release
 	cargo bench --bench observe -- perf-stat
 
-# Parser, reply encoder and table by themselves.
+# The engine without sockets, the table, the parser and the reply encoder, each by itself.
 micro-bench:
 	cargo bench
