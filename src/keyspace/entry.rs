@@ -320,7 +320,7 @@ impl Entry {
             // Nearly every key of nearly every keyspace: a short string without a deadline.
             let at = 8 + (header >> KEY_LEN_SHIFT) as usize;
             let len = (header >> EMBEDDED_LEN_SHIFT) as usize & EMBEDDED_MAX;
-            // SAFETY: without deadline and word the key is right behind the header, the value behind the key (invariant 2).
+            // SAFETY: without deadline and `value` the key is right behind the header, the string behind the key (invariant 2).
             return ValueRef::Embedded(unsafe { std::slice::from_raw_parts(self.ptr.as_ptr().add(at), len) });
         }
         self.value_of_any()
@@ -328,7 +328,7 @@ impl Entry {
 
     fn value_of_any(&self) -> ValueRef<'_> {
         let parts = self.parts();
-        // SAFETY: the encoding says what `word` or the bytes behind the key are (invariants 2 and 3).
+        // SAFETY: the encoding says what `value` or the bytes behind the key are (invariants 2 and 3).
         unsafe {
             let at = self.ptr.as_ptr().add(parts.value);
             match self.encoding() {
@@ -393,7 +393,7 @@ impl Entry {
                 }
             }
             (NewValue::Int(int), INT) => {
-                // SAFETY: the encoding says that the word is an integer.
+                // SAFETY: the encoding says that `value` is an integer.
                 unsafe { self.ptr.as_ptr().add(parts.value).cast::<i64>().write(*int) };
                 return Displaced::Nothing;
             }
@@ -603,7 +603,7 @@ fn layout(size: usize) -> Layout {
 impl Drop for Entry {
     fn drop(&mut self) {
         let parts = self.parts();
-        // SAFETY: the entry owns what `word` holds (invariant 3) and its allocation (invariant 1), and is gone after this.
+        // SAFETY: the entry owns what `value` holds (invariant 3) and its allocation (invariant 1), and is gone after this.
         unsafe {
             let at = self.ptr.as_ptr().add(parts.value);
             match self.encoding() {

@@ -144,7 +144,7 @@ impl Keyspace {
             self.observers.changed(db, key);
             self.note_expired(db, key);
             self.reclaimer.entry(entry);
-            // Two keys with the same 64 bits would be a miracle; the second one is then removed by whoever reads it.
+            // Should another key have the same hash, which hardly ever happens, whoever reads it removes it.
             return None;
         }
         let Db { table, sweep_parity, .. } = &self.dbs[db];

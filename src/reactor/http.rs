@@ -69,7 +69,7 @@ pub struct Peer {
     drained: Option<usize>,
     /// When it was accepted, on the owner's clock.
     pub opened_ms: u64,
-    /// The how manieth it was, on the owner's count.
+    /// Its number among those that the owner has accepted: lower is older.
     pub order: u64,
 }
 

@@ -326,8 +326,8 @@ impl Output {
             }
             len -= left;
             overflow.sent = 0;
-            // The last reference to a large value may be this one; the keyspace frees such values off the loop, but by
-            // then it had let go of it, and its pages are returned here.
+            // If the value was deleted or replaced meanwhile, this is the last reference to it, and its memory is freed here, in the turn: only
+            // what the keyspace has the last reference to is freed on another thread.
             overflow.memory_bytes -= chunk.memory_bytes();
             overflow.chunks.pop_front();
         }

@@ -120,7 +120,7 @@ impl Queue {
     }
 
     fn number_of(&self, hash: u64, key: &[u8]) -> Option<i64> {
-        // Two keys with the same hash would be a miracle, but not a fault.
+        // Two keys may have the same hash: hardly ever, but then each is to be found under its own.
         let is_of = |number: &i64| self.parts.get(number).is_some_and(|parts| *parts.key == *key);
         self.numbers.get(&hash)?.iter().copied().find(is_of)
     }

@@ -9,7 +9,7 @@
 //!
 //! What is written is what redis-server 7.0 reads: compact values go out as the blobs that they are, but a set in a listpack, which came
 //! later, goes out member by member. Hashes whose fields have deadlines are the one thing that needs 7.4. What is read is
-//! everything since RDB version 5, and Valkey's own format, checked completely: bytes from outside end in a value or in [`Malformed`].
+//! RDB versions 1 to 15, and Valkey's own format, checked completely: bytes from outside end in a value or in [`Malformed`].
 //!
 //! Valkey 9 has gone its own way since version 11: its numbers go on at 80, and what it has added since then has numbers that
 //! Redis has given to something else. So a byte is a type only together with the [`Format`] in which it stands.
