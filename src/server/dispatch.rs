@@ -200,11 +200,11 @@ impl Engine {
                     self.mark_ready(key);
                     break;
                 }
-                let request = self.batch.requests[index];
-                if request.argc > 0 && !self.execute_other(key, request, timer) {
+                let executed = self.execute_other(key, index, end, timer);
+                if executed == 0 {
                     break;
                 }
-                index += 1;
+                index += executed;
                 if !self.keyspace.observers.pending().is_empty() {
                     self.tell_observers_between(key, timer);
                 }
@@ -267,10 +267,7 @@ impl Engine {
     /// at once, and how many they are has a limit of its own.
     #[cold]
     fn joins_fan_out(&self, index: usize) -> bool {
-        let command = self.batch.requests[index].command;
-        self.has_fan_out()
-            && command != UNKNOWN
-            && matches!(self.registry.command(command).name, "publish" | "spublish")
+        self.has_fan_out() && self.publishes(self.batch.requests[index].command)
     }
 
     /// Leaves all of the client's `count` requests to the next turn.
@@ -421,9 +418,14 @@ impl Engine {
         index
     }
 
-    /// Executes any one request. False: it was not executed, and neither may the client's later ones be.
+    /// Executes any one request, the first of those at `first..end`, and those behind it that are executed with it; how many. 0: it
+    /// was not executed, and neither may the client's later ones be.
     #[inline(never)]
-    fn execute_other(&mut self, key: usize, request: Request, timer: &mut RunTimer) -> bool {
+    fn execute_other(&mut self, key: usize, first: usize, end: usize, timer: &mut RunTimer) -> usize {
+        let request = self.batch.requests[first];
+        if request.argc == 0 {
+            return 1;
+        }
         timer.close(&self.clock, &mut self.registry, &mut self.stats);
         self.is_stirred = true;
         if self.memory.is_set() && self.counted_bytes() > self.memory.ceiling_bytes() {
@@ -434,12 +436,17 @@ impl Engine {
         }
         self.call_from_ns = Some(timer.started_ns);
         let executed = if self.replay_client == Some(key) && self.passes_by(key, request) {
-            true
+            1
         } else if request.command == UNKNOWN || self.gates | self.clients[key].session.gates != 0 {
-            self.execute_gated(key, request)
+            usize::from(self.execute_gated(key, request))
         } else {
-            self.with_args(key, request, |engine, args| engine.call(key, request.command, args));
-            true
+            let next = self.batch.requests[first + 1..end].first();
+            if next.is_some_and(|next| next.command == request.command) && self.publishes(request.command) {
+                self.execute_publishes(key, first, end)
+            } else {
+                self.with_args(key, request, |engine, args| engine.call(key, request.command, args));
+                1
+            }
         };
         // It was timed by itself, in `call`.
         self.call_from_ns = None;
@@ -450,6 +457,36 @@ impl Engine {
         executed
     }
 
+    fn publishes(&self, command: CommandId) -> bool {
+        command != UNKNOWN && matches!(self.registry.command(command).name, "publish" | "spublish")
+    }
+
+    /// The same for a PUBLISH and those that come right behind it, as long as nothing has to happen in between: what surrounds each of
+    /// them costs as much as it does.
+    fn execute_publishes(&mut self, key: usize, first: usize, end: usize) -> usize {
+        let request = self.batch.requests[first];
+        self.with_input(key, request.spilled, |engine, all_args, bytes, owned| {
+            let mut index = first;
+            loop {
+                let Request { args_at, argc, start, hash, .. } = engine.batch.requests[index];
+                let refs = &all_args[args_at as usize..][..argc as usize];
+                engine.call(key, request.command, &mut Args::new(&bytes[start as usize..], refs, owned, hash));
+                index += 1;
+                let Some(next) = engine.batch.requests[..end].get(index) else { break };
+                let is_another = next.command != request.command || next.spilled || request.spilled;
+                let is_gated = engine.gates | engine.clients[key].session.gates != 0 || engine.memory.is_set();
+                let is_to_be_told =
+                    !engine.keyspace.observers.pending().is_empty() || !engine.stats.long_runs.is_empty();
+                // There is always time for those that have receivers.
+                if is_another || is_gated || is_to_be_told || !engine.has_fan_out() {
+                    break;
+                }
+                engine.call_from_ns = engine.call_ended_ns.take();
+            }
+            index - first
+        })
+    }
+
     /// Calls `run` with the request's arguments. It may touch the whole engine: the bytes of the arguments are taken out of the client
     /// meanwhile.
     pub(super) fn with_args<R>(
@@ -458,20 +495,31 @@ impl Engine {
         request: Request,
         run: impl FnOnce(&mut Engine, &mut Args<'_>) -> R,
     ) -> R {
+        self.with_input(key, request.spilled, |engine, all_args, bytes, owned| {
+            let refs = &all_args[request.args_at as usize..][..request.argc as usize];
+            run(engine, &mut Args::new(&bytes[request.start as usize..], refs, owned, request.hash))
+        })
+    }
+
+    /// The same with all arguments of the batch, and the bytes that the client's are in: those of its spilled frame or of its ring.
+    fn with_input<R>(
+        &mut self,
+        key: usize,
+        spilled: bool,
+        run: impl FnOnce(&mut Engine, &[ArgRef], &[u8], &mut Vec<Vec<u8>>) -> R,
+    ) -> R {
         let client = &mut self.clients[key];
         let mut input = std::mem::take(&mut client.input);
-        let spilled = std::mem::take(&mut client.spilled);
+        let frame = std::mem::take(&mut client.spilled);
         self.detached_input =
             DetachedInput { pending_bytes: input.pending_bytes(), memory_bytes: input.memory_bytes() };
         let all_args = std::mem::take(&mut self.batch.args);
         let (bytes, owned) = input.parts();
-        let frame = if request.spilled { &spilled[..] } else { &bytes[request.start as usize..] };
-        let refs = &all_args[request.args_at as usize..][..request.argc as usize];
-        let answer = run(self, &mut Args::new(frame, refs, owned, request.hash));
+        let answer = run(self, &all_args, if spilled { &frame } else { bytes }, owned);
         self.batch.args = all_args;
         let client = &mut self.clients[key];
         client.input = input;
-        client.spilled = spilled;
+        client.spilled = frame;
         answer
     }
 

@@ -634,6 +634,9 @@ impl Engine {
     }
 }
 
+/// So many subscribers of a channel are copied while they are sent to.
+const FEW_SEATS: usize = 8;
+
 /// What a subscription costs, without its share of unused room in tables, bytes.
 fn subscription_bytes(name: &[u8]) -> usize {
     size_of::<Topic>() + size_of::<Held>() + name.len()
@@ -656,21 +659,33 @@ impl Delivery<'_> {
         text: &[u8],
         scratch: &mut Scratch,
     ) -> usize {
-        // Out of its place meanwhile, as delivering needs the whole engine.
-        let table = std::mem::take(&mut self.engine.pubsub.topics[topics as usize]);
-        let receivers = match table.find(hash, |topic| topic.hash == hash && *topic.name == *channel) {
-            Some(topic) => {
-                let verb: &[u8] = if topics == Topics::ShardChannels { b"smessage" } else { b"message" };
-                let head = [verb, channel];
-                let mut message = Message::new(&head, text, Some(topic.serial), scratch, topic.seats.len());
-                message.before = std::mem::take(&mut self.engine.pubsub.last_shared);
-                let receivers = self.reach_seats(&topic.seats, &mut message);
-                self.engine.pubsub.last_shared = message.last_shared();
-                receivers
-            }
-            None => 0,
-        };
+        let table = &mut self.engine.pubsub.topics[topics as usize];
+        let Some(topic) = table.find(hash, |topic| topic.hash == hash && *topic.name == *channel) else { return 0 };
+        let serial = topic.serial;
+        let verb: &[u8] = if topics == Topics::ShardChannels { b"smessage" } else { b"message" };
+        let head = [verb, channel];
+        if topic.seats.len() <= FEW_SEATS {
+            let seats: SmallVec<[u32; FEW_SEATS]> = SmallVec::from_slice(&topic.seats);
+            return self.reach_all(&seats, Message::new(&head, text, Some(serial), scratch, seats.len()));
+        }
+        // Out of its place meanwhile, as delivering needs the whole engine; a few seats are copied in less time.
+        let table = std::mem::take(table);
+        let topic = table.find(hash, |topic| topic.serial == serial);
+        let seats = topic.map_or(&[][..], |topic| &topic.seats);
+        let receivers = self.reach_all(seats, Message::new(&head, text, Some(serial), scratch, seats.len()));
         self.engine.pubsub.topics[topics as usize] = table;
+        receivers
+    }
+
+    fn reach_all(&mut self, seats: &[u32], mut message: Message<'_>) -> usize {
+        if !message.is_shared {
+            let receivers = self.reach_seats(seats, &mut message);
+            self.engine.pubsub.last_shared = [None, None];
+            return receivers;
+        }
+        message.before = std::mem::take(&mut self.engine.pubsub.last_shared);
+        let receivers = self.reach_seats(seats, &mut message);
+        self.engine.pubsub.last_shared = message.last_shared();
         receivers
     }
 

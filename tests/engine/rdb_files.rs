@@ -190,7 +190,7 @@ fn foreign_cases() -> Vec<Case> {
             key_with(22, &timed),
             &[
                 ("HMGET k f g h", "[\"1\" \"two\" nil]"),
-                ("HPEXPIRETIME k FIELDS 4 f g h later", "[-1 9999999999999 -2 70368744177662]"),
+                ("HPEXPIRETIME k FIELDS 4 f g h later", "[-1 9999999999999 -2 70368744177663]"),
             ],
         ),
         (

@@ -277,3 +277,55 @@ fn a_transaction_tells_before_it_subscribes() {
     assert!(answer.starts_with("*1\r\n+OK\r\n>4\r\n$8\r\npmessage\r\n"), "{answer}");
     assert_eq!(answer.matches("pmessage").count(), 1);
 }
+
+/// Those that come one behind the other are executed together, which makes no difference to anybody.
+#[test]
+fn many_publishes_are_as_one_by_one() {
+    let wild = [
+        "PUBLISH a 1",
+        "PUBLISH a 2",
+        "PUBLISH b 3",
+        "PUBLISH a",
+        "PUBLISH nobody 4",
+        "PUBLISH a 5",
+        "SPUBLISH s 6",
+        "SPUBLISH s 7",
+        "SET k v",
+        "PUBLISH a 8",
+        "CLIENT REPLY SKIP",
+        "PUBLISH a 9",
+        "PUBLISH a 10",
+        "PUBLISH own 11",
+        "PUBLISH own 12",
+        "PUBLISH a 13 x",
+        "MULTI",
+        "PUBLISH a 14",
+        "PUBLISH a 15",
+        "EXEC",
+        "PUBLISH a 16",
+        "RESET",
+        "PUBLISH a 17",
+        "PUBLISH a 18",
+    ];
+    let requests: Vec<Vec<u8>> =
+        wild.iter().map(|line| encode(&line.split(' ').map(str::as_bytes).collect::<Vec<_>>())).collect();
+    let outcome = |together: usize| {
+        let mut harness = EngineHarness::new();
+        let (publisher, subscriber, other) = (harness.connect(), harness.connect(), harness.connect());
+        harness.line_as(publisher, "HELLO 3");
+        harness.line_as(publisher, "SUBSCRIBE own");
+        harness.line_as(subscriber, "SUBSCRIBE a b own");
+        harness.line_as(other, "HELLO 3");
+        harness.line_as(other, "SSUBSCRIBE s");
+        harness.line_as(other, "PSUBSCRIBE *");
+        for some in requests.chunks(together) {
+            harness.feed(publisher, &some.concat());
+        }
+        [publisher, subscriber, other].map(|client| String::from_utf8(harness.take(client)).expect("text"))
+    };
+    let wanted = outcome(1);
+    assert!(wanted[1].matches("message").count() > 10, "{wanted:?}");
+    for together in [2, 3, 5, 7, wild.len()] {
+        assert_eq!(outcome(together), wanted, "{together} at a time");
+    }
+}
