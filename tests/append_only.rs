@@ -343,6 +343,11 @@ fn what_expires_is_deleted_in_the_file() {
 }
 
 fn tool(program: &str, words: &[&str], path: &Path) -> Output {
+    tool_in(Path::new("."), program, words, path)
+}
+
+/// A tool that is called in this directory, and told yes.
+fn tool_in(dir: &Path, program: &str, words: &[&str], path: &Path) -> Output {
     let mut command = Command::new(program);
     if program == env!("CARGO_BIN_EXE_zedis") {
         command.arg("check-aof");
@@ -350,6 +355,7 @@ fn tool(program: &str, words: &[&str], path: &Path) -> Output {
     let mut child = command
         .args(words)
         .arg(path)
+        .current_dir(dir)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -444,31 +450,18 @@ fn a_torn_end_is_cut_wherever_it_is() {
 /// Files by name: the first is the one to check.
 type Files = Vec<(&'static str, Vec<u8>)>;
 
-fn lay_out(dir: &Path, files: &Files) -> String {
+fn lay_out(dir: &Path, files: &Files) {
     fs::remove_dir_all(dir).ok();
     fs::create_dir_all(dir).expect("a directory");
     for (name, bytes) in files {
         fs::write(dir.join(name), bytes).expect("a file");
     }
-    files[0].0.to_owned()
 }
 
 /// What the tool says in that directory, whether all is well, and what the files are then.
 fn said(program: &str, words: &[&str], dir: &Path, files: &Files) -> (String, bool, Vec<Vec<u8>>) {
-    let name = lay_out(dir, files);
-    let mut command = Command::new(program);
-    if program == ZEDIS {
-        command.arg("check-aof");
-    }
-    let command = command.args(words).arg(&name).current_dir(dir);
-    let mut child = command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the tool is installed");
-    std::io::Write::write_all(child.stdin.as_mut().expect("it was asked for"), b"y\n").ok();
-    let output = child.wait_with_output().expect("it ends");
+    lay_out(dir, files);
+    let output = tool_in(dir, program, words, Path::new(files[0].0));
     let text = [output.stdout, output.stderr].concat();
     let after = files.iter().map(|(name, _)| fs::read(dir.join(name)).expect("a file")).collect();
     (String::from_utf8_lossy(&text).into_owned(), output.status.success(), after)

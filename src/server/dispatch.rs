@@ -457,12 +457,13 @@ impl Engine {
         executed
     }
 
+    /// Whether the command is PUBLISH or SPUBLISH.
     fn publishes(&self, command: CommandId) -> bool {
         command != UNKNOWN && matches!(self.registry.command(command).name, "publish" | "spublish")
     }
 
-    /// The same for a PUBLISH and those that come right behind it, as long as nothing has to happen in between: what surrounds each of
-    /// them costs as much as it does.
+    /// Executes the PUBLISH at `first` and those of the client that come right behind it, as long as nothing has to happen in between; how many.
+    /// What surrounds a command costs as much as publishing to one subscriber.
     fn execute_publishes(&mut self, key: usize, first: usize, end: usize) -> usize {
         let request = self.batch.requests[first];
         self.with_input(key, request.spilled, |engine, all_args, bytes, owned| {

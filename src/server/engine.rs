@@ -222,6 +222,7 @@ pub struct Engine {
     pub(super) passed_by: Option<(CommandId, u64)>,
     /// Clients that watch keys.
     pub watching_clients: usize,
+    /// Those who do not any more, of whose keys some are not forgotten yet.
     pub(super) unwatching: Vec<Unwatching>,
     pub(super) to_load: VecDeque<ToLoad>,
     /// The append-only file is to be loaded again.
