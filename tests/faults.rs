@@ -415,10 +415,13 @@ fn appending_always() {
                 }
             }
         }
-        assert_eq!(has_ended, trial.has_failed());
+        // Loop and thread each open the file; where only one of them can't, the other one writes.
+        let is_made_up_for = !trial.lasts() && trial.faults.what().starts_with("open");
+        assert_eq!(has_ended, trial.has_failed() && !is_made_up_for);
         if has_ended {
             assert_ended_as_promised(trial, &mut server);
         } else {
+            trial.assert_told(&server);
             server.kill();
         }
         server.restart(ALWAYS);

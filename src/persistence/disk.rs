@@ -90,6 +90,7 @@ enum Task {
     Create(FileId, PathBuf, Options),
     Write(FileId, Chunk),
     WriteAll(FileId, Vec<Chunk>),
+    MakeEmpty(FileId, PathBuf),
     Publish(FileId, PathBuf),
     Abandon(FileId),
     Remove(PathBuf),
@@ -174,6 +175,12 @@ impl Disk {
         self.send(Task::WriteAll(file, chunks));
     }
 
+    /// Makes an empty file at `path`, whatever is there: one that `file` names, which therefore comes to nothing if this does. Its name is on the
+    /// disk when that of `file` is, in the same directory.
+    pub fn make_empty(&self, file: FileId, path: PathBuf) {
+        self.send(Task::MakeEmpty(file, path));
+    }
+
     /// Ends a file: it is synced and renamed.
     pub fn publish(&self, file: FileId, path: PathBuf) {
         self.send(Task::Publish(file, path));
@@ -246,6 +253,10 @@ impl Drop for Disk {
     }
 }
 
+fn open_empty(path: &Path, mode: u32) -> io::Result<File> {
+    OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(path)
+}
+
 /// A file that is being written.
 struct Open {
     id: FileId,
@@ -266,8 +277,7 @@ fn doing<T>(what: &'static str, result: io::Result<T>) -> Step<T> {
 
 impl Open {
     fn new(id: FileId, path: PathBuf, options: Options) -> (Open, Step<()>) {
-        let opened = OpenOptions::new().write(true).create(true).truncate(true).mode(options.mode).open(&path);
-        let (file, step) = match opened {
+        let (file, step) = match open_empty(&path, options.mode) {
             Ok(file) => (Some(file), Ok(())),
             Err(error) => (None, Err(("opening", error))),
         };
@@ -333,6 +343,11 @@ impl Worker {
             }
             Task::Write(id, chunk) => self.write(id, chunk),
             Task::WriteAll(id, chunks) => chunks.into_iter().for_each(|chunk| self.write(id, chunk)),
+            Task::MakeEmpty(id, path) => {
+                let Some(open) = self.find(id).filter(|open| open.file.is_some()) else { return };
+                let made = open_empty(&path, open.options.mode);
+                self.note(id, doing("opening", made.map(drop)));
+            }
             Task::Publish(id, path) => {
                 let Some(open) = self.find(id).filter(|open| open.file.is_some()) else { return };
                 let step = open.publish(&path);

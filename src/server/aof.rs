@@ -10,8 +10,8 @@
 //! Each step is on the disk before the next begins, so a crash at any moment finds a manifest whose files are complete. (The one exception
 //! mends itself: an incremental file may be torn while those behind it are empty.) A step that fails may have been done all the same, by the
 //! time the disk refuses to sync a directory; so what is done next is right whichever manifest is on the disk, and no file is removed, or its
-//! name used again, that either of them may name. The loop waits for the disk only with `appendfsync always`, which promises it, at the start
-//! and at the end.
+//! name used again, that either of them may name. The loop waits for the disk only with `appendfsync always`, which promises it, and where the file
+//! begins or ends to be kept.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
@@ -136,11 +136,6 @@ fn make_dir(dir: &Path) -> io::Result<()> {
 }
 
 /// Creates the file, or empties the one that is there.
-fn empty_file(path: PathBuf) -> io::Result<PathBuf> {
-    open_empty(&path)?;
-    Ok(path)
-}
-
 fn open_empty(path: &Path) -> io::Result<File> {
     OpenOptions::new().write(true).create(true).truncate(true).mode(FILE_MODE).open(path)
 }
@@ -290,7 +285,7 @@ impl Engine {
             let name = manifest.add_incremental(&self.config.appendfilename);
             log::notice(format_args!("Creating AOF incr file {name} on server start"));
             // There may be one of that name, of an attempt that came to nothing.
-            empty_file(dir.join(&name)).map_err(|error| told("Can't open the append-only file", &error))?;
+            open_empty(&dir.join(&name)).map_err(|error| told("Can't open the append-only file", &error))?;
         }
         let name = manifest.incremental.last().map(|file| file.name.clone()).unwrap_or_default();
         log::notice(format_args!("Opening AOF incr file {name} on server start"));
@@ -342,11 +337,14 @@ impl Engine {
         sync_dir(&self.aof_dir())
     }
 
-    /// Sends the manifest to the disk; a report says when it is there.
-    fn send_manifest(&mut self, manifest: &Manifest) -> io::Result<FileId> {
+    /// Sends the manifest to the disk, and the new file that it names, if there is one; a report says when they are there.
+    fn send_manifest(&mut self, manifest: &Manifest, new: Option<&Path>) -> io::Result<FileId> {
         let disk = self.saving.disk()?;
         let options = Options { coder: None, incremental_sync: false, mode: FILE_MODE };
         let file = disk.create(self.temporary_manifest_path(), options);
+        if let Some(path) = new {
+            disk.make_empty(file, path.to_owned());
+        }
         disk.write(file, Chunk::Bytes(manifest.text().into_bytes()));
         disk.publish(file, self.manifest_path());
         Ok(file)
@@ -451,7 +449,8 @@ impl Engine {
                 }
             }
             let name = self.aof.manifest.clone().add_incremental(&self.config.appendfilename);
-            empty_file(dir.join(name))
+            let path = dir.join(name);
+            open_empty(&path).map(|_| path)
         });
         let started = opened.and_then(|path| self.start_appender(&path));
         if let Err(error) = started {
@@ -536,8 +535,8 @@ impl Engine {
         make_dir(&self.aof_dir())?;
         let mut next = self.aof.manifest.clone();
         let name = next.add_incremental(&self.config.appendfilename);
-        let incremental = empty_file(self.aof_dir().join(name))?;
-        let manifest = self.send_manifest(&next)?;
+        let incremental = self.aof_dir().join(name);
+        let manifest = self.send_manifest(&next, Some(&incremental))?;
         self.aof.stage = Some(Stage::Announcing { manifest, incremental, next });
         Ok(())
     }
@@ -554,10 +553,8 @@ impl Engine {
             let _ = fs::remove_file(&path);
             self.write_journal();
             self.keyspace.journal.forget_database();
-            let switched = self.aof.appender.as_mut().map_or(Ok(()), |appender| appender.switch(&path));
-            if let Err(error) = switched {
-                self.forget_first_file(Some(file));
-                return Err(error);
+            if let Some(appender) = &mut self.aof.appender {
+                appender.switch(&path);
             }
             incremental = Some(file);
         }
@@ -611,8 +608,10 @@ impl Engine {
         // Everything up to here belongs to the old files.
         self.write_journal();
         self.keyspace.journal.forget_database();
-        let switched = self.aof.appender.as_mut().map_or(Ok(()), |appender| appender.switch(incremental));
-        if let Err(error) = switched.and_then(|()| self.begin_walk()) {
+        if let Some(appender) = &mut self.aof.appender {
+            appender.switch(incremental);
+        }
+        if let Err(error) = self.begin_walk() {
             self.fail_rewrite("opening", &error);
         }
     }
@@ -640,7 +639,7 @@ impl Engine {
         let Ok(disk) = self.saving.disk() else { return };
         self.aof.manifest.history.drain(..).for_each(|file| disk.remove(dir.join(file.name)));
         let manifest = self.aof.manifest.clone();
-        self.aof.tidying = self.send_manifest(&manifest).ok();
+        self.aof.tidying = self.send_manifest(&manifest, None).ok();
     }
 
     /// The base is on the disk.
@@ -650,7 +649,7 @@ impl Engine {
         let mut next = self.aof.manifest.clone();
         next.incremental.extend(incremental.clone());
         next.replace_base(base, usize::from(self.aof.appender.is_some()));
-        match self.send_manifest(&next) {
+        match self.send_manifest(&next, None) {
             Ok(manifest) => {
                 let settled = (bytes, appended_before);
                 self.aof.stage = Some(Stage::Concluding { manifest, next, settled });

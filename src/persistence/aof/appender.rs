@@ -9,9 +9,9 @@
 //! ```
 //!
 //! With `always` the loop has to wait anyway, and writes and syncs by itself: two wake-ups of threads would cost more than a fast disk takes.
-//! Only if the thread is still busy, with what was handed over before, it is left to the thread. Each side has opened the file for itself,
+//! Only if the thread is still busy, with what was handed over before, it is left to the thread. Each side opens the file for itself,
 //! for appending (their descriptors are not shared, see `base/threads.rs`), and only one writes at a time: the loop when the queue is empty and
-//! the thread has nothing in hand, else the thread.
+//! the thread has nothing in hand, else the thread. The loop opens it when it first has to write: opening waits for a disk, too.
 //!
 //! What the loop hands over is in the file within about a millisecond, so even a killed process loses no more; what a crash of the machine
 //! loses is the policy's business. While the disk hangs, bytes collect in the queue; beyond [`QUEUE_MAX`] the loop does wait, and counts
@@ -110,6 +110,11 @@ impl Status {
     fn durable(&self) -> u64 {
         self.doubted_from.unwrap_or(self.synced)
     }
+
+    fn fail(&mut self, (doing, error): DiskError) {
+        self.failures += 1;
+        self.last_error = Some((doing, error));
+    }
 }
 
 /// What INFO shows.
@@ -147,8 +152,10 @@ impl Shared {
 /// The loop's side.
 pub struct Appender {
     shared: Arc<Shared>,
-    /// The file as the loop has it open.
-    file: File,
+    /// The file that bytes are appended to now.
+    path: PathBuf,
+    /// That file as the loop has it open. None: it has not had to write to it.
+    file: Option<File>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -192,7 +199,6 @@ impl Appender {
         account: Arc<AtomicI64>,
         on_synced: impl Fn() + Send + 'static,
     ) -> io::Result<Appender> {
-        let file = open(path)?;
         let shared = Arc::new(Shared {
             queue: Mutex::new(Queue { policy, is_busy: true, ..Queue::default() }),
             queued_bytes: AtomicUsize::new(0),
@@ -209,7 +215,7 @@ impl Appender {
             Worker { shared: for_thread, file: None, pending, clock, synced_ns, is_sync_owed: false, on_synced, book }
                 .run();
         })?;
-        let appender = Appender { shared, file, thread: Some(thread) };
+        let appender = Appender { shared, path: path.to_owned(), file: None, thread: Some(thread) };
         appender.wait_open()?;
         Ok(appender)
     }
@@ -267,16 +273,23 @@ impl Appender {
     /// What the disk says, if it does not take it.
     pub fn commit(&mut self, bytes: &[u8]) -> Result<(), DiskError> {
         let queue = self.shared.lock();
-        if queue.is_busy || !queue.tasks.is_empty() || queue.status.error.is_some() {
-            drop(queue);
+        let is_threads = queue.is_busy || !queue.tasks.is_empty() || queue.status.error.is_some();
+        drop(queue);
+        if !is_threads && self.file.is_none() {
+            match open(&self.path) {
+                Ok(file) => self.file = Some(file),
+                Err(error) => self.shared.lock().status.fail(("opening", error)),
+            }
+        }
+        let Some(file) = self.file.as_mut().filter(|_| !is_threads) else {
+            // The thread has it open.
             self.append(bytes);
             return self.wait_synced();
-        }
-        drop(queue);
+        };
         // The thread writes only what this side hands over, so until then the file is this side's alone.
-        let (written, result) = write_whole(&mut self.file, bytes);
+        let (written, result) = write_whole(file, bytes);
         let result = result.map_err(|error| ("writing", error));
-        let result = result.and_then(|()| self.file.sync_data().map_err(|error| (SYNCING, error)));
+        let result = result.and_then(|()| file.sync_data().map_err(|error| (SYNCING, error)));
         let mut queue = self.shared.lock();
         let status = &mut queue.status;
         status.appended += written as u64;
@@ -288,15 +301,13 @@ impl Appender {
         result
     }
 
-    /// What is appended from here on goes to another file, which is created if need be.
-    ///
-    /// # Errors
-    /// When it can't be opened; then everything is as before.
-    pub fn switch(&mut self, path: &Path) -> io::Result<()> {
-        self.file = open(path)?;
+    /// What is appended from here on goes to another file, which is created if need be. If it can't be opened, that is tried again until
+    /// it can, as with everything else that the disk refuses.
+    pub fn switch(&mut self, path: &Path) {
+        self.path = path.to_owned();
+        self.file = None;
         self.shared.lock().tasks.push_back(Task::Switch(path.to_owned()));
         self.shared.work.notify_one();
-        Ok(())
     }
 
     /// Asks for a sync of everything handed over, and does not wait for it; how many bytes that is.
@@ -571,13 +582,12 @@ impl Worker {
     fn note(&self, step: Result<(), DiskError>) {
         let mut queue = self.shared.lock();
         if let Err((doing, error)) = &step {
-            queue.status.failures += 1;
+            queue.status.fail((doing, copy(error)));
             if *doing == SYNCING {
                 queue.status.sync_failures += 1;
                 let synced = queue.status.synced;
                 queue.status.doubted_from.get_or_insert(synced);
             }
-            queue.status.last_error = Some((doing, copy(error)));
         }
         queue.status.error = step.err();
         drop(queue);
@@ -647,7 +657,7 @@ mod tests {
             for _ in 0..1000 {
                 appender.append(b"0123456789");
             }
-            appender.switch(&dir.join("b")).unwrap();
+            appender.switch(&dir.join("b"));
             appender.append(b"behind");
             appender.wait_synced().unwrap();
             let status = appender.status();
@@ -725,7 +735,7 @@ mod tests {
                 assert_eq!(appender.status().synced, expected.len() as u64);
             }
             if round == 100 {
-                appender.switch(&dir.join("1")).unwrap();
+                appender.switch(&dir.join("1"));
             }
         }
         drop(appender);
