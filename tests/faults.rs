@@ -429,6 +429,48 @@ fn appending_always() {
     });
 }
 
+/// A disk that does not answer stops nothing but what waits for it: whatever of `act` it hangs in, clients are served, and when it is well again all
+/// is there.
+fn while_it_hangs(directives: &[&str], act: impl Fn(&mut Client), ended: &str) {
+    let faults = Faults::new();
+    let mut server = Server::subject_with_faults(&faults, directives);
+    let mut client = server.connect();
+    let mut writer = Writer::default();
+    populate(&mut client);
+    writer.steps(&mut client, 3);
+    assert!(is_synced(&mut client, 0));
+    faults.arm_hang(server.dir());
+    act(&mut client);
+    writer.steps(&mut client, 100);
+    eventually("a call hangs", || faults.injected() > 0);
+    writer.steps(&mut client, 100);
+    assert_eq!(client.run("PING").string(), "PONG");
+    assert_eq!(server.connect().run("GET filler:7").text().len(), 4000);
+    assert!(!is_synced(&mut client, 20), "what is not on the disk is not said to be");
+    assert!(info(&mut client, "aof_buffer_length").parse::<u64>().expect("a number") > 0, "it is to be seen");
+    assert_eq!(info(&mut client, "aof_delayed_fsync"), "0");
+    faults.disarm();
+    assert!(is_synced(&mut client, 0));
+    eventually(ended, || server.log().contains(ended));
+    server.kill();
+    server.restart(directives);
+    writer.check(&server, writer.acknowledged);
+    assert_eq!(server.connect().run("GET filler:7").text().len(), 4000);
+}
+
+#[test]
+fn a_disk_that_hangs() {
+    thread::scope(|scope| {
+        scope.spawn(|| while_it_hangs(EVERY_SECOND, |_| {}, "Ready to accept connections"));
+        let rewrite = |client: &mut Client| {
+            assert_eq!(client.run("BGREWRITEAOF").string(), "Background append only file rewriting started");
+        };
+        scope.spawn(move || while_it_hangs(EVERY_SECOND, rewrite, "Background AOF rewrite finished successfully"));
+        let save = |client: &mut Client| assert_eq!(client.run("BGSAVE").string(), "Background saving started");
+        scope.spawn(move || while_it_hangs(EVERY_SECOND, save, "DB saved on disk"));
+    });
+}
+
 /// Waits until no rewrite is going on; each time it looks it writes something. Err: the server has ended.
 fn write_while_rewriting(client: &mut Client, writer: &mut Writer) -> Result<(), ()> {
     loop {

@@ -1,4 +1,4 @@
-/* Faults of a disk, for tests: preloaded into a server, it makes chosen calls on files below one directory fail.
+/* Faults of a disk, for tests: preloaded into a server, it makes chosen calls on files below one directory fail, or hang.
  *
  * The test and this share a file of words (struct control), named by ZEDIS_FAULTS; tests/support/faults.rs is the other side. Calls are
  * counted over all threads of the process. Which file a descriptor is, the kernel is asked for each time (/proc/thread-self/fd), since
@@ -32,6 +32,7 @@ struct control {
     uint64_t injected; /* calls that failed */
     uint64_t is_small; /* the disk has only so much room: */
     int64_t room;      /* bytes */
+    uint64_t hangs;    /* no call returns before this is disarmed */
     char dir[256];
     char what[256];    /* the first call that failed */
 };
@@ -73,7 +74,11 @@ static int strikes(enum kind kind, const char *path) {
         return 0;
     if (__atomic_fetch_add(&control->injected, 1, __ATOMIC_SEQ_CST) == 0)
         snprintf(control->what, sizeof control->what, "%s %s", NAMES[kind], path + strlen(control->dir));
-    return 1;
+    if (!control->hangs)
+        return 1;
+    while (__atomic_load_n(&control->armed, __ATOMIC_SEQ_CST))
+        usleep(1000);
+    return 0;
 }
 
 static int fails(enum kind kind, const char *path) {

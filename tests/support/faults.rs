@@ -1,4 +1,5 @@
-//! A disk with faults: a library that is preloaded into a server (`faults.c`) makes the N-th call on a file of its directory fail.
+//! A disk with faults: a library that is preloaded into a server (`faults.c`) makes the N-th call on a file of its directory fail,
+//! or all of them hang.
 //!
 //! It is compiled with `cc`, which the allocator needs anyway, once per test binary. What is to fail is told through a file that both map.
 
@@ -92,10 +93,11 @@ const SEEN: u64 = 48;
 const INJECTED: u64 = 56;
 const IS_SMALL: u64 = 64;
 const ROOM: u64 = 72;
-const DIR: u64 = 80;
-const WHAT: u64 = 336;
+const HANGS: u64 = 80;
+const DIR: u64 = 88;
+const WHAT: u64 = 344;
 const TEXT_LEN: usize = 256;
-const LEN: u64 = 592;
+const LEN: u64 = 600;
 
 pub struct Faults {
     file: File,
@@ -143,6 +145,17 @@ impl Faults {
         self.set(ARMED, 1);
     }
 
+    /// From now on no call on files below `dir` returns, until it is disarmed.
+    pub fn arm_hang(&self, dir: &Path) {
+        self.disarm();
+        self.set(KINDS, Fault::Io.kinds(ALL));
+        self.set(FIRST, 1);
+        self.set(COUNT, u64::MAX);
+        self.set(IS_SMALL, 0);
+        self.set(HANGS, 1);
+        self.arm_in(dir);
+    }
+
     /// From now on the `first`-th call among `kinds` on files below `dir`, and all but `count` - 1 behind it, meet this.
     pub fn arm(&self, dir: &Path, kinds: &[Kind], fault: Fault, first: u64, count: u64) {
         self.disarm();
@@ -151,6 +164,7 @@ impl Faults {
         self.set(COUNT, count);
         self.set(ERROR, fault.errno());
         self.set(IS_SMALL, 0);
+        self.set(HANGS, 0);
         self.arm_in(dir);
     }
 
@@ -160,6 +174,7 @@ impl Faults {
         self.set(KINDS, 0);
         self.set(FIRST, 0);
         self.set(IS_SMALL, 1);
+        self.set(HANGS, 0);
         self.set(ROOM, bytes);
         self.arm_in(dir);
     }
