@@ -145,6 +145,11 @@ SWAPDB 0 1 ; SWAPDB 0 1
 SELECT 7 ; SET x 1 ; FLUSHDB ; SELECT 0 ; SET y 1
 FLUSHDB
 FLUSHALL
+FLUSHALL ; flushdb Async ; SELECT 3 ; FLUSHDB ; SELECT 0 ; FLUSHALL SYNC
+MULTI ; FLUSHALL ; SET x 1 ; EXEC ; FLUSHALL
+CONFIG SET lazyfree-lazy-expire yes ; SET x 1 ; EXPIRE x -1 ; SET x 1 ; GETEX x PXAT 1
+CONFIG SET lazyfree-lazy-expire no ; SET x 1 ; SET x 2 PX 1 ; DEBUG SLEEP 0.01 ; GET x
+CONFIG SET lazyfree-lazy-expire yes ; SET x 2 PX 1 ; DEBUG SLEEP 0.01 ; GET x ; CONFIG SET lazyfree-lazy-expire no
 RPUSH l a b c d e f g h i j
 LPOP l
 LPOP l 2

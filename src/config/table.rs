@@ -231,8 +231,8 @@ pub static DIRECTIVES: &[Directive] = &[
     int("lfu-log-factor", 0, INT_MAX, "10").live(|s, v| s.lfu_log_factor = v.u32()),
     int("lfu-decay-time", 0, INT_MAX, "1").live(|s, v| s.lfu_decay_time_min = v.u32()),
     // Lazy freeing.
-    boolean("lazyfree-lazy-eviction", "no").live(|s, v| s.lazyfree_lazy_eviction = v.bool()).no_effect(FREED_LAZILY),
-    boolean("lazyfree-lazy-expire", "no").live(|s, v| s.lazyfree_lazy_expire = v.bool()).no_effect(FREED_LAZILY),
+    boolean("lazyfree-lazy-eviction", "no").live(|s, v| s.lazyfree_lazy_eviction = v.bool()),
+    boolean("lazyfree-lazy-expire", "no").live(|s, v| s.lazyfree_lazy_expire = v.bool()),
     boolean("lazyfree-lazy-server-del", "no")
         .live(|s, v| s.lazyfree_lazy_server_del = v.bool())
         .no_effect(FREED_LAZILY),

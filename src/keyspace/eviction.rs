@@ -119,7 +119,7 @@ impl Keyspace {
         let Some(entry) = self.dbs[db].remove_hashed(hash, &self.hasher, may_go) else { return false };
         self.stats.evicted_keys += 1;
         let key = Key { bytes: entry.key(), hash };
-        self.journal.removed(db, key.bytes);
+        self.journal.removed(db, key.bytes, self.settings.lazy_eviction);
         self.journal.close_apart();
         self.observers.changed(db, key);
         if self.settings.notify.contains(Event::EVICTED.class) {

@@ -292,7 +292,7 @@ impl Keyspace {
     #[cold]
     pub(super) fn note_expired(&mut self, db: usize, key: Key<'_>) {
         self.stats.expired_keys += 1;
-        self.journal.removed(db, key.bytes);
+        self.journal.removed(db, key.bytes, self.settings.lazy_expire);
         if self.settings.notify.contains(EventClass::EXPIRED) && !self.expired_told.get_mut().remove(&(db, key.hash)) {
             self.observers.notify(Event::EXPIRED, db, key.bytes);
         }

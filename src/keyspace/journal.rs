@@ -81,10 +81,10 @@ impl Journal {
         self.is_replaced = true;
     }
 
-    /// A key was removed by time or for want of memory.
-    pub(super) fn removed(&mut self, db: usize, key: &[u8]) {
+    /// A key was removed by time or for want of memory. `is_lazy`: as UNLINK would.
+    pub(super) fn removed(&mut self, db: usize, key: &[u8], is_lazy: bool) {
         if self.is_on {
-            self.happened(db, &[b"DEL", key]);
+            self.happened(db, &[removal(is_lazy), key]);
         }
     }
 
@@ -196,6 +196,11 @@ impl Journal {
     }
 }
 
+/// The command that removes a key.
+pub(super) fn removal(is_lazy: bool) -> &'static [u8] {
+    if is_lazy { b"UNLINK" } else { b"DEL" }
+}
+
 fn select(out: &mut Vec<u8>, db: usize) {
     encode(out, [b"SELECT".as_slice(), itoa::Buffer::new().format(db).as_bytes()].into_iter());
 }
@@ -233,10 +238,10 @@ mod tests {
         journal.finish_command(3, true, words("EXPIRE b 1").into_iter());
         journal.propagate_nothing();
         journal.finish_command(3, true, words("PFCOUNT b").into_iter());
-        journal.removed(0, b"gone");
+        journal.removed(0, b"gone", false);
         journal.finish_command(0, true, words("SET gone 1").into_iter());
-        journal.removed(1, b"x");
-        journal.removed(1, b"y");
+        journal.removed(1, b"x", false);
+        journal.removed(1, b"y", true);
         journal.close_apart();
         journal.begin_transaction();
         journal.finish_request(1, b"*1\r\n$1\r\nA\r\n");
@@ -261,7 +266,7 @@ mod tests {
             "EXEC",
             "SELECT 1",
             "DEL x",
-            "DEL y",
+            "UNLINK y",
             "MULTI",
             "A",
             "SELECT 2",
@@ -293,11 +298,11 @@ mod tests {
         journal.begin_transaction();
         journal.finish_command(0, true, words("SET other 1").into_iter());
         journal.propagate(0, &words("SET a 1 PXAT 9"));
-        journal.removed(0, b"a");
+        journal.removed(0, b"a", false);
         journal.propagate(0, &words("SET b 1 PXAT 9"));
-        journal.removed(0, b"b");
+        journal.removed(0, b"b", false);
         journal.finish_command(0, true, words("MSETEX").into_iter());
-        journal.removed(0, b"c");
+        journal.removed(0, b"c", false);
         journal.finish_command(0, true, words("SET c 2").into_iter());
         journal.end_transaction();
         let expected = [

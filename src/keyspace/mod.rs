@@ -89,8 +89,10 @@ pub struct Settings {
     /// `lfu-log-factor`, `lfu-decay-time` (minutes).
     pub lfu_log_factor: u32,
     pub lfu_decay_time: u32,
-    /// `lazyfree-lazy-user-flush`: FLUSHALL without an argument means ASYNC. Freeing is off the loop either way.
-    pub lazy_user_flush: bool,
+    /// `lazyfree-lazy-expire`, `lazyfree-lazy-eviction`: the journal says UNLINK where it would say DEL. Freeing is off
+    /// the loop either way.
+    pub lazy_expire: bool,
+    pub lazy_eviction: bool,
     /// `notify-keyspace-events`: the classes that somebody may have subscribed to.
     pub notify: EventClass,
     /// Until when a list is one listpack, and its nodes are: positive: entries; negative: size class.
@@ -123,7 +125,8 @@ impl Default for Settings {
             eviction_samples: 5,
             lfu_log_factor: 10,
             lfu_decay_time: 1,
-            lazy_user_flush: false,
+            lazy_expire: false,
+            lazy_eviction: false,
             notify: EventClass::empty(),
             list_max_listpack_size: -2,
             list_compress_depth: 0,

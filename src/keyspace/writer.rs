@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use super::db::fields_due_ms;
 use super::entry::{Displaced, Entry, NewValue, Value, ValueRef};
+use super::journal::removal;
 use super::view::{StringBytes, string_bytes};
 use super::{Context, Db, Event, Key, Keyspace, Kind, Object, Typed, View, WrongType};
 use crate::base::hash;
@@ -99,6 +100,11 @@ impl<'a> Writer<'a> {
         if self.propagates() {
             self.keyspace.journal.propagate(self.db, args);
         }
+    }
+
+    /// The command that is being executed has removed the key, and what the journal should know is that: since its deadline is over.
+    pub fn propagate_expired(&mut self, key: &[u8]) {
+        self.propagate(&[removal(self.keyspace.settings.lazy_expire), key]);
     }
 
     /// The command that is being executed has no effect that the journal should know.

@@ -160,7 +160,7 @@ fn set_deadline(
     }
     if deadline_ms <= db.now_ms() {
         db.delete_and_tell(key);
-        db.propagate(&[b"DEL", key.bytes]);
+        db.propagate_expired(key.bytes);
     } else {
         if db.set_deadline(key, Some(deadline_ms)) {
             db.propagate(&[b"PEXPIREAT", key.bytes, itoa::Buffer::new().format(deadline_ms).as_bytes()]);

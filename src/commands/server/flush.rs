@@ -1,6 +1,8 @@
 //! FLUSHALL, FLUSHDB and SWAPDB. Flushing detaches the tables, whatever their size; they are freed off the loop with SYNC as with
 //! ASYNC, so the two differ in nothing that a client could see.
 
+use smallvec::SmallVec;
+
 use super::POLICIES;
 use crate::base::number;
 use crate::commands::{Acl, Arg, Args, Command, CommandError, CommandResult, Flags, Group, Reply, Run};
@@ -37,6 +39,7 @@ fn flushall(args: &mut Args<'_>, writer: &mut Writer<'_>, reply: &mut Reply<'_>)
     }
     writer.flushed();
     writer.flushed_all();
+    propagate(args, writer);
     reply.ok();
     Ok(())
 }
@@ -61,8 +64,15 @@ fn flushdb(args: &mut Args<'_>, writer: &mut Writer<'_>, reply: &mut Reply<'_>) 
     check_modifier(args)?;
     writer.flush(writer.db_index());
     writer.flushed();
+    propagate(args, writer);
     reply.ok();
     Ok(())
+}
+
+/// Also if there was nothing to remove: what is done is done wherever the journal goes.
+fn propagate(args: &Args<'_>, writer: &mut Writer<'_>) {
+    let args: SmallVec<[&[u8]; 2]> = args.from(0).collect();
+    writer.propagate(&args);
 }
 
 fn check_modifier(args: &Args<'_>) -> CommandResult {

@@ -125,7 +125,7 @@ fn getex(args: &mut Args<'_>, db: &mut Writer<'_>, reply: &mut Reply<'_>) -> Com
         }
         Ttl::At(deadline_ms) if deadline_ms <= now_ms => {
             db.delete_and_tell(key);
-            db.propagate(&[b"DEL", key.bytes]);
+            db.propagate_expired(key.bytes);
         }
         Ttl::At(deadline_ms) => {
             if db.set_deadline(key, Some(deadline_ms)) {
