@@ -6,15 +6,15 @@
 //! disk, and either leaves the old file or the whole new one.
 
 use std::collections::{HashMap, HashSet, VecDeque};
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, ErrorKind, Write};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::path::Path;
 
 use super::directive::{Directive, Kind};
 use super::load::quote;
 use super::value::Value;
 use super::{BufferClass, Config, DIRECTIVES, find};
+use crate::base::files;
 use crate::resp::request::split_words;
 
 /// The line in front of what the file did not have.
@@ -217,37 +217,15 @@ pub fn read_file(path: &Path) -> io::Result<Vec<u8>> {
 /// # Errors
 /// As open(2), write(2), fsync(2), rename(2); the old file is then as it was.
 pub fn replace_file(path: &Path, text: &[u8]) -> io::Result<()> {
-    let name = path.file_name().ok_or(ErrorKind::InvalidInput)?.to_string_lossy();
-    let beside: PathBuf = path.with_file_name(format!("{name}.{}.tmp", std::process::id()));
-    let written = write_new(&beside, path, text).and_then(|()| fs::rename(&beside, path));
-    if written.is_err() {
-        // It is of no use to anybody.
-        let _ = fs::remove_file(&beside);
-        return written;
-    }
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    File::open(directory)?.sync_all()
-}
-
-fn write_new(path: &Path, model: &Path, text: &[u8]) -> io::Result<()> {
     const MODE: u32 = 0o644;
-    // One that a crash left behind.
-    if path.exists() {
-        fs::remove_file(path)?;
-    }
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(MODE).open(path)?;
-    if let Ok(metadata) = fs::metadata(model) {
-        file.set_permissions(metadata.permissions())?;
-    }
-    file.write_all(text)?;
-    file.sync_all()
+    let name = path.file_name().ok_or(ErrorKind::InvalidInput)?.to_string_lossy();
+    let beside = path.with_file_name(format!("{name}.{}.tmp", std::process::id()));
+    files::replace(path, &beside, text, MODE)
 }
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt;
-
-    use super::{memory, replace_file};
+    use super::memory;
     use crate::config::{Config, DIRECTIVES};
 
     fn rewrite(config: &Config, old: &str) -> String {
@@ -336,20 +314,5 @@ mod tests {
         {
             assert_eq!(memory(bytes), text);
         }
-    }
-
-    #[test]
-    fn files_are_replaced_whole_and_keep_their_permissions() {
-        let directory = std::env::temp_dir().join(format!("zedis-rewrite-{}", std::process::id()));
-        std::fs::create_dir_all(&directory).unwrap();
-        let path = directory.join("a.conf");
-        replace_file(&path, b"port 1\n").unwrap();
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
-        replace_file(&path, b"port 2\n").unwrap();
-        assert_eq!(std::fs::read(&path).unwrap(), b"port 2\n");
-        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-        assert_eq!(std::fs::read_dir(&directory).unwrap().count(), 1, "nothing is left beside it");
-        assert!(replace_file(&directory.join("none/a.conf"), b"").is_err());
-        std::fs::remove_dir_all(&directory).unwrap();
     }
 }

@@ -11,9 +11,8 @@
 //! It knows nothing of what it writes; what is to be done to bytes off the loop (compressing, summing up) a [`Coder`] brings along.
 
 use std::cell::{Cell, RefCell};
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
@@ -21,6 +20,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 
 use crate::base::allocator::ThreadBook;
+use crate::base::files::{create_empty, directory_of, sync_directory};
 use crate::base::threads;
 
 /// Bytes that wait to be written, beyond which a sender that can wait does.
@@ -253,10 +253,6 @@ impl Drop for Disk {
     }
 }
 
-fn open_empty(path: &Path, mode: u32) -> io::Result<File> {
-    OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(path)
-}
-
 /// A file that is being written.
 struct Open {
     id: FileId,
@@ -277,7 +273,7 @@ fn doing<T>(what: &'static str, result: io::Result<T>) -> Step<T> {
 
 impl Open {
     fn new(id: FileId, path: PathBuf, options: Options) -> (Open, Step<()>) {
-        let (file, step) = match open_empty(&path, options.mode) {
+        let (file, step) = match create_empty(&path, options.mode) {
             Ok(file) => (Some(file), Ok(())),
             Err(error) => (None, Err(("opening", error))),
         };
@@ -320,8 +316,7 @@ impl Open {
         doing("syncing", file.sync_all())?;
         drop(file);
         doing("renaming", fs::rename(&self.path, path))?;
-        let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        doing("syncing the directory of", File::open(dir).and_then(|dir| dir.sync_all()))
+        doing("syncing the directory of", sync_directory(directory_of(path)))
     }
 }
 
@@ -345,7 +340,7 @@ impl Worker {
             Task::WriteAll(id, chunks) => chunks.into_iter().for_each(|chunk| self.write(id, chunk)),
             Task::MakeEmpty(id, path) => {
                 let Some(open) = self.find(id).filter(|open| open.file.is_some()) else { return };
-                let made = open_empty(&path, open.options.mode);
+                let made = create_empty(&path, open.options.mode);
                 self.note(id, doing("opening", made.map(drop)));
             }
             Task::Publish(id, path) => {

@@ -13,11 +13,12 @@
 //! name used again, that either of them may name. The loop waits for the disk only with `appendfsync always`, which promises it, and where the file
 //! begins or ends to be kept.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Write};
+use std::fs::{self, DirBuilder, OpenOptions};
+use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use crate::base::files::{create_empty, directory_of, replace, sync_directory};
 use crate::base::log;
 use crate::config::AppendFsync;
 use crate::persistence::aof::{
@@ -122,22 +123,13 @@ fn sync_of(policy: AppendFsync) -> Sync {
     }
 }
 
-fn sync_dir(dir: &Path) -> io::Result<()> {
-    File::open(dir)?.sync_all()
-}
-
 /// Makes the directory of the files, if it is not there; it is on the disk then.
 fn make_dir(dir: &Path) -> io::Result<()> {
     if dir.is_dir() {
         return Ok(());
     }
     DirBuilder::new().recursive(true).mode(DIR_MODE).create(dir)?;
-    sync_dir(dir.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new(".")))
-}
-
-/// Creates the file, or empties the one that is there.
-fn open_empty(path: &Path) -> io::Result<File> {
-    OpenOptions::new().write(true).create(true).truncate(true).mode(FILE_MODE).open(path)
+    sync_directory(directory_of(dir))
 }
 
 fn log_failure(doing: &str, error: &io::Error) {
@@ -239,7 +231,8 @@ impl Engine {
         // Also if an earlier start came no further than to the manifest.
         if self.aof.manifest == adopted && !new.exists() && old.is_file() {
             let moved = fs::rename(&old, &new);
-            let moved = moved.and_then(|()| sync_dir(&dir)).and_then(|()| sync_dir(Path::new(&self.config.dir)));
+            let moved =
+                moved.and_then(|()| sync_directory(&dir)).and_then(|()| sync_directory(Path::new(&self.config.dir)));
             moved.map_err(|error| told("Error trying to move the AOF file", &old, &error))?;
             log::notice(format_args!(
                 "Successfully migrated an old-style AOF configuration ({}) into the AOF directory ({}).",
@@ -285,7 +278,8 @@ impl Engine {
             let name = manifest.add_incremental(&self.config.appendfilename);
             log::notice(format_args!("Creating AOF incr file {name} on server start"));
             // There may be one of that name, of an attempt that came to nothing.
-            open_empty(&dir.join(&name)).map_err(|error| told("Can't open the append-only file", &error))?;
+            create_empty(&dir.join(&name), FILE_MODE)
+                .map_err(|error| told("Can't open the append-only file", &error))?;
         }
         let name = manifest.incremental.last().map(|file| file.name.clone()).unwrap_or_default();
         log::notice(format_args!("Opening AOF incr file {name} on server start"));
@@ -329,12 +323,7 @@ impl Engine {
 
     /// Writes the manifest and waits for the disk.
     fn put_manifest(&self, manifest: &Manifest) -> io::Result<()> {
-        let temporary = self.temporary_manifest_path();
-        let mut file = open_empty(&temporary)?;
-        file.write_all(manifest.text().as_bytes())?;
-        file.sync_all()?;
-        fs::rename(&temporary, self.manifest_path())?;
-        sync_dir(&self.aof_dir())
+        replace(&self.manifest_path(), &self.temporary_manifest_path(), manifest.text().as_bytes(), FILE_MODE)
     }
 
     /// Sends the manifest to the disk, and the new file that it names, if there is one; a report says when they are there.
@@ -450,7 +439,7 @@ impl Engine {
             }
             let name = self.aof.manifest.clone().add_incremental(&self.config.appendfilename);
             let path = dir.join(name);
-            open_empty(&path).map(|_| path)
+            create_empty(&path, FILE_MODE).map(|_| path)
         });
         let started = opened.and_then(|path| self.start_appender(&path));
         if let Err(error) = started {
