@@ -1,10 +1,12 @@
 //! Saving the data set to its RDB file: what SAVE, BGSAVE, the save points and the end of the process have in common.
 //!
-//! A save is a snapshot ([`crate::keyspace::SnapshotSink`]) whose keys become chunks of a file that the thread of the disk writes
+//! A save is a snapshot ([`crate::keyspace::SnapshotSink`]) whose keys become chunks (`sink.rs`) of a file that the thread of the disk writes
 //! ([`crate::persistence::disk`]). In the background it goes on by a slice per turn, and pauses when the disk falls behind; in the foreground it holds
 //! everything up until the file is there. There is no other process, so there is no fork and nothing to copy but what is about to be changed.
 
-use std::cell::{Cell, RefCell};
+mod sink;
+
+use std::cell::RefCell;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -14,15 +16,16 @@ use std::time::Duration;
 
 use crate::base::allocator;
 use crate::base::log;
-use crate::keyspace::{Element, Entry, Head, SharedSink, SnapshotSink, UseClock, ValueRef};
+use crate::keyspace::SharedSink;
 use crate::persistence::aof::CommandWriter;
-use crate::persistence::disk::{Chunk, Disk, FileId, Options, Outcome};
+use crate::persistence::disk::{Coder, Disk, FileId, Options, Outcome};
 use crate::persistence::rdb::{About, ChunkCoder, FileWriter};
 use crate::reactor::Waker;
 use crate::server::engine::Engine;
 use crate::server::session::gate;
 use crate::server::start::{REDIS_VERSION, reason};
 use crate::server::supervisor;
+use sink::{SaveSink, Writer};
 
 /// Time for a slice of the walk, nanoseconds; after a long turn less, but so much.
 const SLICE_NS: u64 = 250_000;
@@ -32,12 +35,6 @@ const SLICE_BYTES: u64 = 64 * 1024;
 /// Keys, and bytes, between two looks at the clock.
 const LOOK_KEYS: u64 = 16;
 const LOOK_BYTES: u64 = 8 * 1024;
-/// Bytes handed to the thread of the disk at once.
-const CHUNK_BYTES: usize = 64 * 1024;
-/// A value with so many bytes makes a slice longer than it should be, so it is named.
-const LARGE_BYTES: usize = 64 * 1024;
-/// So much of its name is shown, bytes.
-const KEY_SHOWN_MAX: usize = 64;
 /// How long a save in the foreground waits for the disk before it looks again.
 const DISK_PAUSE: Duration = Duration::from_micros(200);
 /// What is said to have failed when a key's elements are not as many as the file says.
@@ -54,265 +51,6 @@ pub enum Purpose {
     Rdb,
     /// The base of the append-only file.
     AofBase,
-}
-
-/// What makes the bytes.
-enum Writer {
-    Rdb(FileWriter),
-    Commands(CommandWriter),
-}
-
-impl Writer {
-    fn len(&self) -> usize {
-        match self {
-            Writer::Rdb(writer) => writer.len(),
-            Writer::Commands(writer) => writer.len(),
-        }
-    }
-
-    fn take(&mut self) -> Vec<u8> {
-        match self {
-            Writer::Rdb(writer) => writer.take(),
-            Writer::Commands(writer) => writer.take(),
-        }
-    }
-}
-
-/// Turns the keys of a snapshot into chunks of a file.
-struct SaveSink {
-    writer: Writer,
-    disk: Rc<Disk>,
-    file: FileId,
-    uses: UseClock,
-    keys: u64,
-    /// Handed to the disk, in the shape that it has here.
-    sent_bytes: u64,
-    /// Keys that were about to be changed.
-    early_keys: u64,
-    /// The largest value since somebody asked, if it was more than fits in a slice.
-    large: Option<Large>,
-    /// The key whose elements are coming.
-    in_parts: Option<InParts>,
-    /// Bytes of keys that come behind such a one, for the keyspace to know.
-    waiting: Rc<Cell<usize>>,
-    /// A key did not have as many elements as it was going to: a file with such a key is no file.
-    is_miscounted: bool,
-}
-
-/// A key whose elements are coming, one by one.
-struct InParts {
-    /// Elements still to come.
-    left: usize,
-    /// Cut.
-    key: String,
-    due_ms: Option<i64>,
-    /// Other keys that are about to be changed, which come behind it.
-    others: Option<Others>,
-}
-
-struct Others {
-    writer: FileWriter,
-    chunks: Vec<Chunk>,
-    /// Of the chunks.
-    bytes: u64,
-    /// What the keyspace knows of it, and how much of that is this.
-    waiting: Rc<Cell<usize>>,
-    counted_bytes: usize,
-}
-
-impl Drop for Others {
-    fn drop(&mut self) {
-        self.waiting.set(self.waiting.get() - self.counted_bytes);
-    }
-}
-
-impl Others {
-    fn count(&mut self) {
-        let bytes = self.bytes as usize + self.writer.len();
-        self.waiting.set(self.waiting.get() - self.counted_bytes + bytes);
-        self.counted_bytes = bytes;
-    }
-
-    fn send(&mut self) {
-        if self.writer.is_empty() {
-            return;
-        }
-        self.bytes += self.writer.len() as u64;
-        self.chunks.push(Chunk::Bytes(self.writer.take()));
-    }
-}
-
-/// A value, or an element of one, that is written as a whole, however large it is.
-struct Large {
-    /// Cut.
-    key: String,
-    what: &'static str,
-    elements: usize,
-    bytes: usize,
-    early: bool,
-}
-
-impl Large {
-    fn text(&self) -> String {
-        let Large { key, what, elements, bytes, early } = self;
-        let when = if *early { " ahead of its change" } else { "" };
-        format!("BGSAVE took {what}key '{key}' as a whole{when}: {elements} elements, {bytes} bytes")
-    }
-}
-
-/// A key as it is shown in texts.
-fn shown(key: &[u8]) -> String {
-    key[..key.len().min(KEY_SHOWN_MAX)].escape_ascii().to_string()
-}
-
-impl SaveSink {
-    fn written_bytes(&self) -> u64 {
-        self.sent_bytes + self.writer.len() as u64
-    }
-
-    /// There is to be no such file.
-    fn abandon(&mut self) {
-        self.disk.abandon(self.file);
-        // What has waited may be a lot, and is freed where it would have been written.
-        if let Some(others) = self.in_parts.as_mut().and_then(|in_parts| in_parts.others.as_mut()) {
-            let bytes = std::mem::take(&mut others.bytes) as usize;
-            self.disk.write_all(self.file, std::mem::take(&mut others.chunks), bytes);
-        }
-    }
-
-    /// Whether the file would be none.
-    fn miscounted(&self) -> Option<io::Error> {
-        self.is_miscounted.then(|| io::Error::other("a key had not as many elements as it was going to have"))
-    }
-
-    /// A key that comes while the elements of another do.
-    fn put_aside(&mut self, db: usize, entry: &Entry) {
-        let Writer::Rdb(writer) = &self.writer else { return };
-        let Some(in_parts) = &mut self.in_parts else { return };
-        let others = in_parts.others.get_or_insert_with(|| Others {
-            writer: writer.for_later(),
-            chunks: Vec::new(),
-            bytes: 0,
-            waiting: Rc::clone(&self.waiting),
-            counted_bytes: 0,
-        });
-        let long_string = others.writer.entry(db, entry, self.uses.idle_s(entry), self.uses.frequency(entry));
-        if others.writer.len() >= CHUNK_BYTES || long_string.is_some() {
-            others.send();
-        }
-        if let Some(string) = long_string {
-            others.bytes += string.len() as u64;
-            others.chunks.push(Chunk::Shared(string));
-        }
-        others.count();
-    }
-
-    fn share(&mut self, string: Arc<Vec<u8>>) {
-        self.send();
-        self.sent_bytes += string.len() as u64;
-        self.disk.write(self.file, Chunk::Shared(string));
-    }
-
-    #[cold]
-    fn note_large(&mut self, entry: &Entry, bytes: usize, early: bool) {
-        let key = shown(entry.key());
-        let elements = if let ValueRef::Object(object) = entry.value() { object.len() } else { 1 };
-        self.large = Some(Large { key, what: "", elements, bytes, early });
-    }
-
-    fn send(&mut self) {
-        self.sent_bytes += self.writer.len() as u64;
-        self.disk.write(self.file, Chunk::Bytes(self.writer.take()));
-    }
-}
-
-impl SnapshotSink for SaveSink {
-    fn entry(&mut self, db: usize, entry: &Entry, early: bool) {
-        self.keys += 1;
-        self.early_keys += u64::from(early);
-        if self.in_parts.is_some() && matches!(self.writer, Writer::Rdb(_)) {
-            return self.put_aside(db, entry);
-        }
-        let before = self.writer.len();
-        let long_string = match &mut self.writer {
-            Writer::Rdb(writer) => writer.entry(db, entry, self.uses.idle_s(entry), self.uses.frequency(entry)),
-            Writer::Commands(writer) => {
-                writer.entry(db, entry);
-                None
-            }
-        };
-        let bytes = self.writer.len() - before;
-        if bytes >= LARGE_BYTES && self.large.as_ref().is_none_or(|other| other.bytes < bytes) {
-            self.note_large(entry, bytes, early);
-        }
-        if let Some(string) = long_string {
-            self.share(string);
-        } else if self.writer.len() >= CHUNK_BYTES {
-            self.send();
-        }
-    }
-
-    fn head(&mut self, entry: &Entry) -> Option<Head> {
-        match &self.writer {
-            Writer::Rdb(writer) => writer.head(entry, self.uses.idle_s(entry), self.uses.frequency(entry)),
-            Writer::Commands(_) => CommandWriter::head(entry),
-        }
-    }
-
-    fn begin(&mut self, db: usize, head: Head, early: bool) {
-        self.keys += 1;
-        self.early_keys += u64::from(early);
-        self.in_parts = Some(InParts { left: head.elements, key: shown(&head.key), due_ms: head.due_ms, others: None });
-        match &mut self.writer {
-            Writer::Rdb(writer) => writer.begin(db, &head),
-            Writer::Commands(writer) => writer.begin(db, head),
-        }
-    }
-
-    fn element(&mut self, element: Element<'_>) {
-        let Some(in_parts) = &mut self.in_parts else { return };
-        if matches!(&self.writer, Writer::Rdb(writer) if !writer.counts(&element)) {
-            return;
-        }
-        match in_parts.left.checked_sub(1) {
-            Some(left) => in_parts.left = left,
-            None => self.is_miscounted = true,
-        }
-        let before = self.writer.len();
-        let long_string = match &mut self.writer {
-            Writer::Rdb(writer) => writer.element(&element, in_parts.due_ms),
-            Writer::Commands(writer) => {
-                writer.element(&element);
-                None
-            }
-        };
-        let bytes = self.writer.len() - before + long_string.as_ref().map_or(0, |string| string.len());
-        if bytes >= LARGE_BYTES && self.large.as_ref().is_none_or(|other| other.bytes < bytes) {
-            let key = in_parts.key.clone();
-            self.large = Some(Large { key, what: "an element of ", elements: 1, bytes, early: false });
-        }
-        if let Some(string) = long_string {
-            self.share(string);
-        } else if self.writer.len() >= CHUNK_BYTES {
-            self.send();
-        }
-    }
-
-    fn end(&mut self) {
-        let Some(in_parts) = self.in_parts.take() else { return };
-        self.is_miscounted |= in_parts.left > 0;
-        if let Writer::Commands(writer) = &mut self.writer {
-            writer.end();
-        }
-        let Some(mut others) = in_parts.others else { return };
-        others.send();
-        self.send();
-        if let Writer::Rdb(writer) = &mut self.writer {
-            writer.follow(&others.writer);
-        }
-        self.sent_bytes += others.bytes;
-        self.disk.write_all(self.file, std::mem::take(&mut others.chunks), others.bytes as usize);
-    }
 }
 
 /// A save that is going on.
@@ -500,15 +238,8 @@ impl Engine {
         self.saving.changes(self.keyspace.dirty)
     }
 
-    fn begin_save(&mut self, target: PathBuf, purpose: Purpose) -> io::Result<Active> {
-        let disk = self.saving.disk()?;
-        let now_ms = self.keyspace.now_ms();
-        let name = match purpose {
-            Purpose::Rdb => format!("temp-{}.rdb", std::process::id()),
-            Purpose::AofBase => format!("temp-rewriteaof-bg-{}.aof", std::process::id()),
-        };
-        let temporary = target.parent().unwrap_or(Path::new("")).join(name);
-        let is_rdb = purpose == Purpose::Rdb || self.config.aof_use_rdb_preamble;
+    /// The beginning of an RDB file: whom it is for, and how many keys there are.
+    fn begin_rdb(&self, purpose: Purpose, now_ms: i64) -> FileWriter {
         let has_field_deadlines = (0..self.keyspace.databases()).any(|db| self.keyspace.db(db).timed_hashes() > 0);
         let about = About {
             redis_version: REDIS_VERSION,
@@ -523,7 +254,7 @@ impl Engine {
             log::warning(
                 "Hashes have fields with expiration times, which the RDB file lacks, as rdb-target-version wants it",
             );
-        } else if has_field_deadlines && is_rdb {
+        } else if has_field_deadlines {
             log::notice("Hashes have fields with expiration times: the RDB file is for Redis 7.4 and later");
         }
         let mut rdb = FileWriter::new(&about, self.config.rdbcompression);
@@ -533,14 +264,29 @@ impl Engine {
                 rdb.resize(number, db.len(), db.volatile_len());
             }
         }
+        rdb
+    }
+
+    fn begin_save(&mut self, target: PathBuf, purpose: Purpose) -> io::Result<Active> {
+        let disk = self.saving.disk()?;
+        let now_ms = self.keyspace.now_ms();
+        let name = match purpose {
+            Purpose::Rdb => format!("temp-{}.rdb", std::process::id()),
+            Purpose::AofBase => format!("temp-rewriteaof-bg-{}.aof", std::process::id()),
+        };
+        let temporary = target.parent().unwrap_or(Path::new("")).join(name);
+        let is_rdb = purpose == Purpose::Rdb || self.config.aof_use_rdb_preamble;
+        let writer = match is_rdb {
+            true => Writer::Rdb(self.begin_rdb(purpose, now_ms)),
+            false if self.config.aof_timestamp_enabled => Writer::Commands(CommandWriter::annotated(now_ms / 1000)),
+            false => Writer::Commands(CommandWriter::default()),
+        };
         let file = disk.create(
             temporary.clone(),
             Options {
-                coder: if is_rdb {
-                    Some(Box::new(ChunkCoder::new(self.config.rdbcompression, self.config.rdbchecksum)))
-                } else {
-                    None
-                },
+                coder: is_rdb.then(|| -> Box<dyn Coder> {
+                    Box::new(ChunkCoder::new(self.config.rdbcompression, self.config.rdbchecksum))
+                }),
                 incremental_sync: match purpose {
                     Purpose::Rdb => self.config.rdb_save_incremental_fsync,
                     Purpose::AofBase => self.config.aof_rewrite_incremental_fsync,
@@ -548,24 +294,8 @@ impl Engine {
                 mode: RDB_MODE,
             },
         );
-        let writer = match is_rdb {
-            true => Writer::Rdb(rdb),
-            false if self.config.aof_timestamp_enabled => Writer::Commands(CommandWriter::annotated(now_ms / 1000)),
-            false => Writer::Commands(CommandWriter::default()),
-        };
-        let sink = Rc::new(RefCell::new(SaveSink {
-            writer,
-            disk,
-            file,
-            uses: self.keyspace.use_clock(),
-            keys: 0,
-            sent_bytes: 0,
-            early_keys: 0,
-            large: None,
-            in_parts: None,
-            waiting: Rc::clone(&self.keyspace.waiting),
-            is_miscounted: false,
-        }));
+        let (uses, waiting) = (self.keyspace.use_clock(), Rc::clone(&self.keyspace.waiting));
+        let sink = Rc::new(RefCell::new(SaveSink::new(writer, disk, file, uses, waiting)));
         let shared: SharedSink = sink.clone();
         while !self.keyspace.begin_snapshot(&shared) {
             // SAVE comes while the base of an append-only file is being written, or marks of a save that was given up are there: to the end of
