@@ -20,28 +20,31 @@
 //!   housekeep                deadlines, saving, loading in slices; periodic jobs -------------+
 //! ```
 //!
-//! [`server::Server`] has these phases in one function; everything between bytes in and bytes out is [`server::Engine`], which runs
-//! without a socket and on a virtual clock, so that a test feeds bytes and reads bytes. Nothing may stall a turn: it executes
-//! for a third of a millisecond and leaves the rest of what was gathered to the next one, growth moves at most a thousand entries
-//! at a time, deadlines are kept in a timing wheel, large values and whole databases are freed by another thread. A turn that takes too long all the same is recorded with its cause (`INFO stats`: `longest_turn_us`) and with what ran in it
-//! (`LATENCY WHY`); `PROFILE START` has the server sample itself.
+//! [`server::Server`] has these phases in one function; everything between bytes in and bytes out is [`server::Engine`], which runs without
+//! a socket and on a virtual clock, so that a test feeds bytes and reads bytes. Nothing may stall a turn: it executes for a third of a
+//! millisecond and leaves the rest of what was gathered to the next one, growth moves at most a thousand entries at a time, deadlines are
+//! kept in a timing wheel, large values and whole databases are freed by another thread. A turn that takes too long all the same is
+//! recorded with its cause (`INFO stats`: `longest_turn_us`) and with what ran in it (`LATENCY WHY`); `PROFILE START` has the server sample
+//! itself.
 //!
 //! # Saving without a fork
 //!
-//! A snapshot is a walk over all keys in hash order, a quarter of a millisecond a turn. A key ahead of it that is about to be changed is handed over first and
-//! marked (`keyspace/snapshot.rs`: one comparison per change while there is no walk), so the file is of the moment at which the save began. Its bytes
-//! go to a thread that compresses long strings, sums up, writes, syncs and renames ([`persistence::disk`]); the walk pauses when that falls behind. Loading is
-//! done in slices too, through a window over the file that never grows on the file's word alone; keys are found a few dozen ahead, so that cache
-//! misses overlap, and tables are made as large as the file announces, within what the file can hold.
+//! A snapshot is a walk over all keys in hash order, a quarter of a millisecond a turn. A key ahead of it that is about to be changed is
+//! handed over first and marked (`keyspace/snapshot.rs`: one comparison per change while there is no walk), so the file is of the moment at
+//! which the save began. Its bytes go to a thread that compresses long strings, sums up, writes, syncs and renames ([`persistence::disk`]);
+//! the walk pauses when that falls behind. Loading is done in slices too, through a window over the file that never grows on the file's
+//! word alone; keys are found a few dozen ahead, so that cache misses overlap, and tables are made as large as the file announces, within
+//! what the file can hold.
 //!
 //! # The append-only file
 //!
-//! What changes is kept as commands in a journal ([`keyspace::Journal`]): a command as it came, or what it came to where that depends on the time,
-//! on chance or on who waits. Before the replies of a turn leave, its journal is handed to a thread that writes and syncs it
-//! ([`persistence::aof`]), and the loop does not wait for it; with `appendfsync always`, which promises to, it writes and syncs by itself. A rewrite is
-//! a snapshot and a change of files, each step on the disk before the next (`server/aof.rs`). A disk that fails is tried again and reported, and writers are refused meanwhile; what a failed sync may have lost is
-//! written anew, by a rewrite. Loading executes the commands again, by a client without a socket, through the loop that serves everybody, with the
-//! clock standing still at zero (`server/replay.rs`).
+//! What changes is kept as commands in a journal ([`keyspace::Journal`]): a command as it came, or what it came to where that depends on
+//! the time, on chance or on who waits. Before the replies of a turn leave, its journal is handed to a thread that writes and syncs it
+//! ([`persistence::aof`]), and the loop does not wait for it; with `appendfsync always`, which promises to, it writes and syncs by itself.
+//! A rewrite is a snapshot and a change of files, each step on the disk before the next (`server/aof.rs`). A disk that fails is tried again
+//! and reported, and writers are refused meanwhile; what a failed sync may have lost is written anew, by a rewrite. Loading executes the
+//! commands again, by a client without a socket, through the loop that serves everybody, with the clock standing still at zero
+//! (`server/replay.rs`).
 //!
 //! # Who owns what
 //!

@@ -1,4 +1,5 @@
-//! The append-only file executed again: deadlines that passed meanwhile, DEBUG LOADAOF while others wait, commands that have no place in a file.
+//! The append-only file executed again: deadlines that passed meanwhile, DEBUG LOADAOF while others wait, commands that have no place in a
+//! file.
 
 mod support;
 
@@ -221,8 +222,8 @@ fn a_broken_file_is_not_loaded_again() {
     assert_eq!(client.run("SET k w").string(), "OK");
 }
 
-/// What changes no data, or waits for something, stands in no file that a server has written; in one that somebody has edited it neither ends the start,
-/// nor has what follows it lost.
+/// What changes no data, or waits for something, stands in no file that a server has written; in one that somebody has edited it neither
+/// ends the start, nor has what follows it lost.
 #[test]
 fn what_has_no_place_in_a_file_does_no_harm() {
     const LINES: &str = "SUBSCRIBE channel

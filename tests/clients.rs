@@ -1,5 +1,6 @@
-//! redis-py and redis-cli, taken from where their users take them, against the server; and against redis-server as a control, so
-//! that a script that is wrong does not pass for a server that is. Files, too: rdb-py reads what the server saved. The clients in Rust are a package of their own, `tests/clients-rust`.
+//! redis-py and redis-cli, taken from where their users take them, against the server; and against redis-server as a control, so that a
+//! script that is wrong does not pass for a server that is. Files, too: rdb-py reads what the server saved. The clients in Rust are a
+//! package of their own, `tests/clients-rust`.
 
 mod support;
 

@@ -1,5 +1,5 @@
-//! Crashes. A writer notes what was acknowledged; the server is killed at a random moment, while it saves, rewrites, switches files; after the restart
-//! nothing that the policy promises is missing, nothing was invented, and what belongs together is together.
+//! Crashes. A writer notes what was acknowledged; the server is killed at a random moment, while it saves, rewrites, switches files; after
+//! the restart nothing that the policy promises is missing, nothing was invented, and what belongs together is together.
 //!
 //! Each test runs a few rounds; `ZEDIS_CRASHES` sets how many (`make crash`).
 
@@ -32,7 +32,8 @@ struct Known {
     acknowledged: Vec<(i64, Instant)>,
 }
 
-/// Step `n` of writer `w`, as one transaction: a counter, a list that grows, two accounts between which something moves, a key with a deadline.
+/// Step `n` of writer `w`, as one transaction: a counter, a list that grows, two accounts between which something moves, a key with a
+/// deadline.
 fn step(writer: usize, n: i64) -> Vec<u8> {
     let amount = (n % 7).to_string();
     let minus = format!("-{amount}");
@@ -104,8 +105,8 @@ fn found(client: &mut Client, writer: usize) -> i64 {
     count
 }
 
-/// After a restart: nothing is missing that was acknowledged before `until`, and nothing is there that was not asked for. All go on from what is
-/// there.
+/// After a restart: nothing is missing that was acknowledged before `until`, and nothing is there that was not asked for. All go on from
+/// what is there.
 fn check(server: &Server, known: &mut [Known], until: Instant, round: usize) {
     let mut client = server.connect();
     for (writer, known) in known.iter_mut().enumerate() {

@@ -1,5 +1,5 @@
-//! DUMP, RESTORE and RDB files: payloads go from redis-server to the subject and back, for values of every type and size; options and errors agree; tampered
-//! payloads do no harm.
+//! DUMP, RESTORE and RDB files: payloads go from redis-server to the subject and back, for values of every type and size; options and
+//! errors agree; tampered payloads do no harm.
 
 mod support;
 

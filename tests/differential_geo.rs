@@ -204,8 +204,8 @@ fn word(generator: &mut Generator, word: &str) -> Option<Vec<u8>> {
     Some(text.into_bytes())
 }
 
-/// Distances as scores are positions in one corner of the world, all as far from anywhere else: in which order those come is nobody's business.
-/// So they go where no search looks.
+/// Distances as scores are positions in one corner of the world, all as far from anywhere else: in which order those come is nobody's
+/// business. So they go where no search looks.
 fn mend(command: &mut Command) {
     if let Some(at) = command.iter().position(|word| word.eq_ignore_ascii_case(b"STOREDIST"))
         && let Some(target) = command.get_mut(at + 1)

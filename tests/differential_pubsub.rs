@@ -569,8 +569,8 @@ fn generated_commands_tell_the_same_events() {
     assert!(complaints.is_empty(), "seed {}:\n{}", random.seed(), complaints.join("\n"));
 }
 
-/// What is past its deadline and was not looked at since goes when a command comes upon it, and that is told first, also where the command would
-/// only have put something in its place.
+/// What is past its deadline and was not looked at since goes when a command comes upon it, and that is told first, also where the command
+/// would only have put something in its place.
 #[test]
 fn what_is_past_its_deadline_goes_first() {
     let pair = Pair::start(&["--notify-keyspace-events", "AKE", "--enable-debug-command", "yes"]);

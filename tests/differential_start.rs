@@ -1,5 +1,5 @@
-//! What whoever starts redis-server meets when it is Zedis instead: the words of the command line, the environment, the directory, the permissions
-//! of the files.
+//! What whoever starts redis-server meets when it is Zedis instead: the words of the command line, the environment, the directory, the
+//! permissions of the files.
 
 mod support;
 

@@ -163,8 +163,8 @@ fn in_any_order(messages: &[Reply]) -> Vec<String> {
     lines
 }
 
-/// Invalidations in a row as one: what is told with BCAST is told once for each turn of the loop, and how many turns a pipeline takes depends on the
-/// machine.
+/// Invalidations in a row as one: what is told with BCAST is told once for each turn of the loop, and how many turns a pipeline takes
+/// depends on the machine.
 fn merged(pushes: &[Reply]) -> Vec<(String, Vec<Reply>)> {
     let mut merged: Vec<(String, Vec<Reply>)> = Vec::new();
     for push in pushes {

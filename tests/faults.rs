@@ -1,5 +1,6 @@
-//! Disks that fail: whatever call it is that does, the server goes on answering (or ends, where `appendfsync always` says so), says what has
-//! happened, is well again when the disk is, and after a kill and a restart nothing is missing that was promised, and nothing was invented.
+//! Disks that fail: whatever call it is that does, the server goes on answering (or ends, where `appendfsync always` says so), says what
+//! has happened, is well again when the disk is, and after a kill and a restart nothing is missing that was promised, and nothing was
+//! invented.
 //!
 //! Each walk lets one call after the other fail during something that the server does: `EIO`, `ENOSPC`, once or from then on; or has it
 //! interrupted, or cut short, which nobody should notice. `make crash` (`ZEDIS_CRASHES`) tries every call, otherwise it is a sample.
@@ -379,7 +380,8 @@ fn appending_every_second() {
         trial.faults.disarm();
         recovers(&mut client);
         if trial.has_failed() && trial.faults.what().starts_with("sync") {
-            // What a sync could not write may be lost for good, whatever later ones say: it is written anew, and is not said to be there before.
+            // What a sync could not write may be lost for good, whatever later ones say: it is written anew, and is not said to be there
+            // before.
             assert!(is_synced(&mut client, 0));
             assert_eq!(info(&mut client, "aof_rewrites"), "1");
             assert_eq!(info(&mut client, "aof_rewrite_in_progress"), "0");
@@ -429,8 +431,8 @@ fn appending_always() {
     });
 }
 
-/// A disk that does not answer stops nothing but what waits for it: whatever of `act` it hangs in, clients are served, and when it is well again all
-/// is there.
+/// A disk that does not answer stops nothing but what waits for it: whatever of `act` it hangs in, clients are served, and when it is well
+/// again all is there.
 fn while_it_hangs(directives: &[&str], act: impl Fn(&mut Client), ended: &str) {
     let faults = Faults::new();
     let mut server = Server::subject_with_faults(&faults, directives);
@@ -505,7 +507,8 @@ fn assert_tidy(server: &Server, was_killed: bool) {
     });
 }
 
-/// BGREWRITEAOF from its first step to its last, with writes in between: the new incremental file, the manifest, the base, the manifest, the removal.
+/// BGREWRITEAOF from its first step to its last, with writes in between: the new incremental file, the manifest, the base, the manifest,
+/// the removal.
 fn a_rewrite(trial: &Trial, directives: &[&str]) {
     let mut server = Server::subject_with_faults(&trial.faults, directives);
     let mut client = server.connect();
@@ -739,8 +742,8 @@ fn start_with_an_rdb_file() {
     });
 }
 
-/// A disk with little room: steps until it is full, each of which is kept or refused; saves and rewrites fail, and leave what there was. With
-/// room again all goes on.
+/// A disk with little room: steps until it is full, each of which is kept or refused; saves and rewrites fail, and leave what there was.
+/// With room again all goes on.
 fn fill_up(server: &mut Server, directives: &[&str], mut is_full: impl FnMut() -> bool, make_room: impl FnOnce()) {
     let mut client = server.connect();
     let mut writer = Writer::default();
@@ -859,8 +862,8 @@ fn a_small_file_system() {
     }
 }
 
-/// A server that is killed when it has announced the next incremental file, and not yet written all of the last command to the one before, has
-/// a torn file that is not the last. Nothing stands behind it, so it is cut as the last one is; if something does, it is damage.
+/// A server that is killed when it has announced the next incremental file, and not yet written all of the last command to the one before,
+/// has a torn file that is not the last. Nothing stands behind it, so it is cut as the last one is; if something does, it is damage.
 #[test]
 fn a_torn_file_before_an_empty_one() {
     let mut server = Server::subject(EVERY_SECOND);

@@ -1,5 +1,5 @@
-//! RDB files and the process: loading at the start, saving at the end, kills and full disks in between, snapshots under load, and the tool that
-//! checks a file.
+//! RDB files and the process: loading at the start, saving at the end, kills and full disks in between, snapshots under load, and the tool
+//! that checks a file.
 
 mod support;
 
@@ -350,8 +350,8 @@ fn a_large_value_is_named_when_it_holds_up_a_turn() {
     assert!(cause.contains("1 elements, 50000"), "{cause}");
 }
 
-/// Any number of collections may be on their way into a file: nothing that is done to one of them takes longer for that, and neither does giving all of
-/// them up.
+/// Any number of collections may be on their way into a file: nothing that is done to one of them takes longer for that, and neither does
+/// giving all of them up.
 #[test]
 fn many_collections_on_their_way_hold_nothing_up() {
     const LISTS: usize = 60_000;
@@ -393,8 +393,8 @@ fn many_collections_on_their_way_hold_nothing_up() {
     }
 }
 
-/// A rewrite as commands writes large collections by and by too: what is done meanwhile is done to what it has written, and neither takes the other's
-/// place. Deadlines come behind what has them.
+/// A rewrite as commands writes large collections by and by too: what is done meanwhile is done to what it has written, and neither takes
+/// the other's place. Deadlines come behind what has them.
 #[test]
 fn a_rewrite_as_commands_takes_large_collections_in_parts() {
     const ELEMENTS: usize = 3000;
@@ -491,7 +491,8 @@ fn a_rewrite_as_commands_takes_large_collections_in_parts() {
     append_only::State::of(&mut server.connect()).assert_same(&wanted, &server, "after a restart");
 }
 
-/// What a save keeps of a large collection, until it has written it, is neither a copy of what has not been changed nor in the way of new keys.
+/// What a save keeps of a large collection, until it has written it, is neither a copy of what has not been changed nor in the way of new
+/// keys.
 #[test]
 fn memory_of_collections_that_are_being_saved() {
     let server = Server::subject(&["--rdb-key-save-delay", "100000"]);
@@ -635,8 +636,8 @@ impl Queued for Reply {
 
 const POPULATE: &str = "DEBUG POPULATE 6000 filler 60";
 
-/// What is not written by the transactions, after everything has gone: many keys, and two databases to swap. Those two in one transaction: the
-/// writers swap them meanwhile.
+/// What is not written by the transactions, after everything has gone: many keys, and two databases to swap. Those two in one transaction:
+/// the writers swap them meanwhile.
 fn furnish(client: &mut Client) {
     let mut bytes = encode(&POPULATE.split(' ').collect::<Vec<_>>());
     bytes.extend(encode(&["MULTI"]));
@@ -729,8 +730,8 @@ fn add_up(client: &mut Client, bounds: &[(i64, i64)], title: &str) {
     assert_eq!(client.run("EXISTS filler:0 filler:3333 filler:5999").int(), 3, "{title}");
 }
 
-/// Whatever happens while a snapshot is taken, it is of the moment of its BGSAVE (or BGREWRITEAOF): everything in it adds up, and each writer
-/// is where it was then.
+/// Whatever happens while a snapshot is taken, it is of the moment of its BGSAVE (or BGREWRITEAOF): everything in it adds up, and each
+/// writer is where it was then.
 #[test]
 fn snapshots_under_load_add_up() {
     let rounds = if std::env::var_os("ZEDIS_CRASHES").is_some() { 100 } else { 6 };

@@ -385,8 +385,8 @@ fn resp3_forms() {
     );
 }
 
-/// A turn executes for a while only: who comes meanwhile does not wait for all that somebody has pipelined, and nothing is lost or out of order
-/// when the rest is left to later turns, whether or not its sender has already hung up.
+/// A turn executes for a while only: who comes meanwhile does not wait for all that somebody has pipelined, and nothing is lost or out of
+/// order when the rest is left to later turns, whether or not its sender has already hung up.
 #[test]
 fn a_long_pipeline_lets_others_in_between() {
     let server = Server::subject(&["--enable-debug-command yes"]);

@@ -1,5 +1,5 @@
-//! What a restart has to find, whatever the limits are under which it happens: an append-only file is executed again by nobody's client, and what
-//! was accepted once is not refused, evicted or timed out then. And saves and rewrites that get in each other's way.
+//! What a restart has to find, whatever the limits are under which it happens: an append-only file is executed again by nobody's client,
+//! and what was accepted once is not refused, evicted or timed out then. And saves and rewrites that get in each other's way.
 
 mod support;
 

@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 /// Lines of a file: more than the first is worth a thought, more than the second is refused.
 const SOFT_LINES: usize = 500;
 const HARD_LINES: usize = 1000;
+/// Columns of a line of a comment.
+const COMMENT_COLUMNS: usize = 140;
 
 /// What each top-level module may import, besides itself. `commands` is finer, see [`DATA_GROUPS_NEVER_NAME`].
 const LAYERS: &[(&str, &[&str])] = &[
@@ -376,6 +378,27 @@ fn files_are_short() {
             }
             if lines > HARD_LINES {
                 complaints.push(format!("{}: {lines} lines, more than {HARD_LINES}", source.path));
+            }
+        }
+    }
+    report(&complaints);
+}
+
+/// Code is as wide as rustfmt makes it; it leaves comments alone.
+#[test]
+fn comments_are_narrow() {
+    let mut complaints = Vec::new();
+    for folder in ["src", "tests", "benches"] {
+        for source in sources(folder) {
+            for (line, text) in source.text.lines().enumerate() {
+                let columns = text.chars().count();
+                if text.trim_start().starts_with("//") && columns > COMMENT_COLUMNS {
+                    complaints.push(format!(
+                        "{}:{}: {columns} columns, more than {COMMENT_COLUMNS}",
+                        source.path,
+                        line + 1
+                    ));
+                }
             }
         }
     }

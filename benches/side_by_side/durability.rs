@@ -1,5 +1,5 @@
-//! What keeping the data costs: an append-only file under load, loading both kinds of file, and saving. The files of all servers lie on the same disk,
-//! in directories that are removed at the end; servers take turns within each round.
+//! What keeping the data costs: an append-only file under load, loading both kinds of file, and saving. The files of all servers lie on the
+//! same disk, in directories that are removed at the end; servers take turns within each round.
 
 use std::fmt;
 use std::fs;

@@ -1,5 +1,5 @@
-//! Hit ratio under `maxmemory`: a cache in front of a keyspace several times as large, read by Zipf's law. A GET that finds nothing is followed
-//! by a SET of that key. Every server gets the same sequence of keys. What counts is how many GETs hit, once the cache is full.
+//! Hit ratio under `maxmemory`: a cache in front of a keyspace several times as large, read by Zipf's law. A GET that finds nothing is
+//! followed by a SET of that key. Every server gets the same sequence of keys. What counts is how many GETs hit, once the cache is full.
 //!
 //! What fits into the limit is a part of the answer: a server that needs less memory per key has more of them.
 

@@ -1,7 +1,7 @@
-//! Side by side: Zedis, redis-server (valkey-server too, if it is installed) and the floor, one load, one run, one report.
-//! `make bench` runs it; without the argument `run` it does nothing. The settings are in [`rig`].
-//! The sections are CPU per request of redis-benchmark's tests, `structures`, `pubsub`, `connections`, `memory`, `stalls`, `eviction` and `durability`, each with
-//! lines that `BENCH_ONLY` selects by a part of their name (`get P16`, `structures zrank`, `memory`, `stalls hash`).
+//! Side by side: Zedis, redis-server (valkey-server too, if it is installed) and the floor, one load, one run, one report. `make bench`
+//! runs it; without the argument `run` it does nothing. The settings are in [`rig`]. The sections are CPU per request of redis-benchmark's
+//! tests, `structures`, `pubsub`, `connections`, `memory`, `stalls`, `eviction` and `durability`, each with lines that `BENCH_ONLY` selects
+//! by a part of their name (`get P16`, `structures zrank`, `memory`, `stalls hash`).
 
 use std::io;
 use std::process::ExitCode;

@@ -211,8 +211,8 @@ fn deadline(sizes: &Sizes) -> (SystemTime, String) {
     (deadline, deadline.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis().to_string())
 }
 
-/// What memory costs on this machine is returned in words, fresh and after that wait: a virtual machine's host may have to find a page first, or
-/// have taken it away meanwhile, and a turn can be no shorter than that.
+/// What memory costs on this machine is returned in words, fresh and after that wait: a virtual machine's host may have to find a page
+/// first, or have taken it away meanwhile, and a turn can be no shorter than that.
 fn sleep_until_shortly_before(deadline: SystemTime) -> io::Result<String> {
     let early = deadline.duration_since(SystemTime::now()).map_err(|_| io::Error::other("filled too slowly"))?;
     let mut memory = vec![0u8; UNTOUCHED_PAGES * PAGE];
@@ -300,9 +300,8 @@ fn during(
     })
 }
 
-/// Round trips in nanoseconds.
-/// The longest turn by the account of a server that has one, milliseconds, and its cause. Both of one answer: the turn that gives it may be the
-/// longest for the next.
+/// Round trips in nanoseconds. The longest turn by the account of a server that has one, milliseconds, and its cause. Both of one answer:
+/// the turn that gives it may be the longest for the next.
 pub fn longest_turn(client: &mut Client) -> io::Result<Option<(f64, String)>> {
     let text = client.command(&["INFO", "stats"])?;
     let value = |field| text.lines().find_map(|line: &str| line.strip_prefix(field)?.strip_prefix(':'));

@@ -1,14 +1,14 @@
 //! Access control lists: users, what they must know to be let in, and what they may do
 //! (<https://redis.io/docs/latest/operate/oss_and_stack/management/security/acl/>).
 //!
-//! A [`User`] has passwords and one or more [`Permissions`]: its own, and one for each `(...)` of its rules; a call is allowed if one of them
-//! allows all of it. [`Users`] holds them by name and by number; [`Log`] remembers what was refused.
+//! A [`User`] has passwords and one or more [`Permissions`]: its own, and one for each `(...)` of its rules; a call is allowed if one of
+//! them allows all of it. [`Users`] holds them by name and by number; [`Log`] remembers what was refused.
 //!
 //! This module never knows a command's function, a client or a socket: commands are numbers with names and categories, which a
 //! [`Catalog`] knows; a call is a number with the keys and channels among its arguments ([`Call`]).
 //!
-//! Invariants: there is always a user `default`, with the number [`DEFAULT_USER`]; a user's number is its own for as long as its name exists;
-//! a rule that is refused has changed nothing.
+//! Invariants: there is always a user `default`, with the number [`DEFAULT_USER`]; a user's number is its own for as long as its name
+//! exists; a rule that is refused has changed nothing.
 //!
 //! Cost: a user that may do everything ([`User::permits_all`]) is not asked at all. Else a bit test for the command and, unless
 //! all keys are allowed, a comparison per key and pattern: `~app:*` is a comparison of bytes, not a glob.

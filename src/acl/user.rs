@@ -120,8 +120,8 @@ impl User {
         self.nopass = password.is_none();
     }
 
-    /// Changes the user as a rule says. Rules of several words, in parentheses, are one here ([`merge_selectors`]). New permissions begin with
-    /// all channels, or with none.
+    /// Changes the user as a rule says. Rules of several words, in parentheses, are one here ([`merge_selectors`]). New permissions begin
+    /// with all channels, or with none.
     ///
     /// # Errors
     /// Nothing has changed then.

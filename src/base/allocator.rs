@@ -290,8 +290,8 @@ pub fn control_number(name: &CStr, new: Option<i64>) -> Result<i64, Errno> {
         let new = new.map(|new| if len == 1 { i64::from(new as u8 != 0) } else { new });
         let (new, new_len) = new.as_ref().map_or((ptr::null(), 0), |new| (ptr::from_ref(new), len));
         // SAFETY: a control copies at most `old_len` bytes to `old`, which has as many (the one that does otherwise is refused above), and
-        // refuses a size that is not its own. One that reads a new value (see above) reads `new_len` bytes, no more than there are: all of a
-        // small number's on a little-endian machine. All of this outlives the call.
+        // refuses a size that is not its own. One that reads a new value (see above) reads `new_len` bytes, no more than there are: all of
+        // a small number's on a little-endian machine. All of this outlives the call.
         let failed = unsafe {
             je::mallctl(
                 name.as_ptr(),

@@ -1,5 +1,5 @@
-//! The one clock. What a turn does happens at one time, which is handed down; the recorder of turns reads the clock besides. A test runs on a
-//! virtual one.
+//! The one clock. What a turn does happens at one time, which is handed down; the recorder of turns reads the clock besides. A test runs on
+//! a virtual one.
 
 mod counter;
 
@@ -59,8 +59,8 @@ fn system_ns() -> u64 {
     read_ns(ClockId::CLOCK_MONOTONIC)
 }
 
-/// A clock of the kernel, nanoseconds; see clock_gettime(2), which does not fail for those that there are. An `Instant` costs as much again:
-/// it checks its subtractions.
+/// A clock of the kernel, nanoseconds; see clock_gettime(2), which does not fail for those that there are. An `Instant` costs as much
+/// again: it checks its subtractions.
 #[inline]
 fn read_ns(clock: ClockId) -> u64 {
     clock.now().map_or(0, |time| time.tv_sec() as u64 * 1_000_000_000 + time.tv_nsec() as u64)

@@ -11,8 +11,8 @@
 //! where an address that is none is an error and not a fault.
 //! What happens in a library, which keeps none, is traced from the first frame of the program that is found above it.
 //!
-//! Owns the handlers, the alarm and the thread; what a report looks like is its caller's affair. Costs nothing until a signal comes, save the
-//! thread's stack.
+//! Owns the handlers, the alarm and the thread; what a report looks like is its caller's affair. Costs nothing until a signal comes, save
+//! the thread's stack.
 //!
 //! Invariant: one signal is explained at a time; another thread that faults meanwhile waits for its turn, and not for ever.
 
@@ -143,7 +143,8 @@ fn register(context: &libc::ucontext_t, number: libc::c_int) -> usize {
     context.uc_mcontext.regs[number as usize] as usize
 }
 
-/// Makes what [`catch`] needs, and the thread that calls `report`: before [`threads::own_descriptors`], since both sides use the descriptors.
+/// Makes what [`catch`] needs, and the thread that calls `report`: before [`threads::own_descriptors`], since both sides use the
+/// descriptors.
 ///
 /// # Errors
 /// As eventfd(2), open(2) of `/proc/self/mem`, and when there can be no further thread.
@@ -156,8 +157,8 @@ pub fn prepare(report: fn(&Caught)) -> io::Result<()> {
     threads::spawn("zedis-crash", move || explain(&memory, report)).map(drop)
 }
 
-/// From now on alarms, and with `fatal` faults and aborts too, of any thread are reported before they have their effect. Without a thread to
-/// report them nothing changes.
+/// From now on alarms, and with `fatal` faults and aborts too, of any thread are reported before they have their effect. Without a thread
+/// to report them nothing changes.
 ///
 /// # Errors
 /// As sigaction(2).
@@ -211,8 +212,8 @@ pub fn provoke() {
     // SAFETY: a mapping of its own, wherever the kernel puts it.
     let page = unsafe { libc::mmap(any, 1, libc::PROT_NONE, private, -1, 0) };
     if page != libc::MAP_FAILED {
-        // SAFETY: it is mapped, aligned for a byte and nobody else's; that it may not be written makes the kernel end the process here, which
-        // is what this is for.
+        // SAFETY: it is mapped, aligned for a byte and nobody else's; that it may not be written makes the kernel end the process here,
+        // which is what this is for.
         unsafe { ptr::write_volatile(page.cast::<u8>(), 1) };
     }
 }
@@ -380,8 +381,8 @@ impl Trace {
     }
 }
 
-/// The first thing on the stack that looks like a frame of the program: where another frame is, further up, and behind that a return address in
-/// the program. And the last such address before it, where the function with that frame has called.
+/// The first thing on the stack that looks like a frame of the program: where another frame is, further up, and behind that a return
+/// address in the program. And the last such address before it, where the function with that frame has called.
 fn nearest_frame(memory: &File, stack: usize) -> Option<(Option<usize>, usize)> {
     let text = TEXT.get()?;
     let mut caller = None;

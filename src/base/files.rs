@@ -32,8 +32,8 @@ pub fn sync_directory(directory: &Path) -> io::Result<()> {
     File::open(directory)?.sync_all()
 }
 
-/// Puts `text` in the place of the file `path`; `beside`, in the same directory, is where it is written first. A file that is there keeps its
-/// permissions, which nobody is given for a moment whom they keep out; a new one has `mode` less the umask.
+/// Puts `text` in the place of the file `path`; `beside`, in the same directory, is where it is written first. A file that is there keeps
+/// its permissions, which nobody is given for a moment whom they keep out; a new one has `mode` less the umask.
 ///
 /// # Errors
 /// As open(2), write(2), fsync(2), rename(2); the old file is then as it was, unless it was the directory that could not be synced.

@@ -134,8 +134,8 @@ impl Cell {
     }
 }
 
-/// The bits that a score is taken for. Members of any sorted set may be asked for their positions; what is no number of 64 bits becomes what
-/// Redis's machine code for x86-64 makes of it: negative numbers wrap around, and beyond the range one value stands for all.
+/// The bits that a score is taken for. Members of any sorted set may be asked for their positions; what is no number of 64 bits becomes
+/// what Redis's machine code for x86-64 makes of it: negative numbers wrap around, and beyond the range one value stands for all.
 fn bits_of_score(score: f64) -> u64 {
     const HALF: f64 = (1u64 << 63) as f64;
     let truncated = |number: f64| if (-HALF..HALF).contains(&number) { number as i64 } else { i64::MIN };

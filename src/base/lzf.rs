@@ -22,8 +22,8 @@ const EXPANSION_MAX: usize = MATCH_MAX / 3;
 const SLOTS_MIN: usize = 1 << 6;
 const SLOTS_MAX: usize = 1 << 14;
 
-/// After so many bytes without a match one more is passed over at each step, and so on up to so many: what does not compress is soon done with,
-/// and what follows it is still found by its repetitions within [`OFFSET_MAX`].
+/// After so many bytes without a match one more is passed over at each step, and so on up to so many: what does not compress is soon done
+/// with, and what follows it is still found by its repetitions within [`OFFSET_MAX`].
 const PATIENCE: usize = 256;
 const PASSED_MAX: usize = 15;
 

@@ -310,8 +310,8 @@ impl Format {
     }
 }
 
-/// Reads digits, perhaps with a point between them, if they are so few that number and power of ten are exact as doubles: then their quotient is the
-/// double that is nearest (Clinger 1990). Most scores are such.
+/// Reads digits, perhaps with a point between them, if they are so few that number and power of ten are exact as doubles: then their
+/// quotient is the double that is nearest (Clinger 1990). Most scores are such.
 #[inline]
 fn short_decimal(text: &[u8]) -> Option<f64> {
     const DIGITS_MAX: usize = 15;

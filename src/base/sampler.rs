@@ -242,8 +242,9 @@ extern "C" fn on_sample(_signal: libc::c_int, _info: *mut libc::siginfo_t, conte
     let mut low = stack;
     while depth < DEPTH_MAX && frame >= low && frame.is_multiple_of(word) && frame <= stack_end.saturating_sub(2 * word)
     {
-        // SAFETY: two aligned words between the interrupted stack pointer, which is in that thread's stack, and that stack's end: it is mapped
-        // there, and nobody else runs on it now. A frame pointer that was none reads some other word of the stack, which is harmless.
+        // SAFETY: two aligned words between the interrupted stack pointer, which is in that thread's stack, and that stack's end: it is
+        // mapped there, and nobody else runs on it now. A frame pointer that was none reads some other word of the stack, which is
+        // harmless.
         let (next, address) = unsafe { (*(frame as *const usize), *((frame + word) as *const usize)) };
         if address == 0 {
             break;

@@ -1,8 +1,8 @@
 //! The sizes that the allocator hands out: how far a byte buffer grows, and how much of a key's allocation its value may use.
 //!
-//! As [`super::allocator`] builds it, jemalloc's classes are 8 bytes apart up to 64 bytes, then four to each doubling. A buffer that grows to the end of its class
-//! wastes nothing that the allocator had not wasted already, and as a class is at least an eighth larger than the one before it,
-//! growing is still a constant cost per byte. A plain `Vec` doubles: that is up to half of every small hash.
+//! As [`super::allocator`] builds it, jemalloc's classes are 8 bytes apart up to 64 bytes, then four to each doubling. A buffer that grows
+//! to the end of its class wastes nothing that the allocator had not wasted already, and as a class is at least an eighth larger than the
+//! one before it, growing is still a constant cost per byte. A plain `Vec` doubles: that is up to half of every small hash.
 
 /// The least size class that holds `bytes`.
 #[inline]

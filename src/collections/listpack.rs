@@ -16,9 +16,9 @@
 //! grows and shrinks at both ends without moving the rest, and any other change moves the shorter side. Start and count are ours
 //! too; they stand before the pack, so that whoever has a pack has one word ([`ThinBytes`]).
 //!
-//! Invariants, established by [`Listpack::from_bytes`] and kept by every change: `total` is the pack's length; entries follow one
-//! another from byte 6 to the FF that is the last byte; each entry and backlen is as Redis writes it, the only way to write that
-//! element; `count` is the number of entries, kept exactly beside the bytes and in the header as far as 16 bits go (65535: too many to say).
+//! Invariants, established by [`Listpack::from_bytes`] and kept by every change: `total` is the pack's length; entries follow one another
+//! from byte 6 to the FF that is the last byte; each entry and backlen is as Redis writes it, the only way to write that element; `count`
+//! is the number of entries, kept exactly beside the bytes and in the header as far as 16 bits go (65535: too many to say).
 //!
 //! A [`Position`] is the offset of an entry from the pack's first byte. Any change to the pack outdates it unless the change says
 //! otherwise. Reading at an outdated one gives some other entry or none, never bytes outside the pack; changes want a current one.

@@ -15,8 +15,8 @@
 //! Invariants: no node is empty; a pack is within its [`NodeLimit`] unless it came so from [`Quicklist::push_node`] (another
 //! server, another limit); an element above the limit has a plain node of its own.
 //!
-//! Of a list with a depth (`list-compress-depth`) only so many nodes at each end are open; those between them are compressed where that pays
-//! ([`depth`]). An end is pushed to and popped from as if there were no depth, until a node comes or goes.
+//! Of a list with a depth (`list-compress-depth`) only so many nodes at each end are open; those between them are compressed where that
+//! pays ([`depth`]). An end is pushed to and popped from as if there were no depth, until a node comes or goes.
 //!
 //! Cost: push and pop are an entry's copy in the pack at that end, whose room is on the side that grows. Index: see [`sequence`],
 //! then half a pack at most. Removing a range detaches whole nodes, which are handed to the caller: freeing them may take
@@ -164,7 +164,8 @@ impl Quicklist {
 
     // ---- As it was ----
 
-    /// Keeps the nodes as they are now for [`Quicklist::take_frozen`], whatever becomes of the list. A node is copied when it is first changed.
+    /// Keeps the nodes as they are now for [`Quicklist::take_frozen`], whatever becomes of the list. A node is copied when it is first
+    /// changed.
     pub fn freeze(&mut self) {
         self.nodes.freeze();
     }

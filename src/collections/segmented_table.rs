@@ -11,15 +11,15 @@
 //!   011 ------------> [ depth 3 ]
 //! ```
 //!
-//! A full segment splits in two by the next bit of the prefix; the directory doubles when a segment as deep as itself splits
-//! (extendible hashing: Fagin, Nievergelt, Pippenger, Strong, 1979). So growth moves at most 896 entries at a time at any size
-//! and memory never doubles; what does is the directory, of four bytes for some six hundred entries: 1 MiB for a hundred million. Two halves that have become nearly empty merge again. With a hash whose top bits are spread as
-//! [`crate::base::hash`] does, splits come one by one and the load of the whole stays near two thirds; with a uniform one it
-//! swings between 7/16 and 7/8.
+//! A full segment splits in two by the next bit of the prefix; the directory doubles when a segment as deep as itself splits (extendible
+//! hashing: Fagin, Nievergelt, Pippenger, Strong, 1979). So growth moves at most 896 entries at a time at any size and memory never
+//! doubles; what does is the directory, of four bytes for some six hundred entries: 1 MiB for a hundred million. Two halves that have
+//! become nearly empty merge again. With a hash whose top bits are spread as [`crate::base::hash`] does, splits come one by one and the
+//! load of the whole stays near two thirds; with a uniform one it swings between 7/16 and 7/8.
 //!
 //! Invariants: every directory slot of a segment's prefix range points to it; `depth <= directory_depth`; a segment holds at most
-//! [`SEGMENT_MAX`] entries in [`BUCKETS_MAX`] buckets unless it is [`DEPTH_MAX`] deep; of two siblings at least one is not sparse, unless they were
-//! made ahead of entries that never came ([`SegmentedTable::expect`]).
+//! [`SEGMENT_MAX`] entries in [`BUCKETS_MAX`] buckets unless it is [`DEPTH_MAX`] deep; of two siblings at least one is not sparse, unless
+//! they were made ahead of entries that never came ([`SegmentedTable::expect`]).
 //!
 //! The table knows neither keys nor hash function: callers bring the hash, an equality test, and for inserting a way to hash an
 //! entry already inside.
@@ -230,8 +230,8 @@ impl<T> SegmentedTable<T> {
         self.find(hash, |_| true)
     }
 
-    /// Reads a byte of where an entry with this hash would be, for a caller that has many to insert: such reads, one after the other with nothing
-    /// in between that waits for them, are all on their way at once.
+    /// Reads a byte of where an entry with this hash would be, for a caller that has many to insert: such reads, one after the other with
+    /// nothing in between that waits for them, are all on their way at once.
     #[inline]
     pub fn touch(&self, hash: u64) {
         if let Some(segment) = self.segment(hash) {
@@ -240,8 +240,8 @@ impl<T> SegmentedTable<T> {
         }
     }
 
-    /// Where an entry with this hash would be put, as far as that can be told from another entry nearby: for a caller that prefetches it, because a
-    /// processor with too many writes under way to memory that it does not have waits with all others. To be called after
+    /// Where an entry with this hash would be put, as far as that can be told from another entry nearby: for a caller that prefetches it,
+    /// because a processor with too many writes under way to memory that it does not have waits with all others. To be called after
     /// [`SegmentedTable::touch`]. Nothing is to be read or written there.
     #[inline]
     pub fn vacancy(&self, hash: u64) -> Option<*const T> {
@@ -266,9 +266,9 @@ impl<T> SegmentedTable<T> {
         self.segment(hash).into_iter().flat_map(move |segment| segment.entries.iter_hash(inner(hash)))
     }
 
-    /// Prepares the empty table for entries that are going to come: `expected` says how many of them have a hash from the first to the last of a
-    /// range, both multiples of a power of two apart. What is prepared has no buckets before it has entries, so that too many expected cost
-    /// 40 bytes for each [`SEGMENT_MAX`].
+    /// Prepares the empty table for entries that are going to come: `expected` says how many of them have a hash from the first to the last
+    /// of a range, both multiples of a power of two apart. What is prepared has no buckets before it has entries, so that too many expected
+    /// cost 40 bytes for each [`SEGMENT_MAX`].
     pub fn expect(&mut self, expected: impl Fn(u64, u64) -> f64) {
         if !self.directory.is_empty() {
             return;

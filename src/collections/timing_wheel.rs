@@ -7,9 +7,9 @@
 //!   level 5: 512 slots of 2^40 ticks
 //! ```
 //!
-//! Twice as many slots as a digit has values: so the records of the next slot of a level fit below it already while `now` is still in the slot
-//! before it, and can be filed there in slices ([`TimingWheel::file_ahead`]). Otherwise a quarter of a second's worth of records (or
-//! a minute's, or five hours') would have to be filed at the very moment when the first of them are due.
+//! Twice as many slots as a digit has values: so the records of the next slot of a level fit below it already while `now` is still in the
+//! slot before it, and can be filed there in slices ([`TimingWheel::file_ahead`]). Otherwise a quarter of a second's worth of records (or a
+//! minute's, or five hours') would have to be filed at the very moment when the first of them are due.
 //!
 //! A record is a number that means something to the caller (the keyspace files hashes of keys) and is filed without its tick: when a
 //! slot is reached the caller is asked what each record is due at *now*, so a deadline that moved later costs nothing until the old
@@ -17,12 +17,12 @@
 //! which asks for every record, in slices, and files what is kept anew. Time goes on meanwhile: records that are due before the sweep
 //! comes to them are asked for at their tick as ever.
 //!
-//! The caller's clock may be set back ([`TimingWheel::turn_back`]); the wheel's own does not go back: from then on it is so much ahead, and what was
-//! filed before is asked for too early, and filed again where it belongs.
+//! The caller's clock may be set back ([`TimingWheel::turn_back`]); the wheel's own does not go back: from then on it is so much ahead, and
+//! what was filed before is asked for too early, and filed again where it belongs.
 //!
-//! Invariants: slots up to that of `now` are empty at every level; a record is filed at the lowest level whose ring it fits into, so at level 1
-//! and above at least two slots ahead: the next slot gets no more. `first` is never after the first tick of what is filed.
-//! Slots are lists of chunks: filing never copies old records.
+//! Invariants: slots up to that of `now` are empty at every level; a record is filed at the lowest level whose ring it fits into, so at
+//! level 1 and above at least two slots ahead: the next slot gets no more. `first` is never after the first tick of what is filed. Slots
+//! are lists of chunks: filing never copies old records.
 //!
 //! Cost: filing is a shift, a push and a bit; a record is asked for once per level that it comes through.
 
@@ -212,8 +212,8 @@ impl TimingWheel {
         self.len += 1;
     }
 
-    /// The first tick at which there is something to do, which is at once during a sweep; None: nothing is filed. Too early, until time comes
-    /// to it, if what was first has been dropped.
+    /// The first tick at which there is something to do, which is at once during a sweep; None: nothing is filed. Too early, until time
+    /// comes to it, if what was first has been dropped.
     #[inline]
     pub fn next_tick(&self) -> Option<u64> {
         (self.len > 0).then_some(self.first.saturating_sub(self.ahead))
@@ -321,8 +321,8 @@ impl TimingWheel {
         }
     }
 
-    /// Asks for up to `budget` records of slots that time is about to enter, and files them where they belong. Returns the part of the budget
-    /// that is left; 0 means that there may be more.
+    /// Asks for up to `budget` records of slots that time is about to enter, and files them where they belong. Returns the part of the
+    /// budget that is left; 0 means that there may be more.
     pub fn file_ahead(
         &mut self,
         mut budget: usize,
@@ -396,8 +396,8 @@ impl TimingWheel {
         }
     }
 
-    /// Visits about `count` of the records that are filed first: all of a slot, or some of it drawn at random if it holds more. Those of which
-    /// `keep` says so are dropped.
+    /// Visits about `count` of the records that are filed first: all of a slot, or some of it drawn at random if it holds more. Those of
+    /// which `keep` says so are dropped.
     pub fn first(
         &mut self,
         mut count: usize,

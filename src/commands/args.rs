@@ -134,8 +134,8 @@ impl<'a> Args<'a> {
         usize::try_from(int).ok().filter(|&db| db < databases).ok_or(CommandError::new("ERR DB index is out of range"))
     }
 
-    /// How long a blocking command may wait: seconds, with decimals, rounded up to milliseconds. None: for ever. Redis computes them as long
-    /// doubles, of which some that are written with few digits are no whole number of milliseconds.
+    /// How long a blocking command may wait: seconds, with decimals, rounded up to milliseconds. None: for ever. Redis computes them as
+    /// long doubles, of which some that are written with few digits are no whole number of milliseconds.
     ///
     /// # Errors
     /// `ERR timeout is not a float or out of range`, `ERR timeout is out of range`, `ERR timeout is negative`

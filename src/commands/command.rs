@@ -15,8 +15,8 @@ pub struct Command {
     pub arity: i16,
     /// What to call, and by that what it may touch.
     pub run: Run,
-    /// Whether what it does is bounded by its few arguments, though it is not [`Flags::FAST`], which is Redis's to say: such commands are timed
-    /// together.
+    /// Whether what it does is bounded by its few arguments, though it is not [`Flags::FAST`], which is Redis's to say: such commands are
+    /// timed together.
     pub is_quick: bool,
     pub flags: Flags,
     pub acl: Acl,

@@ -39,8 +39,8 @@ pub use error::{CommandError, CommandResult};
 pub use key_extraction::{FoundKey, LegacyRange, find_keys, legacy_range};
 pub use registry::{CommandId, CommandStats, Registered, Registry};
 
-/// Elements that one SRANDMEMBER, HRANDFIELD or ZRANDMEMBER draws with repetition, at most. Redis goes on until the client or the memory is gone: how
-/// much of a reply waits is looked at when the command is done.
+/// Elements that one SRANDMEMBER, HRANDFIELD or ZRANDMEMBER draws with repetition, at most. Redis goes on until the client or the memory is
+/// gone: how much of a reply waits is looked at when the command is done.
 const DRAWS_MAX: u64 = 1 << 26;
 
 /// Where a command writes its reply: the client's output, in the client's protocol version.

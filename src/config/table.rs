@@ -1,7 +1,8 @@
 //! The table: every directive that Redis 7.4 knows, by section of redis.conf, and those of Zedis.
 //!
 //! Each says what becomes of it: `.live` and `.works` ones are acted on, `.no_effect` ones are accepted and a log line says why they change
-//! nothing, `.refused` ones may only have their defaults, because to ignore them would be unsafe. `.alias` gives the name of older versions.
+//! nothing, `.refused` ones may only have their defaults, because to ignore them would be unsafe. `.alias` gives the name of older
+//! versions.
 
 use super::directive::{Action, Directive, Kind, TextRule, boolean, int, memory, one_of, special, text};
 use super::settings::{AppendFsync, Guard, MaxmemoryPolicy, OomScoreAdj, ShutdownFlags, Supervised};

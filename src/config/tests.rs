@@ -68,8 +68,8 @@ fn config_set_answers_as_redis() {
     assert!(cases > 500 && refused > 1, "{cases} {refused}");
 }
 
-/// The directives that redis-server 7.0 cannot be asked about, by the rules of their kinds: what is at a limit is taken and shown, what is beyond
-/// it, and nonsense, is refused with a reason and changes nothing.
+/// The directives that redis-server 7.0 cannot be asked about, by the rules of their kinds: what is at a limit is taken and shown, what is
+/// beyond it, and nonsense, is refused with a reason and changes nothing.
 #[test]
 fn every_directive_at_its_limits_and_beyond() {
     let mut tried = 0;

@@ -21,7 +21,8 @@ pub(super) const STALE_MAX: usize = 64 * 1024;
 
 pub struct Db {
     pub(super) table: SegmentedTable<Entry>,
-    /// What has this hash or a higher one and is no mark's, a snapshot is still to have: see [`super::snapshot`]. Without one the highest of all.
+    /// What has this hash or a higher one and is no mark's, a snapshot is still to have: see [`super::snapshot`]. Without one the highest
+    /// of all.
     pub(super) unsaved_from: u64,
     pub(super) unsaved: Option<Box<Unsaved>>,
     pub(super) wheel: TimingWheel,
@@ -70,7 +71,8 @@ pub(super) fn fields_due_ms(entry: &Entry) -> Option<i64> {
     }
 }
 
-/// Hands an entry that is about to be changed to the snapshot that wants it. If that takes its value in parts: what is to know of changes to elements.
+/// Hands an entry that is about to be changed to the snapshot that wants it. If that takes its value in parts: what is to know of changes
+/// to elements.
 #[inline]
 pub(super) fn save_early<'u>(
     unsaved: &'u mut Option<Box<Unsaved>>,

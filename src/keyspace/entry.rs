@@ -16,8 +16,8 @@
 //!
 //! This file holds the keyspace's unsafe code. Its invariants, which every constructor establishes and every method keeps:
 //!
-//! 1. `ptr` is the unique owner of an allocation of `Layout(size_class::round_up(parts.size), 8)`, where `parts` is computed from the header
-//!    (and for a long key the length field) alone. What is computed stays the same when the value is moved out.
+//! 1. `ptr` is the unique owner of an allocation of `Layout(size_class::round_up(parts.size), 8)`, where `parts` is computed from the
+//!    header (and for a long key the length field) alone. What is computed stays the same when the value is moved out.
 //! 2. `parts.key + key_len + embedded_len <= size_class::round_up(parts.size)`, and those bytes are initialized.
 //! 3. If the encoding is raw, `value` holds an `Arc<Vec<u8>>`; if object, an `Object`; this entry owns it.
 //! 4. The header is only touched through a `Cell`: LRU bits and marks may change behind a shared reference. An entry is

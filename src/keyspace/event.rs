@@ -1,4 +1,5 @@
-//! Keyspace events: what is told to those who subscribed to changes (<https://redis.io/docs/latest/develop/pubsub/keyspace-notifications/>).
+//! Keyspace events: what is told to those who subscribed to changes
+//! (<https://redis.io/docs/latest/develop/pubsub/keyspace-notifications/>).
 //!
 //! A command names the event of each change to the writer. With `notify-keyspace-events` off, that is one test.
 

@@ -3,8 +3,8 @@
 //! Owns the pool: the best candidates of all samples so far, which is what makes a few samples nearly as good as a look at every key. A
 //! key that was used since it was sampled is dropped from it. When memory is short is for the caller to know.
 //!
-//! Candidates of `allkeys-*` are drawn from the tables. Those of `volatile-*` are drawn from the timing wheel, which holds nothing else, where
-//! they are few among many keys; the wheel is also what knows which deadlines come first.
+//! Candidates of `allkeys-*` are drawn from the tables. Those of `volatile-*` are drawn from the timing wheel, which holds nothing else,
+//! where they are few among many keys; the wheel is also what knows which deadlines come first.
 //!
 //! Cost: `maxmemory-samples` entries are looked at for each key that goes, neighbours in one segment.
 

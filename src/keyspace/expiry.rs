@@ -26,8 +26,8 @@ impl Keyspace {
         budget
     }
 
-    /// Whether there may be something to remove or to file: time has gone on since all of it was done, readers found something, or something
-    /// was given a deadline of the past.
+    /// Whether there may be something to remove or to file: time has gone on since all of it was done, readers found something, or
+    /// something was given a deadline of the past.
     #[inline]
     pub fn has_to_expire(&mut self) -> bool {
         self.expired_at_ms != self.now_ms
@@ -73,8 +73,8 @@ impl Keyspace {
         (next != u64::MAX).then_some(next)
     }
 
-    /// Files up to `budget` records of the wheels where they belong, before time comes to them; what is left of the budget. 0 means that there
-    /// may be more.
+    /// Files up to `budget` records of the wheels where they belong, before time comes to them; what is left of the budget. 0 means that
+    /// there may be more.
     pub fn file_ahead(&mut self, mut budget: usize) -> usize {
         if !self.active_expire {
             return budget;
@@ -312,8 +312,8 @@ impl Keyspace {
         }
     }
 
-    /// The same as part of what is being executed. A command that found a key expired must not find it when the journal is executed again, so its
-    /// removal comes before the command.
+    /// The same as part of what is being executed. A command that found a key expired must not find it when the journal is executed again,
+    /// so its removal comes before the command.
     #[inline]
     pub fn reap_read(&mut self) {
         if !self.expired_seen.get_mut().is_empty() {

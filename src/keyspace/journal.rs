@@ -6,12 +6,12 @@
 //!   expiry, eviction --- removed(key) --------------------/
 //! ```
 //!
-//! What is written can be executed again at any later time with the same result: a command whose effect depends on the time, on chance or on
-//! who waits for what names its effect instead of itself. What belongs together (a transaction, or several effects of one command) is a unit, and
-//! stands between MULTI and EXEC. It knows neither files nor clients.
+//! What is written can be executed again at any later time with the same result: a command whose effect depends on the time, on chance or
+//! on who waits for what names its effect instead of itself. What belongs together (a transaction, or several effects of one command) is a
+//! unit, and stands between MULTI and EXEC. It knows neither files nor clients.
 //!
-//! Invariants: `unit` is empty between two commands outside of a transaction; `db` is the database that a reader of everything written so far has
-//! selected. Cost while it is off: one test per command that writes.
+//! Invariants: `unit` is empty between two commands outside of a transaction; `db` is the database that a reader of everything written so
+//! far has selected. Cost while it is off: one test per command that writes.
 
 use crate::resp::request::encode;
 
@@ -88,8 +88,8 @@ impl Journal {
         }
     }
 
-    /// Something that happened by itself: a field whose time was up. It was before the command that came upon it, even if that has named what it
-    /// is going to do.
+    /// Something that happened by itself: a field whose time was up. It was before the command that came upon it, even if that has named
+    /// what it is going to do.
     pub(super) fn happened(&mut self, db: usize, args: &[&[u8]]) {
         let Some((_, at)) = self.named_at.filter(|&(named, _)| named == db) else {
             return self.effect(db, args.iter().copied());

@@ -1,12 +1,12 @@
 //! The keyspace: databases of keys with values and deadlines.
 //!
-//! Commands read through a [`View`] and change through a [`Writer`], which is where their changes are counted and told to those who want to know;
-//! what goes by itself, by its deadline or for want of memory, the keyspace removes. Time is handed in ([`Keyspace::now_ms`], once a turn).
-//! The keyspace knows no command, no protocol and no connection.
+//! Commands read through a [`View`] and change through a [`Writer`], which is where their changes are counted and told to those who want to
+//! know; what goes by itself, by its deadline or for want of memory, the keyspace removes. Time is handed in ([`Keyspace::now_ms`], once a
+//! turn). The keyspace knows no command, no protocol and no connection.
 //!
-//! Deadlines are kept twice: in the entry, which decides, and as a hash of the key in a timing wheel, which sees to it that the key goes at its
-//! millisecond whether or not anybody asks for it. Those of the fields of hashes are in the hashes, and the first of each hash is in an ordered
-//! set of the database.
+//! Deadlines are kept twice: in the entry, which decides, and as a hash of the key in a timing wheel, which sees to it that the key goes at
+//! its millisecond whether or not anybody asks for it. Those of the fields of hashes are in the hashes, and the first of each hash is in an
+//! ordered set of the database.
 
 mod awaited;
 mod db;

@@ -103,7 +103,8 @@ pub struct Context<'a> {
     pub(super) random: &'a RefCell<Random>,
     /// Where what a change pushes out goes, if freeing it may take long.
     pub(super) discarded: &'a Discarded,
-    /// Of a value that a snapshot is taking in parts: what is to know of a change to an element, before it or, where that is all the same, after it.
+    /// Of a value that a snapshot is taking in parts: what is to know of a change to an element, before it or, where that is all the same,
+    /// after it.
     pub(super) undo: Option<&'a RefCell<UndoLog>>,
 }
 

@@ -1,8 +1,8 @@
 //! Freeing off the loop: what is expensive to free is collected during a turn and handed, once a turn, to a thread that does nothing
 //! else.
 //!
-//! It keeps the account of that memory: how much waits to be freed (which a memory limit does not count, or twice as much would have to go as
-//! is needed), and what the thread has freed (which the allocator books to that thread).
+//! It keeps the account of that memory: how much waits to be freed (which a memory limit does not count, or twice as much would have to go
+//! as is needed), and what the thread has freed (which the allocator books to that thread).
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;

@@ -1,20 +1,22 @@
 //! A look at all keys as they were at one moment, taken in slices while they go on changing.
 //!
 //! A walk visits every database in the order of its keys' hashes, segment by segment. Up to `unsaved_from` it has been; whatever lies ahead
-//! is handed to the sink before it is changed or removed ([`Db::find_mut`], [`Db::remove`], [`Db::set_deadline`] and the expiry of fields see to that: nobody
-//! gets at an entry past them), and is then marked, so that the walk passes it by. A key that is made ahead of the walk is marked from the start. So
-//! the sink gets each key that was there at the beginning exactly once, as it was then, and no other.
+//! is handed to the sink before it is changed or removed ([`Db::find_mut`], [`Db::remove`], [`Db::set_deadline`] and the expiry of fields
+//! see to that: nobody gets at an entry past them), and is then marked, so that the walk passes it by. A key that is made ahead of the walk
+//! is marked from the start. So the sink gets each key that was there at the beginning exactly once, as it was then, and no other.
 //!
-//! The place in a database is a hash, not a segment: segments may split and merge as they like. Within a segment it is a bucket, as long as the
-//! segment keeps its version; a walk that has to pause there marks what it has saved of it. Marks exist only ahead of the walk: what it passes it
-//! unmarks. A database that is flushed is kept, out of the way, until the walk has been through it; one that is swapped takes its place in the walk along.
+//! The place in a database is a hash, not a segment: segments may split and merge as they like. Within a segment it is a bucket, as long as
+//! the segment keeps its version; a walk that has to pause there marks what it has saved of it. Marks exist only ahead of the walk: what it
+//! passes it unmarks. A database that is flushed is kept, out of the way, until the walk has been through it; one that is swapped takes its
+//! place in the walk along.
 //!
-//! A collection that is too large for a slice goes to the sink in parts ([`parts`]): from when the walk comes to it, or it is about to be changed, until
-//! all of it has been handed over. It may be changed meanwhile, as often as anybody likes; what an element was is noted before its first change
-//! ([`undo`]). The walk does not go on to other keys before.
+//! A collection that is too large for a slice goes to the sink in parts ([`parts`]): from when the walk comes to it, or it is about to be
+//! changed, until all of it has been handed over. It may be changed meanwhile, as often as anybody likes; what an element was is noted
+//! before its first change ([`undo`]). The walk does not go on to other keys before.
 //!
-//! Cost: no memory but the marks, which are bits that the entries have anyway, and the changed elements of the collections on their way. A change while
-//! no walk is on compares the key's hash with a number beside the table; one ahead of a walk serializes its key earlier than the walk would have.
+//! Cost: no memory but the marks, which are bits that the entries have anyway, and the changed elements of the collections on their way. A
+//! change while no walk is on compares the key's hash with a number beside the table; one ahead of a walk serializes its key earlier than
+//! the walk would have.
 
 mod parts;
 mod undo;
@@ -35,11 +37,11 @@ use parts::{Parts, Queue, is_long};
 
 /// Who wants to have the keys.
 pub trait SnapshotSink {
-    /// A key as it was when the snapshot began, and the number that its database had then. `early`: it was about to be changed. It may come while the
-    /// elements of another key do.
+    /// A key as it was when the snapshot began, and the number that its database had then. `early`: it was about to be changed. It may come
+    /// while the elements of another key do.
     fn entry(&mut self, db: usize, entry: &Entry, early: bool);
-    /// A key with a large collection, whose elements are going to come one by one: what the sink wants to know of it when they do. None: it is to come
-    /// as a whole, however long that takes.
+    /// A key with a large collection, whose elements are going to come one by one: what the sink wants to know of it when they do. None: it
+    /// is to come as a whole, however long that takes.
     fn head(&mut self, entry: &Entry) -> Option<Head>;
     /// The elements of that key are coming, and of no other before [`SnapshotSink::end`].
     fn begin(&mut self, db: usize, head: Head, early: bool);
@@ -86,8 +88,8 @@ pub(super) struct Unsaved {
     version: u32,
     /// Whether there may be marks in that segment.
     has_marks: bool,
-    /// Collections on their way, the first of which is being handed over. While there are any, the walk stays where it is, so that they lie ahead of it;
-    /// or, if one was renamed, `unsaved_from` is 0.
+    /// Collections on their way, the first of which is being handed over. While there are any, the walk stays where it is, so that they lie
+    /// ahead of it; or, if one was renamed, `unsaved_from` is 0.
     parts: Queue,
 }
 
@@ -151,8 +153,8 @@ pub(super) struct Walk {
 const PREFETCHED: usize = 12;
 
 impl Db {
-    /// Goes on until the end of the database, or until `go_on`, asked after each key, each part of one and each segment, says no. Whether it has come to
-    /// the end.
+    /// Goes on until the end of the database, or until `go_on`, asked after each key, each part of one and each segment, says no. Whether
+    /// it has come to the end.
     fn walk(&mut self, hasher: &KeyHasher, reclaimer: &mut Reclaimer, go_on: &mut dyn FnMut() -> bool) -> bool {
         loop {
             if !self.walk_parts(hasher, reclaimer, go_on) {
@@ -222,7 +224,8 @@ impl Db {
         }
     }
 
-    /// Nobody wants the rest. What is still marked or on its way is given up by the walk, in slices; so names go on being followed until then.
+    /// Nobody wants the rest. What is still marked or on its way is given up by the walk, in slices; so names go on being followed until
+    /// then.
     fn give_up(&mut self) {
         let Some(unsaved) = &mut self.unsaved else { return };
         unsaved.sink = None;
@@ -302,8 +305,8 @@ impl Db {
         }
     }
 
-    /// A key has another value now. What that has pushed out stays here if it is on its way. (By reference: handed through, it would be copied with each
-    /// SET.)
+    /// A key has another value now. What that has pushed out stays here if it is on its way. (By reference: handed through, it would be
+    /// copied with each SET.)
     #[inline]
     pub(super) fn displaced(&mut self, key: Key<'_>, displaced: &mut Displaced) {
         if key.hash >= self.unsaved_from {
@@ -371,8 +374,8 @@ impl Keyspace {
         self.walk.pending > 0
     }
 
-    /// Goes on with the walk for as long as `go_on`, asked after each key, each part of a large one and each segment, says yes. Whether the walk has come
-    /// to its end.
+    /// Goes on with the walk for as long as `go_on`, asked after each key, each part of a large one and each segment, says yes. Whether the
+    /// walk has come to its end.
     pub fn walk_snapshot(&mut self, go_on: &mut dyn FnMut() -> bool) -> bool {
         let is_over = Cell::new(false);
         let go_on = &mut || {

@@ -161,8 +161,8 @@ impl SortedSet {
         }
     }
 
-    /// Takes a listpack of pairs that is small enough to be one and in order. Err: it is not. That no member is there twice is the caller's to see
-    /// to.
+    /// Takes a listpack of pairs that is small enough to be one and in order. Err: it is not. That no member is there twice is the caller's
+    /// to see to.
     pub fn from_pack(pack: Listpack, context: &Context<'_>) -> Result<SortedSet, Listpack> {
         let max = context.settings.zset_max_listpack;
         if pack.len() / 2 > max.entries {

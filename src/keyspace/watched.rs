@@ -5,12 +5,12 @@
 //!           "b" -> watchers 7                            "b" -> 7
 //! ```
 //!
-//! The keyspace knows no clients: whoever begins to watch is given a number. The change of a key breaks what its watchers are about to do and
-//! forgets them there, since once is enough: so a change costs as much as there are watchers who have not been told, whether it
-//! is broken costs one look, and while nobody watches anything both cost nothing.
+//! The keyspace knows no clients: whoever begins to watch is given a number. The change of a key breaks what its watchers are about to do
+//! and forgets them there, since once is enough: so a change costs as much as there are watchers who have not been told, whether it is
+//! broken costs one look, and while nobody watches anything both cost nothing.
 //!
-//! Invariants: the watchers of a key are in order; a key without any stays until one of those that it had says that it does not watch it any more.
-//! Cost: a key in a table of its database for each key that is watched, and 8 bytes for each watcher of it.
+//! Invariants: the watchers of a key are in order; a key without any stays until one of those that it had says that it does not watch it
+//! any more. Cost: a key in a table of its database for each key that is watched, and 8 bytes for each watcher of it.
 
 use std::collections::BTreeSet;
 

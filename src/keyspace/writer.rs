@@ -1,7 +1,7 @@
-//! Changing: how commands change a key. Every change ends in [`Writer::changed`] (a key that moves: in [`Writer::signal`] for the place that it
-//! leaves), so that watchers and caches are told in one place, and every key that was not there comes through [`Writer::made`], which tells blocked
-//! clients. Keys and fields that go by themselves (`expiry`, `eviction`) are
-//! removed by the keyspace, which tells the same observers.
+//! Changing: how commands change a key. Every change ends in [`Writer::changed`] (a key that moves: in [`Writer::signal`] for the place
+//! that it leaves), so that watchers and caches are told in one place, and every key that was not there comes through [`Writer::made`],
+//! which tells blocked clients. Keys and fields that go by themselves (`expiry`, `eviction`) are removed by the keyspace, which tells the
+//! same observers.
 //!
 //! Looking a key up here removes it if its deadline has passed, so commands see living keys only.
 
@@ -59,8 +59,8 @@ impl<'a> Writer<'a> {
         self.keyspace.now_ms
     }
 
-    /// What times to live count from, Unix milliseconds. While an append-only file is executed again nothing is past its deadline, but what has
-    /// so long to live has it from now on.
+    /// What times to live count from, Unix milliseconds. While an append-only file is executed again nothing is past its deadline, but what
+    /// has so long to live has it from now on.
     pub fn relative_to_ms(&self) -> i64 {
         self.keyspace.relative_to_ms
     }
@@ -93,8 +93,8 @@ impl<'a> Writer<'a> {
         self.keyspace.journal.is_on()
     }
 
-    /// Names an effect of the command that is being executed, for the journal: instead of the command itself, whose effect depends on the time,
-    /// on chance or on who waits for what.
+    /// Names an effect of the command that is being executed, for the journal: instead of the command itself, whose effect depends on the
+    /// time, on chance or on who waits for what.
     #[inline]
     pub fn propagate(&mut self, args: &[&[u8]]) {
         if self.propagates() {
@@ -402,8 +402,8 @@ impl<'a> Writer<'a> {
         Ok(answer)
     }
 
-    /// To be called with the fields that a command looks at, before it changes the hash: those that are past their deadlines and have not been
-    /// removed yet are removed now, if there is a journal. See [`Keyspace::expire_named_fields`].
+    /// To be called with the fields that a command looks at, before it changes the hash: those that are past their deadlines and have not
+    /// been removed yet are removed now, if there is a journal. See [`Keyspace::expire_named_fields`].
     #[inline]
     pub fn expire_fields<'f>(&mut self, key: Key<'_>, fields: impl Iterator<Item = &'f [u8]>) {
         if self.keyspace.journal.is_on() && self.keyspace.has_fields_due(self.db) {
@@ -411,8 +411,8 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// Gives the key this value, whatever it had before, without a deadline; without elements it goes. `event` is told of a value, or `del` of
-    /// a key that went.
+    /// Gives the key this value, whatever it had before, without a deadline; without elements it goes. `event` is told of a value, or `del`
+    /// of a key that went.
     pub fn put(&mut self, key: Key<'_>, object: impl Into<Object>, event: Event) {
         let object: Object = object.into();
         if object.is_empty() {
@@ -597,8 +597,8 @@ impl<'a> Writer<'a> {
         self.changed(key);
     }
 
-    /// Removes every key of one database; how many there were. The time does not depend on that, unless somebody watches keys: then it takes a
-    /// look for each key that was there or each that is watched, whichever are fewer.
+    /// Removes every key of one database; how many there were. The time does not depend on that, unless somebody watches keys: then it
+    /// takes a look for each key that was there or each that is watched, whichever are fewer.
     pub fn flush(&mut self, db: usize) -> usize {
         let now_ms = self.keyspace.now_ms;
         let old = std::mem::replace(&mut self.keyspace.dbs[db], Db::new(now_ms));
@@ -617,8 +617,8 @@ impl<'a> Writer<'a> {
         len
     }
 
-    /// So many keys are going to be loaded: makes the table of an empty database what it will be with them, so that it need not grow to that by
-    /// and by.
+    /// So many keys are going to be loaded: makes the table of an empty database what it will be with them, so that it need not grow to
+    /// that by and by.
     pub fn expect_keys(&mut self, keys: usize) {
         let table = &mut self.keyspace.dbs[self.db].table;
         if table.is_empty() {

@@ -1,12 +1,12 @@
 //! The thread that writes files: whoever must not wait for a disk hands it bytes and hears later what became of them.
 //!
-//! A file is begun with [`Disk::create`], gets chunks with [`Disk::write`], and ends in [`Disk::publish`] (checked, synced, renamed to where it is
-//! looked for, the directory synced) or [`Disk::abandon`]. What is asked of it is done in the order in which it was asked. The first error of a file
-//! is reported and ends it: what comes after it for that file is dropped, and its temporary file is removed when it is abandoned. After each report the
-//! loop is woken, by whatever it gave for that.
+//! A file is begun with [`Disk::create`], gets chunks with [`Disk::write`], and ends in [`Disk::publish`] (checked, synced, renamed to
+//! where it is looked for, the directory synced) or [`Disk::abandon`]. What is asked of it is done in the order in which it was asked. The
+//! first error of a file is reported and ends it: what comes after it for that file is dropped, and its temporary file is removed when it
+//! is abandoned. After each report the loop is woken, by whatever it gave for that.
 //!
-//! Bytes that wait are counted: a sender that can wait looks at [`Disk::is_full`] first. One that can't (a change that is about to overwrite what a
-//! snapshot needs) may go beyond, and the count says how far.
+//! Bytes that wait are counted: a sender that can wait looks at [`Disk::is_full`] first. One that can't (a change that is about to
+//! overwrite what a snapshot needs) may go beyond, and the count says how far.
 //!
 //! It knows nothing of what it writes; what is to be done to bytes off the loop (compressing, summing up) a [`Coder`] brings along.
 
@@ -175,8 +175,8 @@ impl Disk {
         self.send(Task::WriteAll(file, chunks));
     }
 
-    /// Makes an empty file at `path`, whatever is there: one that `file` names, which therefore comes to nothing if this does. Its name is on the
-    /// disk when that of `file` is, in the same directory.
+    /// Makes an empty file at `path`, whatever is there: one that `file` names, which therefore comes to nothing if this does. Its name is
+    /// on the disk when that of `file` is, in the same directory.
     pub fn make_empty(&self, file: FileId, path: PathBuf) {
         self.send(Task::MakeEmpty(file, path));
     }

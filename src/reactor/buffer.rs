@@ -45,8 +45,8 @@ impl BufferPool {
         self.unused = 0;
     }
 
-    /// Returns half of what was not needed since the last call to the allocator, so that a peak does not hold memory for ever and what every
-    /// turn needs is not made anew ten times a second.
+    /// Returns half of what was not needed since the last call to the allocator, so that a peak does not hold memory for ever and what
+    /// every turn needs is not made anew ten times a second.
     pub fn shrink(&mut self) {
         // Those at the bottom have lain there longest.
         self.free.drain(..self.unused.div_ceil(2).min(self.free.len()));

@@ -20,7 +20,8 @@ use crate::base::sink::Sink;
 const MASK: u64 = RING_CAPACITY as u64 - 1;
 /// Size of the queue's chunks of copied bytes.
 const CHUNK_BYTES: usize = 64 * 1024;
-/// Size of one behind a value that is referred to: mostly that value's end and the next one's header, before which there is another reference.
+/// Size of one behind a value that is referred to: mostly that value's end and the next one's header, before which there is another
+/// reference.
 const SMALL_CHUNK_BYTES: usize = 64;
 /// Most pieces given to one `writev`.
 pub const IOV_MAX: usize = 64;
@@ -326,8 +327,8 @@ impl Output {
             }
             len -= left;
             overflow.sent = 0;
-            // If the value was deleted or replaced meanwhile, this is the last reference to it, and its memory is freed here, in the turn: only
-            // what the keyspace has the last reference to is freed on another thread.
+            // If the value was deleted or replaced meanwhile, this is the last reference to it, and its memory is freed here, in the turn:
+            // only what the keyspace has the last reference to is freed on another thread.
             overflow.memory_bytes -= chunk.memory_bytes();
             overflow.chunks.pop_front();
         }

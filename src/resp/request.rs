@@ -73,8 +73,8 @@ impl ArgRef {
     }
 }
 
-/// Whether every line of a multibulk frame with these arguments, all of them in it, ends with CR LF. The parser steps over line ends; who keeps
-/// the frame for another reader has to look.
+/// Whether every line of a multibulk frame with these arguments, all of them in it, ends with CR LF. The parser steps over line ends; who
+/// keeps the frame for another reader has to look.
 pub fn has_line_ends(frame: &[u8], args: &[ArgRef]) -> bool {
     let ends_at = |at: usize| frame.get(at..at + 2) == Some(b"\r\n");
     let mut digits = itoa::Buffer::new();
@@ -229,7 +229,8 @@ pub enum Progress {
     BigBulk { len: usize },
 }
 
-/// [`Parser::searched`] of an inline request with a NUL byte. Redis looks for the end of a C string's line: there is none, whatever follows.
+/// [`Parser::searched`] of an inline request with a NUL byte. Redis looks for the end of a C string's line: there is none, whatever
+/// follows.
 const ENDLESS: usize = usize::MAX;
 
 /// The position inside one connection's current frame.

@@ -8,10 +8,10 @@
 //! ```
 //!
 //! Each step is on the disk before the next begins, so a crash at any moment finds a manifest whose files are complete. (The one exception
-//! mends itself: an incremental file may be torn while those behind it are empty.) A step that fails may have been done all the same, by the
-//! time the disk refuses to sync a directory; so what is done next is right whichever manifest is on the disk, and no file is removed, or its
-//! name used again, that either of them may name. The loop waits for the disk only with `appendfsync always`, which promises it, and where the file
-//! begins or ends to be kept.
+//! mends itself: an incremental file may be torn while those behind it are empty.) A step that fails may have been done all the same, by
+//! the time the disk refuses to sync a directory; so what is done next is right whichever manifest is on the disk, and no file is removed,
+//! or its name used again, that either of them may name. The loop waits for the disk only with `appendfsync always`, which promises it, and
+//! where the file begins or ends to be kept.
 
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io;
@@ -149,7 +149,8 @@ impl Aof {
         self.appender.as_ref()
     }
 
-    /// How much of what was appended is on the disk. None: there is no file, or its first base is not there yet, without which the rest is worth nothing.
+    /// How much of what was appended is on the disk. None: there is no file, or its first base is not there yet, without which the rest is
+    /// worth nothing.
     pub fn durable_bytes(&self) -> Option<u64> {
         let appender = self.appender.as_ref().filter(|_| !self.is_starting)?;
         Some(appender.status().durable)
@@ -200,7 +201,8 @@ impl Engine {
         self.aof_dir().join(format!("temp-{}.manifest", self.config.appendfilename))
     }
 
-    /// Finds out, at the start, which files there are: their paths, in order. A single file of an older version is moved into the directory.
+    /// Finds out, at the start, which files there are: their paths, in order. A single file of an older version is moved into the
+    /// directory.
     ///
     /// # Errors
     /// Why they can't be read.
@@ -398,7 +400,8 @@ impl Engine {
         }
     }
 
-    /// Asks the disk for everything written until now, of this turn too, if `now`; how many bytes that is. None: there is no append-only file.
+    /// Asks the disk for everything written until now, of this turn too, if `now`; how many bytes that is. None: there is no append-only
+    /// file.
     pub fn request_sync(&mut self, now: bool) -> Option<u64> {
         self.write_journal();
         let appender = self.aof.appender.as_ref()?;
@@ -430,7 +433,8 @@ impl Engine {
         let dir = self.aof_dir();
         let opened = make_dir(&dir).and_then(|()| {
             if self.aof.manifest.is_empty() {
-                // Of an earlier time: its files become history, and its numbers are not used again. One that can't be read is not overwritten.
+                // Of an earlier time: its files become history, and its numbers are not used again. One that can't be read is not
+                // overwritten.
                 match fs::read(self.manifest_path()) {
                     Ok(text) => self.aof.manifest = Manifest::parse(&text).map_err(io::Error::other)?,
                     Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -479,8 +483,8 @@ impl Engine {
         self.update_disk_gate();
     }
 
-    /// Asks for a rewrite. If it does not begin now it does so when what is going on has ended: a save, or a transaction, half of which must
-    /// not be in the base.
+    /// Asks for a rewrite. If it does not begin now it does so when what is going on has ended: a save, or a transaction, half of which
+    /// must not be in the base.
     pub fn schedule_rewrite(&mut self) -> RewriteStart {
         self.aof.is_scheduled = true;
         // Whatever went wrong with the last one, this was asked for now.
@@ -535,8 +539,8 @@ impl Engine {
         make_dir(&self.aof_dir())?;
         let mut incremental = None;
         if self.aof.is_starting {
-            // What came before this base is none of the file's business; a new file, under a name that no other attempt has had, whatever is
-            // still on its way into the old one.
+            // What came before this base is none of the file's business; a new file, under a name that no other attempt has had, whatever
+            // is still on its way into the old one.
             let file = self.aof.manifest.next_incremental(&self.config.appendfilename);
             let path = self.aof_dir().join(&file.name);
             let _ = fs::remove_file(&path);

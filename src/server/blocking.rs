@@ -460,8 +460,8 @@ impl Engine {
         true
     }
 
-    /// At the beginning of a run: whoever's time is up is told so, and what clients sent while they waited is put into the batch. Whether there
-    /// was anything to do.
+    /// At the beginning of a run: whoever's time is up is told so, and what clients sent while they waited is put into the batch. Whether
+    /// there was anything to do.
     #[inline]
     pub(super) fn end_waits(&mut self) -> bool {
         let has_ended = self.blocking.clients > 0 && self.end_waits_of_some();

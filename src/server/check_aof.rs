@@ -1,5 +1,5 @@
-//! `zedis check-aof`, also under the name `redis-check-aof`: reads the files of a manifest, or one file, says up to where they are whole, and with
-//! `--fix` cuts off what is not. In the words of Redis's tool.
+//! `zedis check-aof`, also under the name `redis-check-aof`: reads the files of a manifest, or one file, says up to where they are whole,
+//! and with `--fix` cuts off what is not. In the words of Redis's tool.
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};

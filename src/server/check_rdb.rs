@@ -1,4 +1,5 @@
-//! `zedis check-rdb`, also under the name `redis-check-rdb`: reads a file as a load would, and says what it finds, in the words of Redis's tool.
+//! `zedis check-rdb`, also under the name `redis-check-rdb`: reads a file as a load would, and says what it finds, in the words of Redis's
+//! tool.
 
 use std::ffi::OsString;
 use std::fs::File;

@@ -1,5 +1,5 @@
-//! `--check-system`: what in this machine's settings will hurt, as far as files of the kernel say it. Under the names of Redis's checks, and in their
-//! form.
+//! `--check-system`: what in this machine's settings will hurt, as far as files of the kernel say it. Under the names of Redis's checks,
+//! and in their form.
 
 use std::fmt::Write;
 use std::fs;

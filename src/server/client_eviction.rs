@@ -1,8 +1,9 @@
 //! `maxmemory-clients`: when all clients together take more than they may, the largest are closed
 //! (<https://redis.io/docs/latest/develop/reference/clients/#client-eviction>).
 //!
-//! What a client takes is its `tot-mem`. It is counted anew when something happened to the client (requests executed, bytes received, replies
-//! sent), and for all in turn ten times a second; between two countings it does not change much. Those with CLIENT NO-EVICT count, and stay.
+//! What a client takes is its `tot-mem`. It is counted anew when something happened to the client (requests executed, bytes received,
+//! replies sent), and for all in turn ten times a second; between two countings it does not change much. Those with CLIENT NO-EVICT count,
+//! and stay.
 //!
 //! Cost: without a limit one test per client and turn; with one an update of an ordered set when the client's size has changed.
 

@@ -1,5 +1,5 @@
-//! The last words of a server that panics or is ended by a fault: a report in the log, as Redis leaves one, so that what is sent in says what
-//! happened. And where a server is that hangs: the same stack trace, for SIGALRM or the watchdog.
+//! The last words of a server that panics or is ended by a fault: a report in the log, as Redis leaves one, so that what is sent in says
+//! what happened. And where a server is that hangs: the same stack trace, for SIGALRM or the watchdog.
 
 use std::backtrace::Backtrace;
 use std::ffi::c_void;
@@ -46,8 +46,8 @@ pub fn feed_watchdog(settings: &Settings) {
     }
 }
 
-/// From now on a panic and a fault of any thread are reported. It comes before the loop has its own descriptors. (Release builds abort after a
-/// panic, and leave a core dump where the system wants one.)
+/// From now on a panic and a fault of any thread are reported. It comes before the loop has its own descriptors. (Release builds abort
+/// after a panic, and leave a core dump where the system wants one.)
 pub fn install(settings: &Settings) {
     IS_INSTALLED.store(true, Ordering::Relaxed);
     log_unless(fault::prepare(explain));

@@ -462,8 +462,8 @@ impl Engine {
         command != UNKNOWN && matches!(self.registry.command(command).name, "publish" | "spublish")
     }
 
-    /// Executes the PUBLISH at `first` and those of the client that come right behind it, as long as nothing has to happen in between; how many.
-    /// What surrounds a command costs as much as publishing to one subscriber.
+    /// Executes the PUBLISH at `first` and those of the client that come right behind it, as long as nothing has to happen in between; how
+    /// many. What surrounds a command costs as much as publishing to one subscriber.
     fn execute_publishes(&mut self, key: usize, first: usize, end: usize) -> usize {
         let request = self.batch.requests[first];
         self.with_input(key, request.spilled, |engine, all_args, bytes, owned| {

@@ -87,7 +87,8 @@ impl Request {
         (self.end - self.start) as usize
     }
 
-    /// All of it as a multibulk that any reader takes, if `bytes` begin with that: no argument has a buffer of its own, and lines end as they should.
+    /// All of it as a multibulk that any reader takes, if `bytes` begin with that: no argument has a buffer of its own, and lines end as
+    /// they should.
     #[inline]
     pub(super) fn frame<'a>(&self, bytes: &'a [u8], args: &[ArgRef]) -> Option<&'a [u8]> {
         let is_here = !self.spilled && self.end > self.start && bytes.first() == Some(&b'*');

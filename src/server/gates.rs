@@ -1,8 +1,8 @@
 //! What stands between a request and its command, as one ordered list. The hot path tests one bit mask and comes here only
 //! when a bit is set.
 //!
-//! A gate is a row of [`GATES`]: the bits that close it, and a function that looks whether it is closed for this request. Their order is that
-//! of Redis's `processCommand`; the first that objects decides.
+//! A gate is a row of [`GATES`]: the bits that close it, and a function that looks whether it is closed for this request. Their order is
+//! that of Redis's `processCommand`; the first that objects decides.
 
 use crate::acl::Context;
 use crate::commands::{Args, Command, CommandError, CommandId, CommandResult, Flags, quotable};
@@ -100,8 +100,8 @@ pub(super) fn admit(engine: &mut Engine, key: usize, id: CommandId, args: &Args<
     Verdict::Run(id)
 }
 
-/// Whether the configuration lets the client use a command that looks inside the server. It comes before all else that could be said against the
-/// request. EXEC need not ask again: the directives do not change while the server runs.
+/// Whether the configuration lets the client use a command that looks inside the server. It comes before all else that could be said
+/// against the request. EXEC need not ask again: the directives do not change while the server runs.
 ///
 /// # Errors
 /// In Redis's words.

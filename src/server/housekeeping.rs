@@ -57,8 +57,8 @@ impl Engine {
         self.recorder.note_job("periodic jobs", elapsed_ns);
     }
 
-    /// Whether something of what surrounds the turns is to be done after this one: what the loop would otherwise sleep over. The rest is looked
-    /// at when deadlines are, once in every millisecond that has a turn.
+    /// Whether something of what surrounds the turns is to be done after this one: what the loop would otherwise sleep over. The rest is
+    /// looked at when deadlines are, once in every millisecond that has a turn.
     #[inline]
     pub fn has_jobs(&mut self) -> bool {
         self.keyspace.has_to_expire()
@@ -86,8 +86,8 @@ impl Engine {
             || self.unchecked_clients > 0
     }
 
-    /// Whether the loop has nothing to look after besides connections, requests, deadlines of data, and memory. Whatever may change that sets
-    /// [`Engine::is_stirred`], so that a turn of GETs and SETs asks for that instead of all of this.
+    /// Whether the loop has nothing to look after besides connections, requests, deadlines of data, and memory. Whatever may change that
+    /// sets [`Engine::is_stirred`], so that a turn of GETs and SETs asks for that instead of all of this.
     #[inline(never)]
     pub(super) fn is_quiet(&self) -> bool {
         let has_waiting = self.pause.is_in_use() || self.blocking.is_in_use();
@@ -216,9 +216,9 @@ const EXPIRE_LATE_NS: u64 = 500_000;
 /// After what the turn has done before, it takes no more than is left of this, or so little that it does not matter.
 const TURN_NS: u64 = 800_000;
 const EXPIRE_LEAST_NS: u64 = 150_000;
-/// Keys and records looked at between two looks at the clock: at first, and at most. When they take longer than this, it begins anew, with less
-/// time to go on: what has not been touched for seconds may be far away. A virtual machine's host can take a tenth of a millisecond, or five, to
-/// bring back a page of memory, and a key has its parts in several.
+/// Keys and records looked at between two looks at the clock: at first, and at most. When they take longer than this, it begins anew, with
+/// less time to go on: what has not been touched for seconds may be far away. A virtual machine's host can take a tenth of a millisecond,
+/// or five, to bring back a page of memory, and a key has its parts in several.
 pub(super) const EXPIRE_FIRST_STEP: usize = 1;
 const EXPIRE_STEP: usize = 64;
 const EXPIRE_STEP_NS: u64 = 30_000;

@@ -1,5 +1,5 @@
-//! Loading the data set from its RDB file: at the start in slices of the loop, so that clients are told to wait instead of being left alone; for DEBUG
-//! RELOAD at once.
+//! Loading the data set from its RDB file: at the start in slices of the loop, so that clients are told to wait instead of being left
+//! alone; for DEBUG RELOAD at once.
 
 use std::fs::File;
 use std::io;

@@ -230,7 +230,8 @@ impl Engine {
         let started_ns = self.clock.monotonic_ns();
         let mut elapsed_ns = 0;
         let mut is_exhausted = false;
-        // Telling caches of keys that go fills buffers of all of them. If those then cost further keys, a small data set would go as a whole.
+        // Telling caches of keys that go fills buffers of all of them. If those then cost further keys, a small data set would go as a
+        // whole.
         if self.pool.reserve_bytes() > limit_bytes / RESERVE_PART {
             self.pool.clear();
         }

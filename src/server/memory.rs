@@ -1,5 +1,5 @@
-//! Where the memory goes: one account of it, which INFO memory, MEMORY STATS and MEMORY DOCTOR read. And the kernel's and the allocator's side:
-//! resident bytes, giving pages back.
+//! Where the memory goes: one account of it, which INFO memory, MEMORY STATS and MEMORY DOCTOR read. And the kernel's and the allocator's
+//! side: resident bytes, giving pages back.
 //!
 //! Cost: a look at the allocator's statistics, at /proc, and at the headers of all segments; for commands of people, not for the loop.
 

@@ -1,7 +1,7 @@
 //! What the kernel is told of the process, as the configuration wants it: its title, how soon the OOM killer takes it, huge pages, CPUs.
 //!
-//! Global, as the process is. It knows settings and nothing of clients. Everything here is done at the start or by CONFIG SET, and none of it is
-//! needed to serve: what the system refuses is logged.
+//! Global, as the process is. It knows settings and nothing of clients. Everything here is done at the start or by CONFIG SET, and none of
+//! it is needed to serve: what the system refuses is logged.
 
 use std::fs;
 use std::io;

@@ -32,9 +32,9 @@ use crate::resp::reply::{Encoder, Version};
 use crate::server::engine::{Engine, Request};
 use crate::server::session::gate;
 
-/// Subscribers that are sent to in one turn, besides the clients whose commands it executed: some 0.1 ms of system calls. So few,
-/// because a publisher's next message is seen only by the next turn: with 128 instead, 100 subscribers of messages published one by one cost 5
-/// times the CPU.
+/// Subscribers that are sent to in one turn, besides the clients whose commands it executed: some 0.1 ms of system calls. So few, because a
+/// publisher's next message is seen only by the next turn: with 128 instead, 100 subscribers of messages published one by one cost 5 times
+/// the CPU.
 pub(super) const FAN_OUT_SENDS: usize = 16;
 /// So few subscribers are sent to before those who asked something in the turn.
 pub(super) const FAN_OUT_FIRST: usize = 4;

@@ -1,11 +1,11 @@
 //! DEBUG LOADAOF: the data set from its append-only file once more, while the server runs.
 //!
-//! The command only asks for it: it runs in the middle of a batch, and the commands of the file go through a batch of their own. Between two turns
-//! everything that was changed is written to the file, the databases are emptied, and the file is loaded as at the start, a slice between
-//! two turns, with everybody else told to wait. Who asked is held ([`gate::AWAITS`]) and answered at the end.
+//! The command only asks for it: it runs in the middle of a batch, and the commands of the file go through a batch of their own. Between
+//! two turns everything that was changed is written to the file, the databases are emptied, and the file is loaded as at the start, a slice
+//! between two turns, with everybody else told to wait. Who asked is held ([`gate::AWAITS`]) and answered at the end.
 //!
-//! Meanwhile nothing is written to the file, no rewrite and no save begins, and nothing expires. Statistics begin anew, as after a start. Who is
-//! blocked for a key that the file has waits for the next change of it.
+//! Meanwhile nothing is written to the file, no rewrite and no save begins, and nothing expires. Statistics begin anew, as after a start.
+//! Who is blocked for a key that the file has waits for the next change of it.
 
 use crate::base::log;
 use crate::commands::CommandError;

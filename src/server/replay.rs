@@ -7,9 +7,10 @@
 //! What can't have changed data, nor says where and together with what others did, is not executed: somebody wrote it into the file, and a
 //! SUBSCRIBE or a SHUTDOWN is not to have the rest of the file lost.
 //!
-//! Time stands still at zero meanwhile: what had a deadline when a command was executed is there when it is executed again, and what had gone is
-//! removed by the DEL that the file has. Nothing that gates hold back is held back here, there is no `maxmemory`, and nobody else is served
-//! within a slice. The scanner knows where each command ends, so a torn end is cut where the last whole command, or transaction, ended.
+//! Time stands still at zero meanwhile: what had a deadline when a command was executed is there when it is executed again, and what had
+//! gone is removed by the DEL that the file has. Nothing that gates hold back is held back here, there is no `maxmemory`, and nobody else
+//! is served within a slice. The scanner knows where each command ends, so a torn end is cut where the last whole command, or transaction,
+//! ended.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom};
@@ -193,8 +194,8 @@ impl Engine {
         Ok(false)
     }
 
-    /// Begins to execute what stands in a file behind its first `from` bytes. `may_be_torn`: that the end may lack something, which is then cut
-    /// off.
+    /// Begins to execute what stands in a file behind its first `from` bytes. `may_be_torn`: that the end may lack something, which is then
+    /// cut off.
     ///
     /// # Errors
     /// As open(2).

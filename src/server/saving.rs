@@ -1,8 +1,9 @@
 //! Saving the data set to its RDB file: what SAVE, BGSAVE, the save points and the end of the process have in common.
 //!
-//! A save is a snapshot ([`crate::keyspace::SnapshotSink`]) whose keys become chunks (`sink.rs`) of a file that the thread of the disk writes
-//! ([`crate::persistence::disk`]). In the background it goes on by a slice per turn, and pauses when the disk falls behind; in the foreground it holds
-//! everything up until the file is there. There is no other process, so there is no fork and nothing to copy but what is about to be changed.
+//! A save is a snapshot ([`crate::keyspace::SnapshotSink`]) whose keys become chunks (`sink.rs`) of a file that the thread of the disk
+//! writes ([`crate::persistence::disk`]). In the background it goes on by a slice per turn, and pauses when the disk falls behind; in the
+//! foreground it holds everything up until the file is there. There is no other process, so there is no fork and nothing to copy but what
+//! is about to be changed.
 
 mod sink;
 
@@ -298,8 +299,8 @@ impl Engine {
         let sink = Rc::new(RefCell::new(SaveSink::new(writer, disk, file, uses, waiting)));
         let shared: SharedSink = sink.clone();
         while !self.keyspace.begin_snapshot(&shared) {
-            // SAVE comes while the base of an append-only file is being written, or marks of a save that was given up are there: to the end of
-            // that, as fast as the disk takes it. (BGSAVE waits for it.)
+            // SAVE comes while the base of an append-only file is being written, or marks of a save that was given up are there: to the end
+            // of that, as fast as the disk takes it. (BGSAVE waits for it.)
             let disk = Rc::clone(&sink.borrow().disk);
             if disk.is_full() {
                 std::thread::sleep(DISK_PAUSE);
@@ -329,7 +330,8 @@ impl Engine {
         })
     }
 
-    /// Begins a save in the background, or sees to it that it begins as soon as the marks of one that was given up are gone. False: it failed.
+    /// Begins a save in the background, or sees to it that it begins as soon as the marks of one that was given up are gone. False: it
+    /// failed.
     pub fn begin_background_save(&mut self) -> bool {
         if self.keyspace.has_snapshot() || self.aof.is_rewriting() {
             self.saving.is_scheduled = true;
@@ -644,8 +646,8 @@ impl Engine {
             return;
         }
         let now_s = self.keyspace.now_ms() / 1000;
-        // What came in place of the save of the empty data set may have failed, as that may have itself. Redis, which does not go on before it is
-        // written, has an empty file by then, so it is tried until there is one that has nothing of what is gone.
+        // What came in place of the save of the empty data set may have failed, as that may have itself. Redis, which does not go on before
+        // it is written, has an empty file by then, so it is tried until there is one that has nothing of what is gone.
         if self.is_flush_unsaved() && now_s - self.saving.last_attempt_s > RETRY_DELAY_S {
             log::warning("The RDB file still has what FLUSHALL has removed. Saving...");
             self.saving.follows_flush = true;

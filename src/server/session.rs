@@ -14,8 +14,8 @@ use crate::server::transaction::{Transaction, Watching};
 
 /// A connected client: its socket, what it has sent, what it is to be sent, and its session.
 ///
-/// In this order in memory, so that a turn of GETs and SETs touches the first five cache lines of it and never the others, which are for what
-/// few clients do:
+/// In this order in memory, so that a turn of GETs and SETs touches the first five cache lines of it and never the others, which are for
+/// what few clients do:
 ///
 /// ```text
 ///   0        16        80        144       208      248       272       296
@@ -81,7 +81,8 @@ const _: () = assert!(offset_of!(Client, waiting) <= 5 * 64);
 pub mod gate {
     pub const UNAUTHENTICATED: u32 = 1;
     pub const REPLY_SKIP_NEXT: u32 = 1 << 1;
-    /// A request waits: for the end of CLIENT PAUSE, for memory, for what was published before it. Nothing of the client is executed until then.
+    /// A request waits: for the end of CLIENT PAUSE, for memory, for what was published before it. Nothing of the client is executed until
+    /// then.
     pub const HELD: u32 = 1 << 2;
     /// It is closed as soon as its replies are sent, or at the end of the turn; nothing of it is executed any more.
     pub const CLOSING: u32 = 1 << 3;

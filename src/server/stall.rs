@@ -5,8 +5,8 @@
 //! hardly interrupted. The sleeps between turns take CPU time too, a microsecond or two each; so many of them at most hide that much of
 //! an interruption.
 //!
-//! A turn over `stall-threshold-us` is kept with its phases and with every command (or run of quick ones) that took a noticeable part of it:
-//! who sent it, its arguments, how long it waited and ran. LATENCY WHY prints them.
+//! A turn over `stall-threshold-us` is kept with its phases and with every command (or run of quick ones) that took a noticeable part of
+//! it: who sent it, its arguments, how long it waited and ran. LATENCY WHY prints them.
 //!
 //! Cost: four clock readings and a histogram bucket a turn, however many requests the turn runs.
 

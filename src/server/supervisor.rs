@@ -1,5 +1,5 @@
-//! Whoever started the server and wants to hear how it is: systemd, which reads datagrams (sd_notify(3)), or upstart, which waits for the process
-//! to stop itself.
+//! Whoever started the server and wants to hear how it is: systemd, which reads datagrams (sd_notify(3)), or upstart, which waits for the
+//! process to stop itself.
 //!
 //! The states are told in Redis's words and in its order, a datagram for each line.
 
@@ -31,7 +31,8 @@ pub enum Supervisor {
 }
 
 impl Supervisor {
-    /// Looks for the one that `supervised` speaks of, and tells it that the server is loading. None: nobody supervises, whatever was wanted.
+    /// Looks for the one that `supervised` speaks of, and tells it that the server is loading. None: nobody supervises, whatever was
+    /// wanted.
     pub fn find(supervised: Supervised) -> Option<Supervisor> {
         let is_set = |name: &str| std::env::var_os(name).is_some();
         match supervised {

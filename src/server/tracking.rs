@@ -1,5 +1,5 @@
-//! Client-side caching (<https://redis.io/docs/latest/develop/reference/client-side-caching/>): who may have copies of which keys, and telling
-//! them when these change.
+//! Client-side caching (<https://redis.io/docs/latest/develop/reference/client-side-caching/>): who may have copies of which keys, and
+//! telling them when these change.
 //!
 //! ```text
 //!   read command of a tracking client --remember--> table: key -> readers
@@ -10,9 +10,9 @@
 //! A reader is a slab key with a client's id; one that is gone is passed over, and dropped when its key's readers are next counted.
 //! The table never holds more than `tracking-table-max-keys` for long: whatever is beyond is told as changed, some each turn.
 //!
-//! Invariants: the keyspace records changes if and only if a client tracks ([`Tracking::clients`]) or a key is in the table, so that none is
-//! there that has changed since; a client has [`gate::TRACKING`] if
-//! its reads are to be remembered, and then none of its commands runs in the hot loop.
+//! Invariants: the keyspace records changes if and only if a client tracks ([`Tracking::clients`]) or a key is in the table, so that none
+//! is there that has changed since; a client has [`gate::TRACKING`] if its reads are to be remembered, and then none of its commands runs
+//! in the hot loop.
 //!
 //! Cost: nothing without tracking clients and what they have left behind; with some, a change is a look into the table.
 

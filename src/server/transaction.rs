@@ -7,11 +7,12 @@
 //!   EXEC ------------------------ +--> commands on data in the hot loop, the others through `call_resolved`
 //! ```
 //!
-//! Owned by the client that it belongs to. Invariants: a client has [`gate::MULTI`] if and only if it has a [`Transaction`]; it is a watcher of each
-//! of its watched keys once in [`Observers`](crate::keyspace::Observers). Nothing that the transaction's commands cause (wake-ups,
-//! events, invalidations) is told before its last command is done.
+//! Owned by the client that it belongs to. Invariants: a client has [`gate::MULTI`] if and only if it has a [`Transaction`]; it is a
+//! watcher of each of its watched keys once in [`Observers`](crate::keyspace::Observers). Nothing that the transaction's commands cause
+//! (wake-ups, events, invalidations) is told before its last command is done.
 //!
-//! Cost: a queued request is a copy of its bytes into buffers that the client keeps; executing it costs what it costs without a transaction.
+//! Cost: a queued request is a copy of its bytes into buffers that the client keeps; executing it costs what it costs without a
+//! transaction.
 
 use crate::base::log;
 use crate::collections::segmented_table::SegmentedTable;

@@ -15,8 +15,8 @@
 //! The bounds are looked at between calls and commands: a single one takes as long as it takes, and the stall recorder names it. Whoever
 //! waits is served in some later turn however slow the others make the calls: a few of each kind are made in every turn.
 //!
-//! Cost of a turn beyond its requests: four readings of the clock, one more for every fourth call. Housekeeping is looked at once a millisecond,
-//! or when it has something to do.
+//! Cost of a turn beyond its requests: four readings of the clock, one more for every fourth call. Housekeeping is looked at once a
+//! millisecond, or when it has something to do.
 //!
 //! Invariant: who waits for a turn is on the list `ready` once, and marked so.
 

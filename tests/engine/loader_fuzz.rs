@@ -1,5 +1,5 @@
-//! Damaged files, loaded as a start loads them: real RDB files, append-only files and manifests, changed by a seeded mutator. Whatever the bytes
-//! are, there is an error that says something, or a data set that can be walked, saved and loaded again; in little time and memory.
+//! Damaged files, loaded as a start loads them: real RDB files, append-only files and manifests, changed by a seeded mutator. Whatever the
+//! bytes are, there is an error that says something, or a data set that can be walked, saved and loaded again; in little time and memory.
 //!
 //! `ZEDIS_FUZZ` sets how many files of each kind; `make sanitize` runs more of them, under the address sanitizer.
 

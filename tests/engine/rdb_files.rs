@@ -1,4 +1,5 @@
-//! RDB files without another server: what old versions wrote, what is hostile, what a save under way is of, what happens when the disk fails.
+//! RDB files without another server: what old versions wrote, what is hostile, what a save under way is of, what happens when the disk
+//! fails.
 
 use std::fs;
 use std::io::{self, Read};
@@ -572,7 +573,8 @@ fn finish_save(harness: &mut Harness, mut between: impl FnMut(&mut Harness)) {
 /// Many enough for a save of several slices.
 const KEYS: u64 = 8_000;
 
-/// What a save in the background writes is what there was when it began, under changes of all kinds; in every form that the directives give it.
+/// What a save in the background writes is what there was when it began, under changes of all kinds; in every form that the directives give
+/// it.
 #[test]
 fn a_file_is_of_one_moment() {
     for (round, directives) in [
@@ -710,7 +712,8 @@ fn save_points_and_failures() {
     assert!(harness.run("SET k v").starts_with(misconf));
 }
 
-/// Where there are save points, FLUSHALL empties the file too; if that, or what is asked for in its place, fails, then as soon as it can be done.
+/// Where there are save points, FLUSHALL empties the file too; if that, or what is asked for in its place, fails, then as soon as it can be
+/// done.
 #[test]
 fn what_flushall_has_removed_does_not_come_back() {
     for line in ["SAVE", "BGSAVE", "PING", "DEBUG RELOAD"] {

@@ -1,4 +1,5 @@
-//! Snapshots while everything changes: what the sink gets is what was there at the beginning, each key once, whatever is done to it during the walk.
+//! Snapshots while everything changes: what the sink gets is what was there at the beginning, each key once, whatever is done to it during
+//! the walk.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -411,8 +412,8 @@ fn name_with(harness: &Harness, stem: &str, lowest: bool) -> String {
     if lowest { names.min_by_key(hash) } else { names.max_by_key(hash) }.expect("there are names")
 }
 
-/// Each kind of large collection, when some of it has been handed over: whatever becomes of its key then, and of its elements, what the sink gets is what
-/// it was.
+/// Each kind of large collection, when some of it has been handed over: whatever becomes of its key then, and of its elements, what the
+/// sink gets is what it was.
 #[test]
 fn a_key_on_its_way_may_go_anywhere() {
     let whats = [

@@ -1,5 +1,5 @@
-//! Generated streams of commands: tens of thousands of them over a few keys, with every option and some damage, pipelined to the subject and
-//! to redis-server. Replies have to agree, and in the end the keyspaces. A disagreement is shrunk to the shortest way there.
+//! Generated streams of commands: tens of thousands of them over a few keys, with every option and some damage, pipelined to the subject
+//! and to redis-server. Replies have to agree, and in the end the keyspaces. A disagreement is shrunk to the shortest way there.
 //!
 //! Deadlines depend on the time, so they are kept from mattering: each relative one is at least ten seconds from every other
 //! of the stream, so that GT, LT and the order of expiry never depend on how fast the machine is.
@@ -18,9 +18,9 @@ const BATCH: usize = 500;
 
 /// What a stream is made of.
 pub struct Profile {
-    /// Calls with their weights: `key`, `val` (a string), `num`, `int`, `float`, `sec` and `ms` (relative deadlines), `at` and `atms` (absolute ones), `gone`
-    /// (a time past), `off` (an offset), `small`, `glob`, `db`, and what [`Profile::word`] knows stand for such a thing; anything else stands for itself.
-    /// `[a b|c]` is nothing or one of the choices; a `word...` stands for one to four of them.
+    /// Calls with their weights: `key`, `val` (a string), `num`, `int`, `float`, `sec` and `ms` (relative deadlines), `at` and `atms`
+    /// (absolute ones), `gone` (a time past), `off` (an offset), `small`, `glob`, `db`, and what [`Profile::word`] knows stand for such a
+    /// thing; anything else stands for itself. `[a b|c]` is nothing or one of the choices; a `word...` stands for one to four of them.
     pub forms: &'static [(&'static str, usize)],
     /// What other words of the forms stand for.
     pub word: fn(&mut Generator, &str) -> Option<Vec<u8>>,

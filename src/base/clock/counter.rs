@@ -12,8 +12,8 @@
 //!   told             (the system's)       look + ticks since, at the last rate
 //! ```
 //!
-//! It is used if the kernel keeps time by it (clocksource `tsc`): then the kernel has found that it runs steadily, on all processors alike, and
-//! that programs may read it. A rate that changes by more than a hundredth (a virtual machine that moved to another host) ends its use.
+//! It is used if the kernel keeps time by it (clocksource `tsc`): then the kernel has found that it runs steadily, on all processors alike,
+//! and that programs may read it. A rate that changes by more than a hundredth (a virtual machine that moved to another host) ends its use.
 
 use std::fs;
 

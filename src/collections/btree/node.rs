@@ -335,7 +335,8 @@ impl<M: AsRef<[u8]>, const NODE: usize> Node<M, NODE> {
         }
     }
 
-    /// Bytes of the subtree. `leaves` may be looked at, and are counted down; what is below the others is taken to be like what is below them.
+    /// Bytes of the subtree. `leaves` may be looked at, and are counted down; what is below the others is taken to be like what is below
+    /// them.
     pub(super) fn memory_bytes(&self, leaves: &mut usize) -> usize {
         match self {
             Node::Leaf(leaf) => {

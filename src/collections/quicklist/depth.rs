@@ -4,8 +4,8 @@
 //!   [open][open][LZF][LZF][open, for it does not shrink][LZF] ... [LZF][open][open]      depth 2
 //! ```
 //!
-//! Whatever changes a list says here what has become of it, and goes on only when it is kept so again. Nothing here changes what the list has:
-//! a frozen one has the same nodes as it had ([`super::sequence::Sequence::recode`]).
+//! Whatever changes a list says here what has become of it, and goes on only when it is kept so again. Nothing here changes what the list
+//! has: a frozen one has the same nodes as it had ([`super::sequence::Sequence::recode`]).
 //!
 //! Cost: a depth of 0 is one comparison, made when a node comes or goes and when something in the middle is changed; pushing to and popping
 //! from the node at an end does not ask. Of a list with a depth, a node that comes or goes at an end has one compressed or opened there.

@@ -1,5 +1,5 @@
-//! Elements of a quicklist, one after the other from either end. They are shown, not handed out: those of a compressed node are there only as long
-//! as it is looked at.
+//! Elements of a quicklist, one after the other from either end. They are shown, not handed out: those of a compressed node are there only
+//! as long as it is looked at.
 
 use std::iter::once;
 

@@ -11,9 +11,9 @@
 //! Invariants: no block is empty or has more than [`BLOCK`] nodes; a block's and the sequence's element counts are the sums over
 //! their nodes.
 //!
-//! A sequence can be frozen: its nodes as they are then can be taken one by one, whatever becomes of it meanwhile ([`Sequence::take_frozen`]). They
-//! are numbered for that, and a numbered node is copied when it is first changed. The numbers that have not been taken are each in one place, a
-//! slot or the copies, and in the slots they ascend.
+//! A sequence can be frozen: its nodes as they are then can be taken one by one, whatever becomes of it meanwhile
+//! ([`Sequence::take_frozen`]). They are numbered for that, and a numbered node is copied when it is first changed. The numbers that have
+//! not been taken are each in one place, a slot or the copies, and in the slots they ascend.
 //!
 //! Cost: both ends are at hand. An element by index is looked for block by block and then node by node, each from the nearer
 //! end: in a list of a million elements in 8 kB nodes, fewer than ten blocks and some hundred nodes, in memory that is contiguous.

@@ -1,5 +1,5 @@
-//! Cluster commands (<https://redis.io/docs/latest/commands/?group=cluster>) of a server that is in none: each is known, so that clients which ask
-//! first find out, and none does anything.
+//! Cluster commands (<https://redis.io/docs/latest/commands/?group=cluster>) of a server that is in none: each is known, so that clients
+//! which ask first find out, and none does anything.
 
 mod subcommands;
 

@@ -1,5 +1,6 @@
-//! WAIT and WAITAOF: until replicas have what this connection wrote, and until it is on disks. There are no replicas, so whoever wants some waits as
-//! long as they said. The local disk is asked for a sync at once, whatever `appendfsync` is. The waiting is [`crate::server::blocking`]'s.
+//! WAIT and WAITAOF: until replicas have what this connection wrote, and until it is on disks. There are no replicas, so whoever wants some
+//! waits as long as they said. The local disk is asked for a sync at once, whatever `appendfsync` is. The waiting is
+//! [`crate::server::blocking`]'s.
 
 use crate::base::number;
 use crate::commands::{Acl, Arg, Args, Command, CommandError, CommandResult, Flags, Group, Run, timeout_within};

@@ -1,5 +1,5 @@
-//! DEBUG MALLCTL, MALLCTL-STR: the allocator's controls by name. What could break it is refused (Redis would do it), as is what has another type
-//! than the command (Redis would show it all the same, or crash).
+//! DEBUG MALLCTL, MALLCTL-STR: the allocator's controls by name. What could break it is refused (Redis would do it), as is what has another
+//! type than the command (Redis would show it all the same, or crash).
 
 use std::ffi::CString;
 

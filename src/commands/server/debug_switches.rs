@@ -30,8 +30,8 @@ pub(super) fn set_skip_checksum_validation(args: &mut Args<'_>, engine: &mut Eng
     Ok(())
 }
 
-/// A switch of something that does not exist here: of tables that are rehashed (tables here grow by a segment at a time), of commands that scripts
-/// may not call (there are no scripts).
+/// A switch of something that does not exist here: of tables that are rehashed (tables here grow by a segment at a time), of commands that
+/// scripts may not call (there are no scripts).
 pub(super) fn nothing_to_switch(_args: &mut Args<'_>, engine: &mut Engine, key: usize) -> CommandResult {
     engine.reply(key).ok();
     Ok(())

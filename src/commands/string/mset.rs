@@ -132,7 +132,8 @@ fn msetex(args: &mut Args<'_>, db: &mut Writer<'_>, reply: &mut Reply<'_>) -> Co
     Ok(())
 }
 
-/// Whether one of the keys among the pairs at `start..end` exists. Those behind it are not looked at, nor removed if they are past their deadlines.
+/// Whether one of the keys among the pairs at `start..end` exists. Those behind it are not looked at, nor removed if they are past their
+/// deadlines.
 fn any_exists(args: &Args<'_>, start: usize, end: usize, db: &mut Writer<'_>) -> bool {
     (start..end).step_by(2).any(|index| db.find(db.key(args.get(index))).is_some())
 }

@@ -1,12 +1,12 @@
-//! Large collections, which a snapshot takes in parts: each is handed over piece by piece, as it was when the snapshot came to it or when it was about
-//! to be changed for the first time since, whichever was earlier; that is, as it was when the snapshot began.
+//! Large collections, which a snapshot takes in parts: each is handed over piece by piece, as it was when the snapshot came to it or when
+//! it was about to be changed for the first time since, whichever was earlier; that is, as it was when the snapshot began.
 //!
-//! A collection in parts is found under its key, in whatever encoding it was large in. What its commands change is noted ([`UndoLog`], and for lists the
-//! nodes as they were). Should the key go, or get another value, the collection comes here until the walk is through with it; should it be renamed, it
-//! is looked for under its new name.
+//! A collection in parts is found under its key, in whatever encoding it was large in. What its commands change is noted ([`UndoLog`], and
+//! for lists the nodes as they were). Should the key go, or get another value, the collection comes here until the walk is through with it;
+//! should it be renamed, it is looked for under its new name.
 //!
-//! Cost: a part is some hundred elements, or about 64 KB of long ones. What lies between two parts of a collection in the file must belong to it, so the sink has other keys that
-//! are about to be changed wait meanwhile.
+//! Cost: a part is some hundred elements, or about 64 KB of long ones. What lies between two parts of a collection in the file must belong
+//! to it, so the sink has other keys that are about to be changed wait meanwhile.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;

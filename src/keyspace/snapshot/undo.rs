@@ -1,14 +1,14 @@
-//! What a collection that goes on changing was when a snapshot began: the elements that have been changed since and that the snapshot has not come to,
-//! as they were.
+//! What a collection that goes on changing was when a snapshot began: the elements that have been changed since and that the snapshot has
+//! not come to, as they were.
 //!
-//! A walk hands a table over in the order of the hashes, and a sorted set in its own order. Whatever changes an element says so here first; if the walk
-//! has not been there, the first change of each is noted. When the walk meets an element that is noted, what was noted takes its place; what it has not
-//! met in the end was removed, or moved to where the walk had been.
+//! A walk hands a table over in the order of the hashes, and a sorted set in its own order. Whatever changes an element says so here first;
+//! if the walk has not been there, the first change of each is noted. When the walk meets an element that is noted, what was noted takes
+//! its place; what it has not met in the end was removed, or moved to where the walk had been.
 //!
 //! Lists need none of this: see [`crate::collections::quicklist`], whose nodes are kept as they were.
 //!
-//! Cost: one comparison for a change of what the walk has passed; else a look-up, and an entry for the first change of each element. The log is a
-//! segmented table like any, so that it grows without holding anything up, and it shrinks as the walk meets what is in it.
+//! Cost: one comparison for a change of what the walk has passed; else a look-up, and an entry for the first change of each element. The
+//! log is a segmented table like any, so that it grows without holding anything up, and it shrinks as the walk meets what is in it.
 
 use crate::base::hash::KeyHasher;
 use crate::collections::segmented_table::SegmentedTable;

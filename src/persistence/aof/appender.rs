@@ -8,16 +8,17 @@
 //!   commit(bytes): write, fdatasync (always)
 //! ```
 //!
-//! With `always` the loop has to wait anyway, and writes and syncs by itself: two wake-ups of threads would cost more than a fast disk takes.
-//! Only if the thread is still busy, with what was handed over before, it is left to the thread. Each side opens the file for itself,
-//! for appending (their descriptors are not shared, see `base/threads.rs`), and only one writes at a time: the loop when the queue is empty and
-//! the thread has nothing in hand, else the thread. The loop opens it when it first has to write: opening waits for a disk, too.
+//! With `always` the loop has to wait anyway, and writes and syncs by itself: two wake-ups of threads would cost more than a fast disk
+//! takes. Only if the thread is still busy, with what was handed over before, it is left to the thread. Each side opens the file for
+//! itself, for appending (their descriptors are not shared, see `base/threads.rs`), and only one writes at a time: the loop when the queue
+//! is empty and the thread has nothing in hand, else the thread. The loop opens it when it first has to write: opening waits for a disk,
+//! too.
 //!
 //! What the loop hands over is in the file within about a millisecond, so even a killed process loses no more; what a crash of the machine
 //! loses is the policy's business. While the disk hangs, bytes collect in the queue; beyond [`QUEUE_MAX`] the loop does wait, and counts
 //! it. An error keeps what was not written: it is tried again until the disk takes it, and meanwhile reported. A part that a full disk took
-//! is cut off again, as in Redis, so that no file ends within a command. At the end it is tried for [`LAST_TRIES`] times, and then told how much
-//! is lost.
+//! is cut off again, as in Redis, so that no file ends within a command. At the end it is tried for [`LAST_TRIES`] times, and then told how
+//! much is lost.
 //!
 //! Cost for the loop: a copy of the bytes and an uncontended lock per turn; a wake-up only after the thread had nothing to do.
 
@@ -347,7 +348,8 @@ impl Appender {
         Failures { count: status.failures, syncs: status.sync_failures, last, is_bad: status.error.is_some() }
     }
 
-    /// What was handed over until `sync_failures` syncs had failed is on the disk elsewhere by now, so nothing is lost if no other has failed since.
+    /// What was handed over until `sync_failures` syncs had failed is on the disk elsewhere by now, so nothing is lost if no other has
+    /// failed since.
     pub fn make_up_for(&self, sync_failures: u64) {
         let status = &mut self.shared.lock().status;
         if status.sync_failures == sync_failures {
@@ -609,8 +611,8 @@ fn open(path: &Path) -> io::Result<File> {
     OpenOptions::new().append(true).create(true).mode(FILE_MODE).open(path)
 }
 
-/// Writes it all, or takes back what the file took of it: what is handed over ends where a command does, and so does a file that is full. How much
-/// is in the file.
+/// Writes it all, or takes back what the file took of it: what is handed over ends where a command does, and so does a file that is full.
+/// How much is in the file.
 fn write_whole(file: &mut File, bytes: &[u8]) -> (usize, io::Result<()>) {
     let (written, result) = write_some(file, bytes);
     if result.is_ok() || written == 0 {

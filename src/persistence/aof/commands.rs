@@ -1,7 +1,7 @@
 //! A data set as the commands that make it: the base of an append-only file with `aof-use-rdb-preamble no`.
 //!
-//! The elements of a large collection may come one by one. What stands between two of its commands may be of other keys: its deadline comes behind
-//! all of them, and those of fields behind the command that makes the fields.
+//! The elements of a large collection may come one by one. What stands between two of its commands may be of other keys: its deadline comes
+//! behind all of them, and those of fields behind the command that makes the fields.
 
 use crate::base::number::format_double_17;
 use crate::collections::quicklist::Node;

@@ -11,7 +11,8 @@
 //! It knows files and bytes, and neither clients nor what a command does.
 
 /// Permissions of incremental files and manifests, and of their directory, of which the umask takes away some. As in Redis: others than the
-/// server have nothing to write there, whatever the umask allows. (Bases are written by what writes RDB files, with the permissions of those.)
+/// server have nothing to write there, whatever the umask allows. (Bases are written by what writes RDB files, with the permissions of
+/// those.)
 pub const FILE_MODE: u32 = 0o644;
 pub const DIR_MODE: u32 = 0o755;
 

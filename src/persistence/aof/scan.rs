@@ -47,8 +47,8 @@ pub struct Scanner {
 }
 
 impl Scanner {
-    /// Looks at what begins with `bytes`. After [`Scanned::Incomplete`] it is called again with the same bytes and more; otherwise with what
-    /// comes behind.
+    /// Looks at what begins with `bytes`. After [`Scanned::Incomplete`] it is called again with the same bytes and more; otherwise with
+    /// what comes behind.
     ///
     /// # Errors
     /// No command can begin so.

@@ -1,5 +1,5 @@
-//! Collections that are written element by element: what stands before the elements, and each of them. So it does not matter whether they are written
-//! at once or by and by.
+//! Collections that are written element by element: what stands before the elements, and each of them. So it does not matter whether they
+//! are written at once or by and by.
 
 use std::sync::Arc;
 

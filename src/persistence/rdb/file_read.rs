@@ -5,12 +5,13 @@
 //!   item:  fa name value | fe db | fb keys expires | f4 slot keys expires | [fc ms, 8 | fd s, 4] [f8 idle | f9 freq] type key value
 //! ```
 //!
-//! The window holds what has been read and not been handed out. It grows as data arrives, to the size of the largest value, and a thing that
-//! is said to reach beyond the end of the file is refused before any of it is awaited. Whatever the bytes are, [`FileReader::next_item`] ends in an
-//! item, in [`Item::Pending`] (call again), or in an error that says where.
+//! The window holds what has been read and not been handed out. It grows as data arrives, to the size of the largest value, and a thing
+//! that is said to reach beyond the end of the file is refused before any of it is awaited. Whatever the bytes are,
+//! [`FileReader::next_item`] ends in an item, in [`Item::Pending`] (call again), or in an error that says where.
 //!
-//! Small values that lie whole in the window are most of what there is. [`FileReader::look_ahead`] finds a few dozen of them at once, so that whoever
-//! loads them can have the memory fetched that each of them is going to touch. Whatever is in any way unusual it leaves to the careful way.
+//! Small values that lie whole in the window are most of what there is. [`FileReader::look_ahead`] finds a few dozen of them at once, so
+//! that whoever loads them can have the memory fetched that each of them is going to touch. Whatever is in any way unusual it leaves to the
+//! careful way.
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
@@ -104,7 +105,8 @@ struct Attributes {
     offset: Option<u64>,
 }
 
-/// A key whose bytes are all in the window, by places in the window: where it begins with what is said of it, its name, its contents, its end.
+/// A key whose bytes are all in the window, by places in the window: where it begins with what is said of it, its name, its contents, its
+/// end.
 struct Ahead {
     attributes: Attributes,
     kind: u8,
@@ -188,8 +190,8 @@ impl<R: Read> FileReader<R> {
         self.ahead.is_empty()
     }
 
-    /// Finds the keys that come next, as far as they are small and in the window, and has `note` look at each name; what it answers comes with
-    /// the item.
+    /// Finds the keys that come next, as far as they are small and in the window, and has `note` look at each name; what it answers comes
+    /// with the item.
     pub fn look_ahead(&mut self, mut note: impl FnMut(&[u8]) -> u64) {
         self.consume();
         if !self.ahead.is_empty() || !matches!(self.state, State::Opcode) || self.attributes.offset.is_some() {

@@ -1,5 +1,5 @@
-//! How far a thing in a file reaches, found out without building it, and across any number of looks: what is skipped is never looked at again, and
-//! no length is believed for more than where the next thing should be.
+//! How far a thing in a file reaches, found out without building it, and across any number of looks: what is skipped is never looked at
+//! again, and no length is believed for more than where the next thing should be.
 
 use super::kind;
 use super::read::{CUT_OFF, Reader};

@@ -1,5 +1,5 @@
-//! Writing a file: items to bytes, piece by piece. What is written is what redis-server 7.0 loads; only fields of hashes with deadlines, if there are any at
-//! the start, make it a file for 7.4 and later, unless `rdb-target-version` says that they are not wanted.
+//! Writing a file: items to bytes, piece by piece. What is written is what redis-server 7.0 loads; only fields of hashes with deadlines, if
+//! there are any at the start, make it a file for 7.4 and later, unless `rdb-target-version` says that they are not wanted.
 
 use std::sync::Arc;
 

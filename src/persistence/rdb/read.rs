@@ -208,8 +208,8 @@ pub fn load_contents<'a>(kind: u8, bytes: &'a [u8], context: &Context<'_>) -> Re
     load_all(kind, Reader::new(bytes), context)
 }
 
-/// The same, for bytes from a client: what it could not send as it is (`proto-max-bulk-len`) it does not get in by way of compression, where a
-/// kilobyte may announce 88.
+/// The same, for bytes from a client: what it could not send as it is (`proto-max-bulk-len`) it does not get in by way of compression,
+/// where a kilobyte may announce 88.
 pub(super) fn load_sent<'a>(kind: u8, bytes: &'a [u8], context: &Context<'_>) -> Result<Loaded<'a>, Malformed> {
     load_all(kind, Reader { rest: bytes, unpacked_max: context.settings.bulk_max }, context)
 }
@@ -313,7 +313,8 @@ fn plain_set(reader: &mut Reader<'_>, context: &Context<'_>) -> Result<Set, Malf
     set.ok_or(EMPTY)
 }
 
-/// The members as a listpack, in one allocation, if they fit into one, the first is no integer (all of them may be, then), and nothing is wrong.
+/// The members as a listpack, in one allocation, if they fit into one, the first is no integer (all of them may be, then), and nothing is
+/// wrong.
 fn small_members(mut reader: Reader<'_>, count: usize, context: &Context<'_>) -> Option<Listpack> {
     let max = context.settings.set_max_listpack;
     let mut pack = Listpack::with_capacity(small_members_bytes(reader.left(), count, max)?);
@@ -335,8 +336,8 @@ fn small_members(mut reader: Reader<'_>, count: usize, context: &Context<'_>) ->
     (reader.left() == 0).then_some(pack)
 }
 
-/// Bytes to reserve for a listpack of `count` members that take `left` bytes in a file. None: these do not fit into one, which is known before
-/// any of them has been read.
+/// Bytes to reserve for a listpack of `count` members that take `left` bytes in a file. None: these do not fit into one, which is known
+/// before any of them has been read.
 fn small_members_bytes(left: usize, count: usize, max: PackMax) -> Option<usize> {
     // If there are more bytes than so many small members take, one of them is large.
     let left_max = max.value_bytes.saturating_add(LENGTH_BYTES_MAX).saturating_mul(count);
@@ -368,8 +369,8 @@ fn int_set(ints: IntSet, context: &Context<'_>) -> Result<Set, Malformed> {
     Ok(set)
 }
 
-/// Whether some of these elements of a listpack are the same. What was read as a listpack is written in the one way that there is, so the same
-/// text is the same element.
+/// Whether some of these elements of a listpack are the same. What was read as a listpack is written in the one way that there is, so the
+/// same text is the same element.
 pub(super) fn has_twins<'a>(elements: impl Iterator<Item = ListpackValue<'a>>, context: &Context<'_>) -> bool {
     let elements: SmallVec<[ListpackValue<'a>; COMPARED_MAX]> = elements.collect();
     if elements.len() <= COMPARED_MAX {

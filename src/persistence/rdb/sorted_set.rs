@@ -1,5 +1,5 @@
-//! Sorted sets from bytes. A listpack that is small enough and in order is taken as it is; anything else is built anew, so that no file makes a
-//! set that is out of order.
+//! Sorted sets from bytes. A listpack that is small enough and in order is taken as it is; anything else is built anew, so that no file
+//! makes a set that is out of order.
 
 use super::read::{DUPLICATE, EMPTY, Reader, has_twins};
 use crate::base::number;

@@ -17,7 +17,8 @@ pub struct Out<'a> {
     pub compress: bool,
     /// In a file the key stands between a value's type and its contents.
     pub key: Option<&'a [u8]>,
-    /// Of hashes only the fields that are living at this time (Unix milliseconds) are written, and none of their deadlines, which 7.0 has not.
+    /// Of hashes only the fields that are living at this time (Unix milliseconds) are written, and none of their deadlines, which 7.0 has
+    /// not.
     pub plain_hashes_at_ms: Option<i64>,
 }
 

@@ -1,6 +1,6 @@
-//! Reads the commands of an append-only file one after the other and, of the first that is not whole, says what is wrong in the words of Redis's
-//! tool. A load does not come here: it reads ahead and executes; this one only looks, and keeps nothing but the beginning of a command's name, however
-//! long the file says that something is.
+//! Reads the commands of an append-only file one after the other and, of the first that is not whole, says what is wrong in the words of
+//! Redis's tool. A load does not come here: it reads ahead and executes; this one only looks, and keeps nothing but the beginning of a
+//! command's name, however long the file says that something is.
 
 use std::io::{self, BufRead, Read};
 

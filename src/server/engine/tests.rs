@@ -249,8 +249,8 @@ fn receive(engine: &mut Engine, key: usize, bytes: &[u8]) {
     engine.gather(key);
 }
 
-/// When the time is up, nothing of the next client is executed, or only a part; either way the ring is left for the next turn before anything
-/// else is received into it, and those with nothing executed come first.
+/// When the time is up, nothing of the next client is executed, or only a part; either way the ring is left for the next turn before
+/// anything else is received into it, and those with nothing executed come first.
 #[test]
 fn what_a_turn_has_no_time_for_stays_in_the_ring() {
     let clock = Clock::virtual_at(1_700_000_000_000_000);

@@ -1,8 +1,9 @@
 //! The Prometheus endpoint: `GET /metrics` on `metrics-port`, served by the loop beside the clients' requests.
 //!
 //! Owned by [`Network`](crate::server::network::Network): listeners and connections of their own, with tokens of their own, so that nothing
-//! of it is seen by the clients' path. Bounded: [`PEERS_MAX`] connections of [`PEER_MS`] at most, of which those that ask for nothing give way
-//! to others, a request of a few KiB, and one text in [`FRESH_MS`], however often it is asked for, made in slices of at most some 0.3 ms, one in a turn.
+//! of it is seen by the clients' path. Bounded: [`PEERS_MAX`] connections of [`PEER_MS`] at most, of which those that ask for nothing give
+//! way to others, a request of a few KiB, and one text in [`FRESH_MS`], however often it is asked for, made in slices of at most some 0.3
+//! ms, one in a turn.
 
 mod text;
 

@@ -1,5 +1,5 @@
-//! `maxmemory` on a virtual clock. What the test itself allocates counts too, as it would for anybody who shares the thread, so limits are set
-//! from what is in use.
+//! `maxmemory` on a virtual clock. What the test itself allocates counts too, as it would for anybody who shares the thread, so limits are
+//! set from what is in use.
 
 use crate::keyspace::{Event, EventClass};
 use crate::server::testing::{EngineHarness, encode};

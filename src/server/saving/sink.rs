@@ -1,8 +1,8 @@
 //! What becomes of the keys of a snapshot: chunks of a file that the thread of the disk writes.
 //!
-//! A key comes whole, or in parts if it is large ([`SnapshotSink::begin`], [`SnapshotSink::element`], [`SnapshotSink::end`]); others that are about to
-//! be changed meanwhile are put aside and come behind it. It knows no slices, no clock and no outcome. Cost: a copy of each value into the chunk,
-//! but for long strings, which are shared with the disk until they are written.
+//! A key comes whole, or in parts if it is large ([`SnapshotSink::begin`], [`SnapshotSink::element`], [`SnapshotSink::end`]); others that
+//! are about to be changed meanwhile are put aside and come behind it. It knows no slices, no clock and no outcome. Cost: a copy of each
+//! value into the chunk, but for long strings, which are shared with the disk until they are written.
 
 use std::cell::Cell;
 use std::io;
