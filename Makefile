@@ -22,6 +22,7 @@ lint:
 	cargo fmt --check
 	cargo fmt $(CLIENTS) --check
 	cargo clippy --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --document-private-items
 
 # The generated command streams, a million commands each, and the rest of the comparison with redis-server.
 SOAK_COMMANDS ?= 1000000

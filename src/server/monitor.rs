@@ -2,7 +2,7 @@
 //!
 //! Owned by the engine: who monitors. Never fed: commands of administrators and those that say so (`skip_monitor`); secrets are replaced.
 //! While nobody monitors the hot loop knows nothing of it; while somebody does, every command leaves it
-//! ([`gate::ONE_BY_ONE`](crate::server::gate::ONE_BY_ONE)).
+//! ([`gate::ONE_BY_ONE`]).
 //!
 //! A monitor that does not read is closed by its output limit: that of normal clients, as in Redis, or where those have none (the
 //! default) that of replicas, because what it is sent is others' doing and would grow without end.

@@ -1,4 +1,4 @@
-//! CLIENT PAUSE and UNPAUSE. How commands are put off is in [`crate::server::pause`].
+//! CLIENT PAUSE and UNPAUSE. How commands are put off is in `server/pause.rs`.
 
 use super::{OTHERS, OTHERS_ACL};
 use crate::base::number;
