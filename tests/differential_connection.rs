@@ -257,7 +257,8 @@ fn client_reply_silences() {
     let script = b"CLIENT REPLY OFF\r\nPING 1\r\nSET k v\r\nBOGUS\r\nCLIENT REPLY SKIP\r\nPING 2\r\nCLIENT REPLY ON\r\nPING 3\r\n\
         CLIENT REPLY SKIP\r\nPING 4\r\nPING 5\r\nCLIENT REPLY SKIP\r\nCLIENT REPLY SKIP\r\nPING 6\r\nPING 7\r\n\
         CLIENT REPLY SKIP\r\nCLIENT REPLY ON\r\nPING 8\r\nCLIENT REPLY SKIP\r\nBOGUS\r\nPING 9\r\n\
-        CLIENT REPLY SKIP\r\nCLIENT REPLY OFF\r\nPING 10\r\nCLIENT REPLY ON\r\nGET k\r\nPING the-end\r\n";
+        CLIENT REPLY SKIP\r\nCLIENT REPLY OFF\r\nPING 10\r\nCLIENT REPLY ON\r\nGET k\r\n\
+        CLIENT REPLY SKIP\r\nRESET\r\nPING 11\r\nCLIENT REPLY OFF\r\nRESET\r\nPING 12\r\nPING the-end\r\n";
     let mut heard = Vec::new();
     for client in [&mut subject, &mut oracle] {
         client.send(script);

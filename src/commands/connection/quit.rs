@@ -42,7 +42,10 @@ fn reset(_args: &mut Args<'_>, engine: &mut Engine, key: usize) -> CommandResult
     engine.stop_tracking(key);
     engine.stop_monitoring(key);
     let client = &mut engine.clients[key];
-    client.output.set_muted(false);
+    if client.session.reply_off {
+        // After SKIP it stays without an answer.
+        client.output.set_muted(false);
+    }
     let session = &mut client.session;
     session.db = 0;
     session.version = Version::Resp2;
