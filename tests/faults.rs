@@ -473,6 +473,50 @@ fn a_disk_that_hangs() {
     });
 }
 
+/// With 64 MB waiting for the disk, commands that write wait as well, and nothing else does: what waits has a bound, and nobody is refused.
+#[test]
+fn a_disk_that_hangs_for_long() {
+    let faults = Faults::new();
+    let mut server = Server::subject_with_faults(&faults, EVERY_SECOND);
+    let (mut client, mut reader) = (server.connect(), server.connect());
+    let mut waiting = server.connect();
+    client.run("SET small 1");
+    client.run("CONFIG SET latency-monitor-threshold 1");
+    faults.arm_hang(server.dir());
+    let value = "v".repeat(1_000_000);
+    let requests: Vec<u8> = (0..100).flat_map(|key| encode(&["SET", &format!("big:{key}"), &value])).collect();
+    thread::scope(|scope| {
+        scope.spawn(|| client.send(&requests));
+        eventually("there is no more room", || info(&mut reader, "aof_delayed_fsync") == "1");
+        let bytes = |reader: &mut Client| info(reader, "aof_buffer_length").parse::<u64>().expect("a number");
+        let full = bytes(&mut reader);
+        assert!((64 << 20..80 << 20).contains(&full), "{full}");
+        assert_eq!(reader.run("GET small").string(), "1");
+        assert_eq!(reader.run("PING").string(), "PONG");
+        for request in ["INCR small", "DEL big:0", "FLUSHALL"] {
+            waiting.send(&encode(&request.split(' ').collect::<Vec<_>>()));
+        }
+        // Those have been seen: the client that came before them is held, and so are they.
+        eventually("both wait", || reader.run("CLIENT LIST").string().matches(" flags=b").count() == 2);
+        assert_eq!(reader.run("GET small").string(), "1");
+        assert_eq!(bytes(&mut reader), full, "nothing is added");
+        assert!(server.log().contains("The disk does not keep up with the append-only file"));
+        faults.disarm();
+        assert_eq!(waiting.read().int(), 2, "in the order in which they came");
+        assert_eq!(waiting.read().int(), 1);
+        assert_eq!(waiting.read().string(), "OK");
+    });
+    (0..100).for_each(|_| assert_eq!(client.read().string(), "OK"));
+    assert!(!reader.run("LATENCY HISTORY aof-write-pending-fsync").items().is_empty());
+    client.run("SET last 1");
+    assert!(is_synced(&mut client, 0));
+    let keys = reader.run("DBSIZE").int();
+    server.kill();
+    server.restart(EVERY_SECOND);
+    assert_eq!(server.connect().run("DBSIZE").int(), keys);
+    assert_eq!(server.connect().run("GET last").string(), "1");
+}
+
 /// Waits until no rewrite is going on; each time it looks it writes something. Err: the server has ended.
 fn write_while_rewriting(client: &mut Client, writer: &mut Writer) -> Result<(), ()> {
     loop {

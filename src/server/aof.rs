@@ -156,6 +156,11 @@ impl Aof {
         Some(appender.status().durable)
     }
 
+    /// Whether the disk has taken enough of what waited for it, or there is nothing to wait for.
+    pub(super) fn has_room(&self) -> bool {
+        self.appender.as_ref().is_none_or(Appender::has_room)
+    }
+
     /// Size of all files, bytes.
     fn current_bytes(&self) -> u64 {
         let appended = self.appender.as_ref().map_or(0, |appender| appender.status().appended);
@@ -315,8 +320,8 @@ impl Engine {
     fn start_appender(&mut self, path: &Path) -> io::Result<()> {
         let waker = self.saving.waker();
         let account = std::sync::Arc::clone(&self.keyspace.elsewhere);
-        let on_synced = move || waker.iter().for_each(Waker::wake);
-        self.aof.appender = Some(Appender::start(path, sync_of(self.config.appendfsync), account, on_synced)?);
+        let wake = move || waker.iter().for_each(Waker::wake);
+        self.aof.appender = Some(Appender::start(path, sync_of(self.config.appendfsync), account, wake)?);
         self.aof.settled_appended = 0;
         (self.aof.failures, self.aof.sync_failures) = (0, 0);
         self.keyspace.journal.set_on(true);
@@ -370,25 +375,25 @@ impl Engine {
         let executed_ns = self.recorder.turn.executed_ns();
         let started_ns = executed_ns.unwrap_or_else(|| self.clock.monotonic_ns());
         let is_always = self.config.appendfsync == AppendFsync::Always;
-        let mut has_failed = false;
-        let has_waited = if is_always {
+        let (mut has_failed, mut is_full) = (false, false);
+        if is_always {
             if let Err((doing, error)) = appender.commit(&bytes) {
                 log::warning(format_args!("Error {doing} the append-only file: {}", reason(&error)));
                 log::warning("Can't recover from AOF write error when the AOF fsync policy is 'always'. Exiting...");
                 // What has not been answered was never promised.
                 std::process::exit(1);
             }
-            true
         } else {
             let appended = appender.append(&bytes);
-            has_failed = appended.has_failed;
-            appended.has_waited
-        };
+            (has_failed, is_full) = (appended.has_failed, appended.is_full);
+        }
         let elapsed_ns = self.clock.monotonic_ns() - started_ns;
         self.recorder.note_job("the append-only file", elapsed_ns);
-        if has_waited {
-            // Redis's names: with `always` it is the sync that takes long, else a thread that is still syncing.
-            self.note_latency(if is_always { "aof-fsync-always" } else { "aof-write-pending-fsync" }, elapsed_ns);
+        if is_always {
+            self.note_latency("aof-fsync-always", elapsed_ns);
+        }
+        if is_full {
+            self.wait_for_disk();
         }
         if has_failed && !self.aof.is_write_bad {
             // At once: what is accepted meanwhile has to wait in memory.

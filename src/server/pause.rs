@@ -1,4 +1,5 @@
-//! CLIENT PAUSE: putting commands off, and taking them up again. So are those for which memory has to be made first, until the next turn.
+//! CLIENT PAUSE: putting commands off, and taking them up again. So are those for which memory has to be made first, until the next turn, and
+//! those that write while the disk does not keep up with the append-only file.
 //!
 //! A request that has to wait stays where it is, in its client's input; the client gets a gate bit of its own ([`gate::HELD`]), so
 //! nothing more is read or parsed of it, and is remembered here. When the pause ends these clients are parsed anew, in the order in
@@ -7,6 +8,7 @@
 //!
 //! Invariant: a client with [`gate::HELD`] is in [`Pause::stopped`], or waits with a PUBLISH (`pubsub.rs`), or is closing.
 
+use crate::base::log;
 use crate::commands::Flags;
 use crate::server::engine::{BATCH_MAX, Engine, Request};
 use crate::server::session::gate;
@@ -18,23 +20,27 @@ pub struct Pause {
     until_ms: Option<u64>,
     /// Only commands that write have to wait.
     writes_only: bool,
+    /// Since when commands that write wait for the disk, on the monotonic clock; None: it keeps up.
+    awaits_disk_ns: Option<u64>,
     /// Slab key and id of the clients that wait: a key may be another client's by then.
     stopped: Vec<(usize, u64)>,
 }
 
 impl Pause {
     pub(super) fn is_on(&self) -> bool {
-        self.until_ms.is_some()
+        self.until_ms.is_some() || self.awaits_disk_ns.is_some()
     }
 
     /// Whether it is on, or somebody still waits as if it were.
     pub(super) fn is_in_use(&self) -> bool {
-        self.until_ms.is_some() || !self.stopped.is_empty()
+        self.is_on() || !self.stopped.is_empty()
     }
 
     /// Whether a command with these flags has to wait.
     pub(super) fn covers(&self, flags: Flags) -> bool {
-        self.until_ms.is_some() && (!self.writes_only || flags.intersects(Flags::WRITE.union(Flags::MAY_REPLICATE)))
+        let by_order = self.until_ms.is_some()
+            && (!self.writes_only || flags.intersects(Flags::WRITE.union(Flags::MAY_REPLICATE)));
+        by_order || self.awaits_disk_ns.is_some() && flags.contains(Flags::WRITE)
     }
 }
 
@@ -53,8 +59,41 @@ impl Engine {
     /// Ends the pause. Clients that were stopped go on in the next turn.
     pub fn unpause(&mut self) {
         self.pause.until_ms = None;
-        self.gates &= !gate::PAUSED;
         self.keyspace.expiry_is_paused = false;
+        self.go_on();
+    }
+
+    /// So much waits for the append-only file's disk that commands that write have to wait as well.
+    #[cold]
+    pub(super) fn wait_for_disk(&mut self) {
+        if self.pause.awaits_disk_ns.is_none() {
+            log::warning(
+                "The disk does not keep up with the append-only file: commands that write wait until it does.",
+            );
+            self.pause.awaits_disk_ns = Some(self.clock.monotonic_ns());
+            self.gates |= gate::PAUSED;
+            self.is_stirred = true;
+        }
+    }
+
+    /// Ends that if the disk has caught up.
+    fn end_wait_for_disk(&mut self) {
+        if let Some(since_ns) = self.pause.awaits_disk_ns
+            && self.aof.has_room()
+        {
+            self.pause.awaits_disk_ns = None;
+            // Redis's name for a disk that is still syncing when something has to be written.
+            self.note_latency("aof-write-pending-fsync", self.clock.monotonic_ns() - since_ns);
+            self.go_on();
+        }
+    }
+
+    /// A reason to wait is gone.
+    fn go_on(&mut self) {
+        if self.pause.is_on() {
+            return;
+        }
+        self.gates &= !gate::PAUSED;
         for index in 0..self.pause.stopped.len() {
             let (key, id) = self.pause.stopped[index];
             if self.is_client(key, id) {
@@ -141,11 +180,12 @@ impl Engine {
 
     #[cold]
     fn end_pauses_slowly(&mut self) {
+        self.end_wait_for_disk();
         let now_ms = self.keyspace.now_ms() as u64;
         if self.pause.until_ms.is_some_and(|until_ms| until_ms <= now_ms) {
             self.unpause();
         }
-        if self.pause.until_ms.is_some() {
+        if self.pause.is_on() {
             return;
         }
         for (key, id) in std::mem::take(&mut self.pause.stopped) {

@@ -86,7 +86,7 @@ pub mod gate {
     pub const HELD: u32 = 1 << 2;
     /// It is closed as soon as its replies are sent, or at the end of the turn; nothing of it is executed any more.
     pub const CLOSING: u32 = 1 << 3;
-    /// CLIENT PAUSE is on: commands it concerns are put off.
+    /// CLIENT PAUSE is on, or the disk does not keep up with the append-only file: commands it concerns are put off.
     pub const PAUSED: u32 = 1 << 4;
     /// It waits for a key; nothing more of it is executed until then.
     pub const BLOCKED: u32 = 1 << 5;

@@ -4,7 +4,7 @@
 //!   loop                                     thread "zedis-aof"
 //!   append(bytes) --> queue (one lock) ----> write, at most once a millisecond
 //!   switch(path)  --> queue                  fdatasync: once a second (everysec), never (no), when requested
-//!   request_sync() ... on_synced() <-------- everything that was handed over by then is on the disk
+//!   request_sync() ... wake() <------------- everything that was handed over by then is on the disk
 //!   commit(bytes): write, fdatasync (always)
 //! ```
 //!
@@ -15,8 +15,8 @@
 //! too.
 //!
 //! What the loop hands over is in the file within about a millisecond, so even a killed process loses no more; what a crash of the machine
-//! loses is the policy's business. While the disk hangs, bytes collect in the queue; beyond [`QUEUE_MAX`] the loop does wait, and counts
-//! it. An error keeps what was not written: it is tried again until the disk takes it, and meanwhile reported. A part that a full disk took
+//! loses is the policy's business. While the disk hangs, bytes collect in the queue; beyond [`QUEUE_MAX`] the loop is told, so that it
+//! accepts nothing more to write, and is woken when half of that is gone. An error keeps what was not written: it is tried again until the disk takes it, and meanwhile reported. A part that a full disk took
 //! is cut off again, as in Redis, so that no file ends within a command. At the end it is tried for [`LAST_TRIES`] times, and then told how
 //! much is lost.
 //!
@@ -39,8 +39,9 @@ use crate::base::threads;
 
 /// Bytes in one piece of what waits: a longer one would grow, and be copied, in a turn of the loop.
 const PIECE_BYTES: usize = 256 * 1024;
-/// Bytes that wait to be written, beyond which the loop waits.
+/// Bytes that wait to be written, beyond which there should be no more; there may be again when there are so few.
 const QUEUE_MAX: usize = 64 * 1024 * 1024;
+const QUEUE_LOW: usize = QUEUE_MAX / 2;
 /// The thread looks for more so long after it has written something.
 const NAP: Duration = Duration::from_millis(1);
 /// Time between two syncs, with `everysec`, nanoseconds.
@@ -79,6 +80,8 @@ struct Queue {
     holds_syncs: bool,
     /// Somebody is to be told when everything wanted is synced.
     tells: bool,
+    /// The loop is to be told when there is room again, or never will be.
+    tells_room: bool,
     is_stopping: bool,
     /// The thread sleeps until it is woken.
     is_idle: bool,
@@ -95,7 +98,7 @@ struct Status {
     written: u64,
     synced: u64,
     syncs: u64,
-    /// The loop had to wait for room so often.
+    /// There was no room so often.
     delays: u64,
     is_syncing: bool,
     error: Option<DiskError>,
@@ -163,8 +166,8 @@ pub struct Appender {
 /// What came of handing bytes over.
 #[derive(Clone, Copy, Debug)]
 pub struct Appended {
-    /// There was no room, so the caller has waited.
-    pub has_waited: bool,
+    /// So much waits for the disk that nothing should be added before [`Appender::has_room`] says so.
+    pub is_full: bool,
     /// The disk has refused what was handed over before.
     pub has_failed: bool,
 }
@@ -189,8 +192,8 @@ pub struct Lost {
 }
 
 impl Appender {
-    /// Starts the thread with the file that bytes are appended to, which is created if need be. It calls `on_synced` after each sync that
-    /// was requested.
+    /// Starts the thread with the file that bytes are appended to, which is created if need be. It calls `wake` after each sync that
+    /// was requested, and when there is room again.
     ///
     /// # Errors
     /// When the file can't be opened, or there can be no further thread.
@@ -198,7 +201,7 @@ impl Appender {
         path: &Path,
         policy: Sync,
         account: Arc<AtomicI64>,
-        on_synced: impl Fn() + Send + 'static,
+        wake: impl Fn() + Send + 'static,
     ) -> io::Result<Appender> {
         let shared = Arc::new(Shared {
             queue: Mutex::new(Queue { policy, is_busy: true, ..Queue::default() }),
@@ -211,10 +214,9 @@ impl Appender {
         let thread = threads::spawn("zedis-aof", move || {
             let clock = Clock::real();
             let synced_ns = clock.monotonic_ns();
-            let on_synced = Box::new(on_synced);
+            let wake = Box::new(wake);
             let book = ThreadBook::open(account);
-            Worker { shared: for_thread, file: None, pending, clock, synced_ns, is_sync_owed: false, on_synced, book }
-                .run();
+            Worker { shared: for_thread, file: None, pending, clock, synced_ns, is_sync_owed: false, wake, book }.run();
         })?;
         let appender = Appender { shared, path: path.to_owned(), file: None, thread: Some(thread) };
         appender.wait_open()?;
@@ -246,13 +248,6 @@ impl Appender {
     /// Hands bytes over.
     pub fn append(&self, bytes: &[u8]) -> Appended {
         let mut queue = self.shared.lock();
-        let mut has_waited = false;
-        // A disk that refuses to write is another matter: then nothing more is accepted from clients.
-        while queue.bytes + bytes.len() > QUEUE_MAX && queue.bytes > 0 && queue.status.error.is_none() {
-            has_waited = true;
-            queue = self.shared.progress.wait(queue).unwrap_or_else(PoisonError::into_inner);
-        }
-        queue.status.delays += u64::from(has_waited);
         queue.status.appended += bytes.len() as u64;
         queue.bytes += bytes.len();
         self.shared.queued_bytes.store(queue.bytes, Ordering::Relaxed);
@@ -261,11 +256,21 @@ impl Appender {
             _ => queue.tasks.push_back(Task::Bytes(bytes.to_vec())),
         }
         let has_failed = queue.status.error.is_some();
+        // A disk that refuses to write is another matter: then nothing more is accepted from clients anyway.
+        let is_full = queue.bytes > QUEUE_MAX && !has_failed;
+        queue.status.delays += u64::from(is_full && !queue.tells_room);
+        queue.tells_room |= is_full;
         if std::mem::take(&mut queue.is_idle) {
             drop(queue);
             self.shared.work.notify_one();
         }
-        Appended { has_waited, has_failed }
+        Appended { is_full, has_failed }
+    }
+
+    /// Whether more may be appended, after there was no room; also if the disk refuses what there is. The callback has been called by then.
+    pub fn has_room(&self) -> bool {
+        let queue = self.shared.lock();
+        queue.bytes <= QUEUE_LOW || queue.status.error.is_some()
     }
 
     /// Writes and syncs, before it returns. What the thread has in hand comes first.
@@ -434,7 +439,7 @@ struct Worker {
     synced_ns: u64,
     /// A sync has failed: nothing is well until one succeeds.
     is_sync_owed: bool,
-    on_synced: Box<dyn Fn() + Send>,
+    wake: Box<dyn Fn() + Send>,
     book: ThreadBook,
 }
 
@@ -508,8 +513,12 @@ impl Worker {
                     queue.status.written += written as u64;
                     queue.bytes -= written;
                     self.shared.queued_bytes.store(queue.bytes, Ordering::Relaxed);
+                    let tells = queue.bytes <= QUEUE_LOW && std::mem::take(&mut queue.tells_room);
                     drop(queue);
                     self.shared.progress.notify_all();
+                    if tells {
+                        (self.wake)();
+                    }
                     if let Err(error) = result {
                         self.pending.push_front(Task::Bytes(bytes[written..].to_vec()));
                         return Err(("writing", error));
@@ -577,7 +586,7 @@ impl Worker {
         queue.tells &= !tells;
         drop(queue);
         if tells {
-            (self.on_synced)();
+            (self.wake)();
         }
     }
 
@@ -592,8 +601,12 @@ impl Worker {
             }
         }
         queue.status.error = step.err();
+        let tells = queue.status.error.is_some() && std::mem::take(&mut queue.tells_room);
         drop(queue);
         self.shared.progress.notify_all();
+        if tells {
+            (self.wake)();
+        }
     }
 
     /// Lets some more come together. Somebody who waits for the disk does not let it.
