@@ -575,6 +575,19 @@ fn corruption_in_the_middle_ends_the_start() {
         assert!(!status.success(), "{log}");
         assert_eq!(verdict(ZEDIS, &[], &path).0, verdict(REDIS, &[], &path).0);
     }
+    // A length that reaches beyond the end: redis-server cuts off all that follows.
+    let lengths: &[(&[u8], &[u8])] =
+        &[(b"$1\r\na", b"$100\r\na"), (b"*3\r\n$3\r\nSET\r\n$1\r\na", b"*300\r\n$3\r\nSET\r\n$1\r\na")];
+    for (good, damage) in lengths {
+        let at = bytes.windows(good.len()).position(|window| window == *good).expect("it is there");
+        let damaged = [&bytes[..at], damage, &bytes[at + good.len()..]].concat();
+        fs::write(&path, &damaged).expect("a file");
+        let (status, log) = server.restart_that_fails(ON);
+        let is_told = if damage.starts_with(b"*") { "Expected prefix '$'" } else { "so it is not torn but damaged" };
+        assert!(status.code() == Some(1) && log.contains(is_told), "{log}");
+        assert_eq!(fs::read(&path).expect("it is still there"), damaged, "nothing is cut off in the middle");
+        assert_eq!(verdict(ZEDIS, &[], &path).0, verdict(REDIS, &[], &path).0);
+    }
     // A command that nobody knows.
     let unknown = bytes.iter().copied().chain(encode(&["NOSUCH", "x"])).collect::<Vec<u8>>();
     fs::write(&path, &unknown).expect("a file");

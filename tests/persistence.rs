@@ -352,6 +352,21 @@ fn a_large_value_is_named_when_it_holds_up_a_turn() {
 
 /// Any number of collections may be on their way into a file: nothing that is done to one of them takes longer for that, and neither does
 /// giving all of them up.
+/// CPU time of a save, of both threads.
+#[test]
+fn a_save_says_what_it_costs() {
+    let server = Server::subject(&["--save", ""]);
+    let mut client = server.connect();
+    client.run("DEBUG POPULATE 300000");
+    assert_eq!(info(&mut client, "last_save_cpu_milliseconds"), "0");
+    assert_eq!(client.run("BGSAVE").string(), "Background saving started");
+    eventually("it is saved", || info(&mut client, "rdb_bgsave_in_progress") == "0");
+    let cpu_ms: u64 = info(&mut client, "last_save_cpu_milliseconds").parse().expect("a number");
+    assert!(cpu_ms > 0);
+    assert_eq!(info(&mut client, "current_save_cpu_milliseconds"), "0");
+    assert!(server.log().contains(&format!(" {cpu_ms} ms of CPU, ")), "{}", server.log());
+}
+
 #[test]
 fn many_collections_on_their_way_hold_nothing_up() {
     const LISTS: usize = 60_000;

@@ -102,6 +102,21 @@ fn find_keyword(keyword: &str, from: i16, args: &[&[u8]]) -> Option<usize> {
     }
 }
 
+/// Whether nothing of a BITFIELD may write. What is no operation is taken for one that does, as in Redis.
+fn only_reads_bits(args: &[&[u8]]) -> bool {
+    let mut rest = args.get(2..).unwrap_or_default();
+    while let Some(&operation) = rest.first() {
+        let len = match () {
+            () if operation.eq_ignore_ascii_case(b"GET") => 3,
+            () if operation.eq_ignore_ascii_case(b"OVERFLOW") => 2,
+            () => return false,
+        };
+        let Some(behind) = rest.get(len..) else { return false };
+        rest = behind;
+    }
+    true
+}
+
 /// What this call does to its key, where that depends on the options.
 fn actual_flags(command: &Command, flags: KeyFlags, args: &[&[u8]]) -> KeyFlags {
     if !flags.contains(KeyFlags::VARIABLE_FLAGS) {
@@ -111,7 +126,7 @@ fn actual_flags(command: &Command, flags: KeyFlags, args: &[&[u8]]) -> KeyFlags 
     let exact = flags.difference(KeyFlags::VARIABLE_FLAGS);
     match command.name {
         "set" if !says("GET", 3) => KeyFlags::OW.union(KeyFlags::UPDATE),
-        "bitfield" if !says("SET", 2) && !says("INCRBY", 2) => KeyFlags::RO.union(KeyFlags::ACCESS),
+        "bitfield" if only_reads_bits(args) => KeyFlags::RO.union(KeyFlags::ACCESS),
         _ => exact,
     }
 }

@@ -15,11 +15,12 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 
 use crate::base::allocator::ThreadBook;
+use crate::base::clock::Clock;
 use crate::base::files::{create_empty, directory_of, sync_directory};
 use crate::base::threads;
 
@@ -113,6 +114,8 @@ pub struct Disk {
     /// Files that are being written.
     files: RefCell<Vec<FileId>>,
     waiting: Arc<Waiting>,
+    /// CPU time of the thread, nanoseconds.
+    cpu_ns: Arc<AtomicU64>,
     next_id: Cell<u64>,
     thread: Option<JoinHandle<()>>,
 }
@@ -126,12 +129,16 @@ impl Disk {
         let (tasks, inbox) = channel();
         let (outbox, reports) = channel();
         let waiting = Arc::new(Waiting::default());
+        let cpu_ns = Arc::new(AtomicU64::new(0));
+        let used_ns = Arc::clone(&cpu_ns);
         let mut worker = Worker { files: Vec::new(), outbox, wake: Box::new(wake), waiting: Arc::clone(&waiting) };
         let thread = threads::spawn("zedis-disk", move || {
             let mut book = ThreadBook::open(account);
+            let clock = Clock::real();
             for task in inbox {
                 worker.carry_out(task);
                 book.enter();
+                used_ns.store(clock.thread_cpu_ns(), Ordering::Relaxed);
             }
         })?;
         Ok(Disk {
@@ -140,6 +147,7 @@ impl Disk {
             arrived: RefCell::default(),
             files: RefCell::default(),
             waiting,
+            cpu_ns,
             next_id: Cell::new(0),
             thread: Some(thread),
         })
@@ -206,6 +214,11 @@ impl Disk {
     /// Bytes handed over and not yet written.
     pub fn queued_bytes(&self) -> usize {
         self.waiting.bytes.load(Ordering::Relaxed)
+    }
+
+    /// CPU time that the thread has used until the end of what it did last, nanoseconds.
+    pub fn cpu_ns(&self) -> u64 {
+        self.cpu_ns.load(Ordering::Relaxed)
     }
 
     fn arrived(&self, report: Report) {

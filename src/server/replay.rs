@@ -16,6 +16,8 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
+use memchr::memmem;
+
 use crate::base::log;
 use crate::commands::Flags;
 use crate::persistence::aof::{Scanned, Scanner};
@@ -37,6 +39,9 @@ const SLICE_BYTES: usize = 4 * 1024 * 1024;
 const BULK_MAX: u32 = u32::MAX;
 /// Errors of a file's commands that the log tells of.
 const ERRORS_TOLD: usize = 16;
+/// Where whole commands are looked for behind one that is not complete: bytes, and places.
+const BEHIND_BYTES: usize = 1024 * 1024;
+const BEHIND_PLACES: usize = 100;
 /// Between two lines in the log, nanoseconds.
 const PROGRESS_NS: u64 = 5_000_000_000;
 
@@ -415,6 +420,17 @@ impl Engine {
         self.keyspace.is_flushed = false;
     }
 
+    /// Where a whole command begins in what is left of the file. There is none behind a command that was torn; behind one whose length was
+    /// damaged, so that it seems to reach beyond the end, there are all that were written later.
+    fn whole_command_in(&self, rest: &[u8]) -> Option<usize> {
+        let rest = &rest[..rest.len().min(BEHIND_BYTES)];
+        let places = memmem::find_iter(rest, b"\r\n*").map(|end| end + 2);
+        places.take(BEHIND_PLACES).find(|&at| match Scanner::default().scan(&rest[at..]) {
+            Ok(Scanned::Command { name: (from, to), .. }) => self.registry.find(&rest[at + from..at + to]).is_some(),
+            _ => false,
+        })
+    }
+
     /// The file has been read to its end: what of it is no whole command, or no whole transaction, is cut off.
     fn cut_torn_end(&mut self, replay: &Replay) -> Result<(), String> {
         let (end, commands) = replay.transaction.unwrap_or((replay.offset, replay.commands));
@@ -435,6 +451,14 @@ impl Engine {
                 "Unexpected end of file reading the append only file {path}. You can: 1) Make a backup of your AOF file, then use \
                  zedis check-aof --fix <filename.manifest>. 2) Alternatively you can set the 'aof-load-truncated' configuration option \
                  to yes and restart the server."
+            ));
+        }
+        if let Some(behind) = self.whole_command_in(&replay.window[replay.at..]) {
+            let (at, behind) = (replay.offset, replay.offset + behind as u64);
+            return Err(format!(
+                "Bad file format reading the append only file {path} at offset {at}: the command there is longer than the file, and others follow \
+                 it at offset {behind}, so it is not torn but damaged. Make a backup of your AOF file, then use zedis check-aof --fix \
+                 <filename.manifest>, with which everything from offset {end} on is lost"
             ));
         }
         log::warning(format_args!("!!! Warning: short read while loading the AOF file {path}!!!"));

@@ -71,7 +71,16 @@ struct Active {
     resumes_ns: u64,
     /// Time that the loop has spent on it.
     spent_ns: u64,
+    /// What the thread of the disk had used when it began.
+    disk_cpu_before_ns: u64,
     queued_peak_bytes: usize,
+}
+
+impl Active {
+    /// CPU time that it has taken, nanoseconds: the loop's, and the thread's that writes.
+    fn cpu_ns(&self) -> u64 {
+        self.spent_ns + self.sink.borrow().disk.cpu_ns() - self.disk_cpu_before_ns
+    }
 }
 
 /// What is known of saves.
@@ -93,6 +102,8 @@ pub struct Saving {
     pub last_bgsave_ok: bool,
     /// Of the last one in the background, seconds.
     last_bgsave_s: Option<u64>,
+    /// Of the last one in the background, be it for the base of the append-only file.
+    last_cpu_ns: u64,
     /// Changes until the last save began.
     saved_dirty: u64,
     saves: u64,
@@ -115,6 +126,8 @@ pub struct Progress {
     pub keys_done: u64,
     pub keys_total: usize,
     pub seconds: Option<u64>,
+    pub cpu_ns: u64,
+    pub last_cpu_ns: u64,
     pub queued_bytes: usize,
     pub queued_peak_bytes: usize,
     pub last_queued_peak_bytes: usize,
@@ -136,6 +149,7 @@ impl Saving {
             last_attempt_s: 0,
             last_bgsave_ok: true,
             last_bgsave_s: None,
+            last_cpu_ns: 0,
             saved_dirty: 0,
             saves: 0,
             last_queued_peak_bytes: 0,
@@ -208,11 +222,13 @@ impl Saving {
         let mut progress = Progress {
             last_queued_peak_bytes: self.last_queued_peak_bytes,
             last_seconds: self.last_bgsave_s,
+            last_cpu_ns: self.last_cpu_ns,
             saves: self.saves,
             ..Progress::default()
         };
         if let Some(active) = &self.active {
             progress.in_background = active.purpose == Purpose::Rdb;
+            progress.cpu_ns = active.cpu_ns();
             progress.keys_done = active.sink.borrow().keys;
             progress.keys_total = active.keys_total;
             progress.seconds = Some((now_ns - active.started_ns) / 1_000_000_000);
@@ -270,6 +286,7 @@ impl Engine {
 
     fn begin_save(&mut self, target: PathBuf, purpose: Purpose) -> io::Result<Active> {
         let disk = self.saving.disk()?;
+        let disk_cpu_before_ns = disk.cpu_ns();
         let now_ms = self.keyspace.now_ms();
         let name = match purpose {
             Purpose::Rdb => format!("temp-{}.rdb", std::process::id()),
@@ -326,6 +343,7 @@ impl Engine {
             is_walked: false,
             resumes_ns: 0,
             spent_ns: 0,
+            disk_cpu_before_ns,
             queued_peak_bytes: 0,
         })
     }
@@ -496,6 +514,7 @@ impl Engine {
     }
 
     fn saved_in_background(&mut self, active: &Active, bytes: u64) -> bool {
+        self.saving.last_cpu_ns = active.cpu_ns();
         if active.purpose == Purpose::AofBase {
             self.base_saved(bytes);
             return false;
@@ -504,8 +523,9 @@ impl Engine {
         log::notice("DB saved on disk");
         log::notice(format_args!(
             "RDB: {keys} keys, {bytes} bytes; {early_keys} keys were saved ahead of their change, at most {} bytes waited for the disk, \
-             {} ms of the loop's time",
+             {} ms of CPU, {} of them the loop's",
             active.queued_peak_bytes,
+            active.cpu_ns() / 1_000_000,
             active.spent_ns / 1_000_000
         ));
         log::notice("Background saving terminated with success");

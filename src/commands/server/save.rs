@@ -1,6 +1,7 @@
 //! SAVE, BGSAVE, LASTSAVE, BGREWRITEAOF. What a save is, [`crate::server::saving`] knows.
 
 use super::ADMIN_ACL;
+use crate::base::log;
 use crate::commands::{Acl, Arg, Args, Command, CommandError, CommandResult, Flags, Group, Run};
 use crate::server::Engine;
 use crate::server::aof::RewriteStart;
@@ -58,6 +59,7 @@ fn bgsave(args: &mut Args<'_>, engine: &mut Engine, key: usize) -> CommandResult
             if !engine.cancel_background_save() {
                 return Err(CommandError::new("ERR Background saving is currently not in progress or scheduled"));
             }
+            log::notice("Background saving cancelled");
             engine.reply(key).simple("Background saving cancelled");
             return Ok(());
         }

@@ -21,6 +21,9 @@ pub(super) fn persistence(engine: &mut Engine, text: &mut Text) {
     text.field("current_fork_perc", format_args!("{part:.2}"));
     text.field("current_save_keys_processed", progress.keys_done);
     text.field("current_save_keys_total", progress.keys_total);
+    // Of the loop, and of the thread that writes.
+    text.field("current_save_cpu_milliseconds", progress.cpu_ns / 1_000_000);
+    text.field("last_save_cpu_milliseconds", progress.last_cpu_ns / 1_000_000);
     text.field("rdb_changes_since_last_save", engine.unsaved_changes());
     text.field("rdb_bgsave_in_progress", u8::from(progress.in_background));
     text.field("rdb_last_save_time", engine.saving.last_save_s);
@@ -58,7 +61,8 @@ pub(super) fn persistence(engine: &mut Engine, text: &mut Text) {
     }
     if let Some(loading) = engine.load_progress(now_ns) {
         let (done, total, seconds) = (loading.loaded_bytes, loading.total_bytes, loading.seconds);
-        let eta_s = (seconds * total.saturating_sub(done)).checked_div(done).unwrap_or(1);
+        // In the first second nobody knows, as in Redis.
+        let eta_s = (seconds * total.saturating_sub(done)).checked_div(done).filter(|_| seconds > 0).unwrap_or(1);
         text.field("loading_start_time", loading.started_s);
         text.field("loading_total_bytes", total);
         text.field("loading_rdb_used_mem", loading.used_memory_bytes);
