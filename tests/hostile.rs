@@ -159,6 +159,37 @@ fn half_closed() {
 }
 
 /// Sends `request` again and again, never reads; how many bytes of replies it asked for before it was closed.
+/// Whoever only stops sending gets the whole reply, however large it is and however late it is read; whoever is gone is forgotten.
+#[test]
+fn half_closed_with_a_large_reply() {
+    let server = Server::subject(&[]);
+    let mut other = server.connect();
+    let value = "v".repeat(30_000_000);
+    assert_eq!(other.call(&["SET", "big", &value]).string(), "OK");
+    for is_gone in [false, true] {
+        let mut client = server.connect();
+        client.send(b"GET big\r\n");
+        client.stream().shutdown(Shutdown::Write).expect("a shutdown");
+        // It waits for the reader, who may well take his time.
+        eventually("it has seen the end", || other.run("CLIENT LIST").string().contains(" flags=cU "));
+        if !is_gone {
+            let reply = client.read_to_end();
+            assert!(reply == format!("$30000000\r\n{value}\r\n").as_bytes(), "{} bytes", reply.len());
+        }
+        drop(client);
+        wait_until_alone(&mut other);
+    }
+    // What others publish is not waited for.
+    let mut subscriber = server.connect();
+    subscriber.send(b"SUBSCRIBE c\r\n");
+    subscriber.read();
+    for _ in 0..30 {
+        other.call(&["PUBLISH", "c", &value[..1_000_000]]);
+    }
+    subscriber.stream().shutdown(Shutdown::Write).expect("a shutdown");
+    wait_until_alone(&mut other);
+}
+
 fn never_read(client: &mut Client, request: &[u8], reply_bytes: usize) -> usize {
     let mut asked = 0;
     for _ in 0..10_000 {

@@ -5,6 +5,7 @@ use crate::base::log;
 use crate::reactor::Stream;
 use crate::server::crash;
 use crate::server::engine::Engine;
+use crate::server::session::gate;
 use crate::server::stall::Stall;
 
 impl Engine {
@@ -163,13 +164,22 @@ impl Engine {
         Ok(())
     }
 
-    /// The peer will send no more, and it is closed. What it sent in time is still executed and, if it takes that, answered.
+    /// The peer will send no more, and is closed. What it sent in time is still executed, and it gets the replies as long as it takes them; what
+    /// others do is not waited for.
     pub(super) fn peer_closed(&mut self, key: usize) {
         let has_requests = self.batch.clients.last().is_some_and(|&(last, _)| last as usize == key);
         if has_requests {
             self.clients[key].session.close_after_reply = true;
-        } else {
+            return;
+        }
+        let client = &self.clients[key];
+        let is_fed = client.subscriber.is_some() || client.session.gates & gate::MONITORS != 0;
+        if client.output.is_empty() || is_fed {
             self.close(key);
+        } else {
+            self.close_after_reply(key);
+            // If it is gone altogether, sending tells.
+            self.mark_dirty(key);
         }
     }
 
