@@ -164,8 +164,8 @@ impl Engine {
         Ok(())
     }
 
-    /// The peer will send no more, and is closed. What it sent in time is still executed, and it gets the replies as long as it takes them; what
-    /// others do is not waited for.
+    /// The peer will send no more, and is closed. What it sent in time is still executed, and it gets the replies as long as it takes them;
+    /// what others do is not waited for.
     pub(super) fn peer_closed(&mut self, key: usize) {
         let has_requests = self.batch.clients.last().is_some_and(|&(last, _)| last as usize == key);
         if has_requests {

@@ -1,5 +1,5 @@
-//! CLIENT PAUSE: putting commands off, and taking them up again. So are those for which memory has to be made first, until the next turn, and
-//! those that write while the disk does not keep up with the append-only file.
+//! CLIENT PAUSE: putting commands off, and taking them up again. So are those for which memory has to be made first, until the next turn,
+//! and those that write while the disk does not keep up with the append-only file.
 //!
 //! A request that has to wait stays where it is, in its client's input; the client gets a gate bit of its own ([`gate::HELD`]), so
 //! nothing more is read or parsed of it, and is remembered here. When the pause ends these clients are parsed anew, in the order in

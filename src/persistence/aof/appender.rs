@@ -16,9 +16,9 @@
 //!
 //! What the loop hands over is in the file within about a millisecond, so even a killed process loses no more; what a crash of the machine
 //! loses is the policy's business. While the disk hangs, bytes collect in the queue; beyond [`QUEUE_MAX`] the loop is told, so that it
-//! accepts nothing more to write, and is woken when half of that is gone. An error keeps what was not written: it is tried again until the disk takes it, and meanwhile reported. A part that a full disk took
-//! is cut off again, as in Redis, so that no file ends within a command. At the end it is tried for [`LAST_TRIES`] times, and then told how
-//! much is lost.
+//! accepts nothing more to write, and is woken when half of that is gone. An error keeps what was not written: it is tried again until the
+//! disk takes it, and meanwhile reported. A part that a full disk took is cut off again, as in Redis, so that no file ends within a
+//! command. At the end it is tried for [`LAST_TRIES`] times, and then told how much is lost.
 //!
 //! Cost for the loop: a copy of the bytes and an uncontended lock per turn; a wake-up only after the thread had nothing to do.
 
