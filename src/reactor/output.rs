@@ -167,21 +167,27 @@ impl Output {
             return;
         }
         let shared = shared.map(|shared| &shared.message);
+        self.push_with(|output| match shared {
+            Some(shared) if shared.len() >= PUSH_SHARED_MIN => output.put_shared(shared),
+            Some(shared) if output.ring.is_none() && output.is_empty() && !shared.is_empty() => {
+                output.first = Some(Arc::clone(shared));
+                output.first_sent = 0;
+            }
+            _ => {
+                output.attach(pool);
+                output.put(message);
+            }
+        });
+    }
+
+    /// Appends what `write` writes, whether or not answers are wanted.
+    #[inline]
+    pub fn push_with(&mut self, write: impl FnOnce(&mut Output)) {
         let was_muted = self.muted;
         if was_muted {
             self.set_muted(false);
         }
-        match shared {
-            Some(shared) if shared.len() >= PUSH_SHARED_MIN => self.put_shared(shared),
-            Some(shared) if self.ring.is_none() && self.is_empty() && !shared.is_empty() => {
-                self.first = Some(Arc::clone(shared));
-                self.first_sent = 0;
-            }
-            _ => {
-                self.attach(pool);
-                self.put(message);
-            }
-        }
+        write(self);
         if was_muted {
             self.set_muted(true);
         }

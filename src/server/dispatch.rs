@@ -457,37 +457,6 @@ impl Engine {
         executed
     }
 
-    /// Whether the command is PUBLISH or SPUBLISH.
-    fn publishes(&self, command: CommandId) -> bool {
-        command != UNKNOWN && matches!(self.registry.command(command).name, "publish" | "spublish")
-    }
-
-    /// Executes the PUBLISH at `first` and those of the client that come right behind it, as long as nothing has to happen in between; how
-    /// many. What surrounds a command costs as much as publishing to one subscriber.
-    fn execute_publishes(&mut self, key: usize, first: usize, end: usize) -> usize {
-        let request = self.batch.requests[first];
-        self.with_input(key, request.spilled, |engine, all_args, bytes, owned| {
-            let mut index = first;
-            loop {
-                let Request { args_at, argc, start, hash, .. } = engine.batch.requests[index];
-                let refs = &all_args[args_at as usize..][..argc as usize];
-                engine.call(key, request.command, &mut Args::new(&bytes[start as usize..], refs, owned, hash));
-                index += 1;
-                let Some(next) = engine.batch.requests[..end].get(index) else { break };
-                let is_another = next.command != request.command || next.spilled || request.spilled;
-                let is_gated = engine.gates | engine.clients[key].session.gates != 0 || engine.memory.is_set();
-                let is_to_be_told =
-                    !engine.keyspace.observers.pending().is_empty() || !engine.stats.long_runs.is_empty();
-                // There is always time for those that have receivers.
-                if is_another || is_gated || is_to_be_told || !engine.has_fan_out() {
-                    break;
-                }
-                engine.call_from_ns = engine.call_ended_ns.take();
-            }
-            index - first
-        })
-    }
-
     /// Calls `run` with the request's arguments. It may touch the whole engine: the bytes of the arguments are taken out of the client
     /// meanwhile.
     pub(super) fn with_args<R>(
@@ -503,7 +472,7 @@ impl Engine {
     }
 
     /// The same with all arguments of the batch, and the bytes that the client's are in: those of its spilled frame or of its ring.
-    fn with_input<R>(
+    pub(super) fn with_input<R>(
         &mut self,
         key: usize,
         spilled: bool,

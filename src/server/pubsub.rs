@@ -17,6 +17,8 @@
 //! subscriptions gives up its number's client at once (nothing reaches it any more, nobody counts it) and the subscriptions in slices.
 //!
 //! Cost: a delivery of a short message is a copy of it, or for many receivers a reference.
+//!
+//! Here: subscriptions, and what waits to be sent. Messages: `pubsub/delivery.rs`; many PUBLISHes at once: `pubsub/burst.rs`.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -27,9 +29,9 @@ use smallvec::SmallVec;
 use crate::base::glob;
 use crate::collections::segmented_table::SegmentedTable;
 use crate::commands::{Args, Reply};
-use crate::reactor::{PUSH_SHARED_MIN, SharedMessage};
-use crate::resp::reply::{Encoder, Version};
+use crate::resp::reply::Version;
 use crate::server::engine::{Engine, Request};
+use crate::server::pubsub::delivery::{SCRATCH_KEPT, Scratch};
 use crate::server::session::gate;
 
 /// Subscribers that are sent to in one turn, besides the clients whose commands it executed: some 0.1 ms of system calls. So few, because a
@@ -42,12 +44,8 @@ pub(super) const FAN_OUT_FIRST: usize = 4;
 const TURN_DELIVERIES: usize = 8 * 1024;
 const AHEAD_DELIVERIES: usize = 256 * 1024;
 const AHEAD_BYTES: usize = 16 * 1024 * 1024;
-/// From so many receivers on they share a message instead of each getting a copy.
-const SHARED_RECEIVERS: usize = 64;
 /// Subscriptions given up in one turn of clients that are gone.
 const LEAVE_SLICE: usize = 512;
-/// Channels of the largest message whose text is kept for the next one's, bytes.
-const SCRATCH_KEPT: usize = 64 * 1024;
 
 /// What is subscribed to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -117,14 +115,6 @@ pub struct Subscriptions {
 
 /// Of a subscriber whose client is gone.
 const GONE: u32 = u32::MAX;
-
-/// The memory in which messages are encoded. The last one is still there: the next one on the same channel begins with the same bytes.
-#[derive(Default)]
-struct Scratch {
-    bytes: Vec<u8>,
-    /// Serial of the channel, and how many bytes come before the text of a message on it.
-    head: Option<(u64, usize)>,
-}
 
 /// Every subscription, and what is on its way.
 #[derive(Default)]
@@ -296,94 +286,6 @@ impl PubSub {
     }
 }
 
-/// A message, encoded when the first that speaks a protocol version is to get it.
-struct Message<'a> {
-    /// What stands before the text, and the text.
-    head: &'a [&'a [u8]],
-    text: &'a [u8],
-    /// The channel, if the next message may well be on the same.
-    serial: Option<u64>,
-    /// RESP2 and RESP3 differ in the first byte only.
-    scratch: &'a mut Scratch,
-    is_encoded: bool,
-    shared: [Option<SharedMessage>; 2],
-    is_shared: bool,
-    /// What was shared before it.
-    before: [Option<Arc<Vec<u8>>>; 2],
-}
-
-impl<'a> Message<'a> {
-    fn new(
-        head: &'a [&'a [u8]],
-        text: &'a [u8],
-        serial: Option<u64>,
-        scratch: &'a mut Scratch,
-        receivers: usize,
-    ) -> Message<'a> {
-        let is_shared = receivers >= SHARED_RECEIVERS || (text.len() >= PUSH_SHARED_MIN && receivers > 1);
-        Message {
-            head,
-            text,
-            serial,
-            scratch,
-            is_encoded: false,
-            shared: [None, None],
-            is_shared,
-            before: [None, None],
-        }
-    }
-
-    fn encode(&mut self) {
-        let Scratch { bytes, head } = &mut *self.scratch;
-        match (*head, self.serial) {
-            (Some((known, len)), Some(serial)) if known == serial => bytes.truncate(len),
-            _ => {
-                bytes.clear();
-                let mut encoder = Encoder::new(bytes, Version::Resp2);
-                encoder.push(self.head.len() + 1);
-                self.head.iter().for_each(|part| encoder.bulk(part));
-                *head = self.serial.map(|serial| (serial, bytes.len()));
-            }
-        }
-        Encoder::new(bytes, Version::Resp2).bulk(self.text);
-        self.is_encoded = true;
-    }
-
-    /// What its receivers have before them afterwards, if it was shared.
-    fn last_shared(self) -> [Option<Arc<Vec<u8>>>; 2] {
-        self.shared.map(|shared| {
-            let SharedMessage { message, joined } = shared?;
-            // Whichever more of them have: those of another channel had nothing before it.
-            match joined {
-                Some((_, with_it)) if Arc::strong_count(&with_it) >= Arc::strong_count(&message) => Some(with_it),
-                _ => Some(message),
-            }
-        })
-    }
-
-    fn of(&mut self, version: Version) -> (&[u8], Option<&SharedMessage>) {
-        if !self.is_encoded {
-            self.encode();
-        }
-        let Message { scratch, shared, before, .. } = self;
-        let bytes = &mut scratch.bytes;
-        bytes[0] = if version == Version::Resp3 { b'>' } else { b'*' };
-        if self.is_shared {
-            let shared = shared[version as usize].get_or_insert_with(|| {
-                let before = before[version as usize].take();
-                let joined = before.filter(|before| before.len() + bytes.len() <= PUSH_SHARED_MIN).map(|before| {
-                    let with_it = Arc::new([&before[..], &bytes[..]].concat());
-                    (before, with_it)
-                });
-                SharedMessage { message: Arc::new(bytes.clone()), joined }
-            });
-            (bytes, Some(shared))
-        } else {
-            (bytes, None)
-        }
-    }
-}
-
 impl Engine {
     /// What the client subscribed to.
     pub fn subscriptions(&self, key: usize) -> Subscriptions {
@@ -528,43 +430,6 @@ impl Engine {
         }
     }
 
-    /// Sends a message to everybody who subscribed to the channel or to a pattern that matches it. How many that are. `calling`: the client
-    /// whose command is being executed; what it is sent comes after its reply.
-    pub fn publish(&mut self, topics: Topics, channel: &[u8], message: &[u8], calling: Option<usize>) -> usize {
-        if self.pubsub.topics.iter().all(SegmentedTable::is_empty) {
-            return 0;
-        }
-        let hash = self.keyspace.hash(channel);
-        let mut scratch = std::mem::take(&mut self.pubsub.scratch);
-        let mut receivers = 0;
-        let mut over = SmallVec::new();
-        let mut delivery = Delivery { engine: self, calling, over: &mut over };
-        receivers += delivery.reach_channel(topics, hash, channel, message, &mut scratch);
-        if topics == Topics::Channels {
-            receivers += delivery.reach_patterns(channel, message, &mut scratch);
-        }
-        for key in over {
-            self.check_output_limit(key);
-        }
-        if scratch.bytes.capacity() > SCRATCH_KEPT {
-            scratch = Scratch::default();
-        }
-        self.pubsub.scratch = scratch;
-        if self.pubsub.is_ahead() {
-            self.gates |= gate::FAN_OUT;
-        }
-        receivers
-    }
-
-    /// Sends one client something that it did not ask for right now.
-    pub(super) fn push_to(&mut self, key: usize, message: &[u8], calling: Option<usize>) {
-        let mut over = SmallVec::new();
-        Delivery { engine: self, calling, over: &mut over }.reach_client(key, |_| (message, None));
-        for key in over {
-            self.check_output_limit(key);
-        }
-    }
-
     /// Appends what had to come after the reply of the client whose command has just been executed.
     pub(super) fn release_deferred(&mut self) {
         let Engine { pubsub, clients, pool, .. } = self;
@@ -634,119 +499,12 @@ impl Engine {
     }
 }
 
-/// So many subscribers of a channel are copied while they are sent to.
-const FEW_SEATS: usize = 8;
-
 /// What a subscription costs, without its share of unused room in tables, bytes.
 fn subscription_bytes(name: &[u8]) -> usize {
     size_of::<Topic>() + size_of::<Held>() + name.len()
 }
 
-/// A message on its way.
-struct Delivery<'a> {
-    engine: &'a mut Engine,
-    calling: Option<usize>,
-    /// Clients with more waiting than fits into their rings.
-    over: &'a mut SmallVec<[usize; 4]>,
-}
-
-impl Delivery<'_> {
-    fn reach_channel(
-        &mut self,
-        topics: Topics,
-        hash: u64,
-        channel: &[u8],
-        text: &[u8],
-        scratch: &mut Scratch,
-    ) -> usize {
-        let table = &mut self.engine.pubsub.topics[topics as usize];
-        let Some(topic) = table.find(hash, |topic| topic.hash == hash && *topic.name == *channel) else { return 0 };
-        let serial = topic.serial;
-        let verb: &[u8] = if topics == Topics::ShardChannels { b"smessage" } else { b"message" };
-        let head = [verb, channel];
-        if topic.seats.len() <= FEW_SEATS {
-            let seats: SmallVec<[u32; FEW_SEATS]> = SmallVec::from_slice(&topic.seats);
-            return self.reach_all(&seats, Message::new(&head, text, Some(serial), scratch, seats.len()));
-        }
-        // Out of its place meanwhile, as delivering needs the whole engine; a few seats are copied in less time.
-        let table = std::mem::take(table);
-        let topic = table.find(hash, |topic| topic.serial == serial);
-        let seats = topic.map_or(&[][..], |topic| &topic.seats);
-        let receivers = self.reach_all(seats, Message::new(&head, text, Some(serial), scratch, seats.len()));
-        self.engine.pubsub.topics[topics as usize] = table;
-        receivers
-    }
-
-    fn reach_all(&mut self, seats: &[u32], mut message: Message<'_>) -> usize {
-        if !message.is_shared {
-            let receivers = self.reach_seats(seats, &mut message);
-            self.engine.pubsub.last_shared = [None, None];
-            return receivers;
-        }
-        message.before = std::mem::take(&mut self.engine.pubsub.last_shared);
-        let receivers = self.reach_seats(seats, &mut message);
-        self.engine.pubsub.last_shared = message.last_shared();
-        receivers
-    }
-
-    fn reach_patterns(&mut self, channel: &[u8], text: &[u8], scratch: &mut Scratch) -> usize {
-        let patterns = Topics::Patterns as usize;
-        if self.engine.pubsub.topics[patterns].is_empty() {
-            return 0;
-        }
-        let table = std::mem::take(&mut self.engine.pubsub.topics[patterns]);
-        let mut receivers = 0;
-        for topic in table.iter().filter(|topic| glob::matches(&topic.name, channel, false)) {
-            let head = [b"pmessage".as_slice(), &topic.name, channel];
-            let mut message = Message::new(&head, text, None, scratch, topic.seats.len());
-            receivers += self.reach_seats(&topic.seats, &mut message);
-        }
-        self.engine.pubsub.topics[patterns] = table;
-        receivers
-    }
-
-    fn reach_seats(&mut self, seats: &[u32], message: &mut Message<'_>) -> usize {
-        let mut receivers = 0;
-        for &seat in seats {
-            let client = self.engine.pubsub.clients[seat as usize];
-            if client != GONE {
-                receivers += 1;
-                self.reach_client(client as usize, |version| message.of(version));
-            }
-        }
-        receivers
-    }
-
-    fn reach_client<'m>(&mut self, key: usize, text: impl FnOnce(Version) -> (&'m [u8], Option<&'m SharedMessage>)) {
-        let Engine { clients, pubsub, pool, keyspace, .. } = &mut *self.engine;
-        let client = &mut clients[key];
-        if client.is_closing() {
-            return;
-        }
-        let (bytes, shared) = text(client.session.version);
-        if self.calling == Some(key) {
-            pubsub.deferred.extend_from_slice(bytes);
-            pubsub.deferred_for = key;
-            keyspace.observers.push_deferred();
-            return;
-        }
-        // What is there and on no list waits until the socket takes more.
-        let waits_for_socket = !client.dirty && !client.fanned_out && !client.output.is_empty();
-        client.output.push(bytes, shared, pool);
-        pubsub.turn_deliveries += 1;
-        if !waits_for_socket {
-            pubsub.ahead_deliveries += 1;
-            pubsub.ahead_bytes += bytes.len();
-            if !client.dirty && !client.fanned_out {
-                client.fanned_out = true;
-                pubsub.fan_out.push_back((key, client.session.id));
-            }
-        }
-        if client.output.overflow().0 > 0 {
-            self.over.push(key);
-        }
-    }
-}
-
+mod burst;
+mod delivery;
 #[cfg(test)]
 mod tests;

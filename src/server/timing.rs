@@ -5,6 +5,8 @@
 //! and a run that took long names itself as what it is: so many calls, timed together. Where that is not enough (a slow log with a
 //! threshold that such a run could reach, MONITOR, HOTKEYS) [`gate::ONE_BY_ONE`](crate::server::gate::ONE_BY_ONE) leaves the hot loop.
 //!
+//! PUBLISHes one behind the other are timed together, too ([`pubsub`](crate::server::pubsub)).
+//!
 //! The same clock readings say when a turn has executed for long enough; see [`Engine::execute`](crate::server::Engine).
 //!
 //! Cost: one clock reading, one counter and one histogram bucket per run.
@@ -108,19 +110,8 @@ impl RunTimer {
         let command = self.run as CommandId;
         if command != UNKNOWN {
             let elapsed_ns = now_ns - self.started_ns;
-            let counted = &mut registry.stats[usize::from(command)];
-            counted.calls += u64::from(self.calls);
-            counted.run_ns += elapsed_ns;
-            stats.note_run(command, self.calls, elapsed_ns);
-            if elapsed_ns >= stats.long_runs.from_ns {
-                stats.long_runs.push(LongRun {
-                    command,
-                    calls: self.calls,
-                    first: self.first,
-                    started_ns: self.started_ns,
-                    elapsed_ns,
-                });
-            }
+            let (calls, first, started_ns) = (self.calls, self.first, self.started_ns);
+            TimedRun { command, calls, first, started_ns, elapsed_ns }.book(registry, stats);
         }
         self.started_ns = now_ns;
         self.calls = 0;
@@ -128,9 +119,9 @@ impl RunTimer {
     }
 }
 
-/// A run that took long; who and what is found out while the requests' bytes are still there.
+/// Calls of a command that were timed together.
 #[derive(Clone, Copy, Debug)]
-pub struct LongRun {
+pub struct TimedRun {
     pub command: CommandId,
     pub calls: u32,
     /// Number of its first request.
@@ -139,12 +130,26 @@ pub struct LongRun {
     pub elapsed_ns: u64,
 }
 
+impl TimedRun {
+    /// Books its calls and its time. Who and what one was that took long is found out while the requests' bytes are still there.
+    #[inline]
+    pub(super) fn book(self, registry: &mut Registry, stats: &mut Stats) {
+        let counted = &mut registry.stats[usize::from(self.command)];
+        counted.calls += u64::from(self.calls);
+        counted.run_ns += self.elapsed_ns;
+        stats.note_run(self.command, self.calls, self.elapsed_ns);
+        if self.elapsed_ns >= stats.long_runs.from_ns {
+            stats.long_runs.push(self);
+        }
+    }
+}
+
 /// Long runs that nobody has looked at yet.
 #[derive(Debug)]
 pub struct LongRuns {
     /// What counts as long, nanoseconds.
     pub from_ns: u64,
-    pending: Vec<LongRun>,
+    pending: Vec<TimedRun>,
 }
 
 impl Default for LongRuns {
@@ -156,7 +161,7 @@ impl Default for LongRuns {
 impl LongRuns {
     #[cold]
     #[inline(never)]
-    fn push(&mut self, run: LongRun) {
+    fn push(&mut self, run: TimedRun) {
         if self.pending.len() < PENDING_MAX {
             self.pending.push(run);
         }
@@ -167,7 +172,7 @@ impl LongRuns {
         self.pending.is_empty()
     }
 
-    pub fn take(&mut self) -> Vec<LongRun> {
+    pub fn take(&mut self) -> Vec<TimedRun> {
         std::mem::take(&mut self.pending)
     }
 }

@@ -329,3 +329,83 @@ fn many_publishes_are_as_one_by_one() {
         assert_eq!(outcome(together), wanted, "{together} at a time");
     }
 }
+
+/// The same with generated streams: few subscribers and many, with and without patterns, in both protocol versions, who want no replies,
+/// who publish themselves, who are closed in the middle because they do not read.
+#[test]
+fn bursts_of_publishes_are_as_one_by_one() {
+    const CHANNELS: [&[u8]; 3] = [b"a", b"another", b""];
+    for seed in 0..40 {
+        println!("seed {seed}");
+        let outcome = |together: usize| {
+            let mut random = Random::new(seed);
+            let mut harness = EngineHarness::new();
+            let limits = b"normal 0 0 0 pubsub 40000 0 0";
+            harness.send(&[b"CONFIG", b"SET", b"client-output-buffer-limit", limits]);
+            let publisher = harness.connect();
+            let subscribers: Vec<usize> = (0..[1, 2, 8, 9, 70][seed as usize % 5]).map(|_| harness.connect()).collect();
+            for &subscriber in &subscribers {
+                if random.below(2) == 0 {
+                    harness.line_as(subscriber, "HELLO 3");
+                }
+                if random.below(4) == 0 {
+                    harness.line_as(subscriber, "CLIENT REPLY OFF");
+                }
+                for name in CHANNELS {
+                    if random.below(4) > 0 {
+                        harness.send_as(subscriber, &[b"SUBSCRIBE", name]);
+                        harness.send_as(subscriber, &[b"SSUBSCRIBE", name]);
+                    }
+                }
+            }
+            if random.below(4) == 0 {
+                harness.line_as(subscribers[0], "PSUBSCRIBE a*");
+            }
+            if random.below(4) == 0 {
+                harness.line_as(publisher, "HELLO 3");
+                harness.send_as(publisher, &[b"SUBSCRIBE", CHANNELS[0]]);
+            }
+            // With many, publishing waits for the next turn, and nobody feeds more than a ring meanwhile.
+            let max_len = if subscribers.len() < 70 { 20_000 } else { 60 };
+            let mut channel = CHANNELS[0];
+            let mut requests = Vec::new();
+            for _ in 0..200 {
+                if random.below(8) == 0 {
+                    channel = CHANNELS[random.below(3) as usize];
+                }
+                let len = if random.below(40) == 0 { random.below(max_len) } else { random.below(40) };
+                let text: Vec<u8> = (0..len).map(|_| random.below(256) as u8).collect();
+                let verb: &[u8] = if random.below(10) == 0 { b"spublish" } else { b"PUBLISH" };
+                requests.push(encode(&[verb, channel, &text]));
+            }
+            let mut said = Vec::new();
+            for some in requests.chunks(together) {
+                said.extend(harness.feed(publisher, &some.concat()));
+                said.extend(harness.take(publisher));
+            }
+            // Too much for one turn, if it comes at once.
+            for _ in 0..4 {
+                harness.turn();
+                said.extend(harness.take(publisher));
+            }
+            let told: Vec<Option<Vec<u8>>> = subscribers
+                .iter()
+                .map(|&subscriber| harness.is_connected(subscriber).then(|| harness.take(subscriber)))
+                .collect();
+            let calls = harness.line("INFO commandstats");
+            let calls: Vec<String> = calls
+                .lines()
+                .filter(|line| line.contains("publish:"))
+                .map(|line| line.split(',').next().unwrap_or_default().to_string())
+                .collect();
+            (said, told, calls)
+        };
+        let wanted = outcome(1);
+        assert!(wanted.1.iter().all(Option::is_none) || wanted.1.iter().flatten().any(|told| told.len() > 1000));
+        assert_eq!(wanted.2.len(), 2, "{:?}", wanted.2);
+        for together in [2, 16, 200] {
+            let found = outcome(together);
+            assert!(found == wanted, "{together} at a time: {:?} and not {:?}", found.2, wanted.2);
+        }
+    }
+}
