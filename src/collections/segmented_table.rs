@@ -30,6 +30,8 @@
 //!
 //! Cost: find is two dependent loads (directory, segment) more than a flat table; both are small enough to stay in the cache.
 
+use std::cell::Cell;
+
 use hashbrown::HashTable;
 
 /// Most entries of a segment: 1,024 buckets at hashbrown's load of 7/8.
@@ -129,8 +131,22 @@ pub struct SegmentedTable<T> {
     free: Vec<u32>,
     segments: usize,
     len: usize,
-    /// Number of versions given out.
+    /// The last version given out; 0: none.
     versions: u32,
+}
+
+/// Where the versions of another table begin: far from where those of the tables before it did, so that a cursor from one is not taken for
+/// one from its successor under the same name (SUNIONSTORE onto one of its sources makes such a table).
+fn first_version() -> u32 {
+    /// 2^32 divided by the golden ratio: its multiples keep their distance.
+    const STRIDE: u32 = 0x9E37_79B9;
+    thread_local! {
+        static TABLES: Cell<u32> = const { Cell::new(0) };
+    }
+    TABLES.with(|tables| {
+        tables.set(tables.get().wrapping_add(1));
+        tables.get().wrapping_mul(STRIDE)
+    })
 }
 
 /// What hashbrown sees: its h1 (low bits) and h2 (top seven) must not be prefix bits, which all entries of a segment share.
@@ -471,9 +487,16 @@ impl<T> SegmentedTable<T> {
         self.blocks.iter().flatten().map(|segment| segment.entries.num_buckets()).max().unwrap_or(0)
     }
 
-    fn add_segment(&mut self, entries: HashTable<T>, depth: u8) -> u32 {
+    fn next_version(&mut self) -> u32 {
+        if self.versions == 0 {
+            self.versions = first_version();
+        }
         self.versions = self.versions.wrapping_add(1);
-        let version = self.versions;
+        self.versions
+    }
+
+    fn add_segment(&mut self, entries: HashTable<T>, depth: u8) -> u32 {
+        let version = self.next_version();
         let segment = Segment { entries, depth, version };
         self.segments += 1;
         if let Some(index) = self.free.pop() {
@@ -507,8 +530,7 @@ impl<T> SegmentedTable<T> {
             let marked = std::mem::replace(&mut segment.entries, HashTable::with_capacity(SEGMENT_MAX));
             move_all(marked, &mut segment.entries, rehash);
         }
-        self.versions = self.versions.wrapping_add(1);
-        let version = self.versions;
+        let version = self.next_version();
         self.at_mut(self.directory[slot]).version = version;
     }
 
@@ -534,8 +556,7 @@ impl<T> SegmentedTable<T> {
             half.insert_unique(inner(hash), entry, |entry| inner(rehash.hash(entry)));
         }
         // The lower half keeps the slot, the upper half gets one.
-        self.versions = self.versions.wrapping_add(1);
-        let version = self.versions;
+        let version = self.next_version();
         let segment = self.at_mut(index);
         segment.entries = lower;
         segment.depth += 1;
@@ -597,8 +618,7 @@ impl<T> SegmentedTable<T> {
         }
         let len = segment.entries.len();
         segment.entries.shrink_to(2 * len, |entry| inner(rehash.hash(entry)));
-        self.versions = self.versions.wrapping_add(1);
-        let version = self.versions;
+        let version = self.next_version();
         self.at_mut(index).version = version;
     }
 
@@ -629,8 +649,7 @@ impl<T> SegmentedTable<T> {
                 both
             }
         };
-        self.versions = self.versions.wrapping_add(1);
-        let version = self.versions;
+        let version = self.next_version();
         let segment = self.at_mut(lower);
         segment.entries = both;
         segment.depth -= 1;
