@@ -34,6 +34,13 @@ OBJECT ENCODING longfield
 HSET back f {v*65} g 1
 HDEL back f
 OBJECT ENCODING back
+HSET lowered a 1 b 2 c 3
+CONFIG SET hash-max-listpack-entries 2
+HSETNX lowered a 9
+OBJECT ENCODING lowered
+HSET lowered a 9
+OBJECT ENCODING lowered
+CONFIG SET hash-max-listpack-entries 128
 HSETNX h f {v*100}
 OBJECT ENCODING h
 HSETNX h brandnew {v*100}

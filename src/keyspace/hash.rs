@@ -221,6 +221,10 @@ impl Hash {
             Hash::Pack(pack) if longest <= max.value_bytes => match pack.find(field, 1).and_then(|at| pack.next(at)) {
                 Some(at) => {
                     pack.replace(at, element);
+                    // The limit may be lower than it was.
+                    if pack.len() / 2 > max.entries {
+                        self.make_table(context.hasher);
+                    }
                     return false;
                 }
                 None if pack.len() / 2 < max.entries && pack.is_safe_to_add(field.len() + element.text_len()) => {
@@ -232,7 +236,11 @@ impl Hash {
             },
             Hash::TimedPack(pack) if longest <= max.value_bytes => {
                 if let Some(at) = pack.find(field, 2) {
-                    return timed::overwrite(pack, at, field, element, ttl, context.now_ms);
+                    let is_new = timed::overwrite(pack, at, field, element, ttl, context.now_ms);
+                    if pack.len() / 3 > max.entries {
+                        self.make_table(context.hasher);
+                    }
+                    return is_new;
                 }
                 if pack.len() / 3 < max.entries && pack.is_safe_to_add(field.len() + element.text_len()) {
                     let deadline_ms = if let Ttl::At(deadline_ms) = ttl { deadline_ms } else { NO_DEADLINE };
