@@ -26,6 +26,11 @@ pub enum SortedSet {
     Tree(Box<sorted_set::SortedSet>),
 }
 
+/// So many members at least are left behind, with all that they are in, rather than removed one by one, if the others are this part of them
+/// at most: those move.
+const LEFT_BEHIND_MIN: usize = 1024;
+const LEFT_BEHIND_PART: usize = 4;
+
 /// The lowest or the highest scores.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum End {
@@ -335,15 +340,28 @@ impl SortedSet {
         }
     }
 
-    /// Removes the members of these ranks, as far as they exist; their number.
-    pub fn remove_range(&mut self, ranks: Range<usize>, context: &Context<'_>) -> usize {
+    /// Removes the members of these ranks, as far as they exist; their number. If those are nearly all, what is returned besides is to be
+    /// freed, which takes a while: the others, who are few, have moved out of it.
+    pub fn remove_range(&mut self, ranks: Range<usize>, context: &Context<'_>) -> (usize, Option<SortedSet>) {
         match self {
             SortedSet::Pack(pack) => {
                 let count = ranks.end.saturating_sub(ranks.start);
-                pack.remove_range(ranks.start.saturating_mul(2), count.saturating_mul(2)) / 2
+                (pack.remove_range(ranks.start.saturating_mul(2), count.saturating_mul(2)) / 2, None)
             }
             SortedSet::Tree(tree) => {
-                tree.remove_range(context.hasher, ranks, |member, score| context.scored(member, Some(score), None))
+                let (start, end) = (ranks.start.min(tree.len()), ranks.end.min(tree.len()));
+                let removed = end.saturating_sub(start);
+                let kept = tree.len() - removed;
+                if removed < LEFT_BEHIND_MIN || kept > removed / LEFT_BEHIND_PART || context.undo.is_some() {
+                    let told = |member: &[u8], score| context.scored(member, Some(score), None);
+                    return (tree.remove_range(context.hasher, ranks, told), None);
+                }
+                let mut others = SortedSetBuilder::new();
+                for (member, score) in tree.range(0..start).chain(tree.range(end..tree.len())) {
+                    others.push(context.hasher, member, score);
+                }
+                let others = others.finish().expect("scores are never NaN");
+                (removed, Some(SortedSet::Tree(std::mem::replace(tree, Box::new(others)))))
             }
         }
     }

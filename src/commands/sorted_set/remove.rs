@@ -39,12 +39,16 @@ fn remove_ranks(
     reply: &mut Reply<'_>,
     ranks: impl FnOnce(&SortedSet) -> Range<usize>,
 ) -> CommandResult {
-    let removed = db.change(key, Event::sorted_set(event), |set: &mut SortedSet, context| {
+    let done = db.change(key, Event::sorted_set(event), |set: &mut SortedSet, context| {
         let ranks = ranks(set);
-        let removed = set.remove_range(ranks, context);
-        Changed(removed, removed)
+        let (removed, left) = set.remove_range(ranks, context);
+        Changed((removed, left), removed)
     })?;
-    reply.len(removed.unwrap_or(0));
+    let (removed, left) = done.unwrap_or_default();
+    if let Some(left) = left {
+        db.discard(left);
+    }
+    reply.len(removed);
     Ok(())
 }
 

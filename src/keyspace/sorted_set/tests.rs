@@ -86,7 +86,7 @@ fn run(entries: usize, value_bytes: usize, seed: u64) {
                 let end = start + below(4);
                 let clip = |at: usize| at.min(twin.0.len());
                 let range = clip(start)..clip(end);
-                assert_eq!(set.remove_range(start..end, &context), range.len());
+                assert_eq!(set.remove_range(start..end, &context).0, range.len());
                 twin.0.drain(range);
             }
             _ => {
@@ -167,5 +167,45 @@ fn ranges_by_member() {
         for (min, max, expected) in cases {
             assert_eq!(set.ranks_by_lex(min, max), expected, "{min:?} {max:?}");
         }
+    }
+}
+
+/// Where nearly all of a large set is removed, the few others move instead; what is left behind is handed out to be freed.
+#[test]
+fn few_move_out_of_what_is_removed() {
+    const LEN: usize = 6000;
+    let settings = Settings::default();
+    let hasher = KeyHasher::new(5, 6);
+    let source = RefCell::new(Random::new(5));
+    let discarded = Discarded::default();
+    let context =
+        Context { settings: &settings, hasher: &hasher, now_ms: 0, random: &source, discarded: &discarded, undo: None };
+    for (ranks, moves) in [
+        (0..LEN, true),
+        (0..usize::MAX, true),
+        (7..LEN - 9, true),
+        (0..LEN / 5 * 4, true),
+        (0..LEN / 4 * 3, false),
+        (LEN..LEN + 5, false),
+        (3..3, false),
+    ] {
+        let mut set = SortedSet::with_hints(LEN, 1, &context);
+        let mut twin = Vec::new();
+        for n in 0..LEN {
+            // Several with the same score.
+            let member = format!("m{n:05}").into_bytes();
+            set.update(&member, &context, |_| Some((n / 3) as f64));
+            twin.push((member, (n / 3) as f64));
+        }
+        let gone: Vec<_> = twin.drain(ranks.start.min(LEN)..ranks.end.min(LEN)).collect();
+        let (removed, left) = set.remove_range(ranks.clone(), &context);
+        assert_eq!(removed, gone.len(), "{ranks:?}");
+        assert_eq!(left.map(|left| left.len()), moves.then_some(LEN), "{ranks:?}");
+        assert_eq!(members(&set), twin, "{ranks:?}");
+        assert_eq!(set.encoding(), "skiplist");
+        for (rank, (member, score)) in twin.iter().enumerate() {
+            assert_eq!(set.rank(member, &context), Some((rank, *score)));
+        }
+        assert!(gone.iter().all(|(member, _)| set.score(member, &context).is_none()));
     }
 }
