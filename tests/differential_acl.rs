@@ -946,3 +946,33 @@ fn subscribers_lose_what_is_revoked() {
         }
     }
 }
+
+/// Of a user that had no channels nobody is disconnected by a change, whatever it is subscribed to since it was somebody else.
+#[test]
+fn subscribers_stay_where_nothing_can_be_revoked() {
+    let pair = Pair::start(&[]);
+    for (channels, rule, is_lost) in [
+        ("resetchannels", "-@dangerous", false),
+        ("resetchannels", "&other", false),
+        ("resetchannels", "resetchannels", false),
+        ("resetchannels &mine", "-@dangerous", true),
+        ("resetchannels &mine", "resetchannels", true),
+        ("resetchannels &mine", "&news", false),
+        ("&*", "resetchannels", true),
+        ("&*", "-@dangerous", false),
+    ] {
+        let mut admin = pair.connect();
+        admin.run_quietly(&format!("ACL SETUSER alice reset on nopass +@all ~* {channels}"));
+        let mut clients = pair.connect();
+        clients.run_quietly("HELLO 3");
+        clients.line("SUBSCRIBE news");
+        clients.run_quietly("AUTH alice x");
+        admin.line(&format!("ACL SETUSER alice {rule}"));
+        admin.line("PUBLISH news text");
+        for client in [&mut clients.subject, &mut clients.oracle] {
+            // The connection may be gone by now.
+            let answer = client.try_read().expect("a message, or the end");
+            assert_eq!(answer.is_none(), is_lost, "{channels}, then {rule}: {answer:?}");
+        }
+    }
+}

@@ -471,6 +471,7 @@ fn client_list_says_the_state() {
             ("multi", &["MULTI", "SET k v", "GET k"]),
             ("watch", &["WATCH k", "GET k"]),
             ("dirty", &["WATCH k2", "SET k2 v", "MULTI"]),
+            ("tracked", &["HELLO 3", "CLIENT TRACKING ON BCAST", "WATCH k3", "SET k3 v", "MULTI"]),
             ("evict", &["CLIENT NO-EVICT ON", "SELECT 3"]),
             ("blocked", &["BLPOP nothing 0"]),
             ("resp3", &["HELLO 3"]),

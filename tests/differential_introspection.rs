@@ -81,6 +81,8 @@ const SCENE: &str = r#"
 1 NOSUCH command
 1 EXEC
 1 MULTI
+1 EXEC x
+1 MULTI
 1 DISCARD
 1 WATCH a
 1 UNWATCH

@@ -108,6 +108,10 @@ impl Permissions {
         self.all_keys || self.keys.iter().any(|key| key.access.contains(access) && key.pattern.matches(name))
     }
 
+    pub fn permits_some_channel(&self) -> bool {
+        self.all_channels || !self.channels.is_empty()
+    }
+
     /// Whether a channel may be used. A pattern must be allowed as it stands: what it would match is not known.
     pub fn permits_channel(&self, name: &[u8], is_pattern: bool) -> bool {
         let allows = |pattern: &Pattern| if is_pattern { pattern.text() == name } else { pattern.matches(name) };

@@ -79,6 +79,11 @@ impl User {
         !self.permissions().all(Permissions::permits_all_channels)
     }
 
+    /// Whether there is a channel that the user may use.
+    pub fn permits_some_channel(&self) -> bool {
+        self.permissions().any(Permissions::permits_some_channel)
+    }
+
     /// Whether a call of a command without channels, and with at most this one key, is allowed. False may also mean that only
     /// [`User::check`] can tell.
     #[inline]

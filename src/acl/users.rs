@@ -70,6 +70,11 @@ impl Users {
         self.by_name.iter().map(|(name, &id)| (&name[..], self.get(id)))
     }
 
+    /// Users that may use some channel.
+    pub fn with_channels(&self) -> BTreeSet<UserId> {
+        self.by_name.values().copied().filter(|&id| self.get(id).permits_some_channel()).collect()
+    }
+
     fn put(&mut self, name: &[u8], user: User) -> UserId {
         let slot = Some((name.into(), user));
         if let Some(id) = self.find(name) {

@@ -6,6 +6,8 @@
 //! Cost: a client whose user may do everything has no bit and is never asked. Of a restricted one, a run of commands with at most one
 //! key is looked through once ([`permitted_run`]) and then executed by the hot loop like anybody's; others are asked one by one.
 
+use std::collections::BTreeSet;
+
 use smallvec::SmallVec;
 
 use crate::acl::{Context, DEFAULT_USER, Denied, Log, Reason, Refusal, User, UserId, Users};
@@ -149,26 +151,27 @@ impl Engine {
         derive_gates(users, &mut self.clients[key].session);
     }
 
-    /// Users were changed: this one, or any of them. The password of `default` concerns everybody.
-    pub fn users_changed(&mut self, who: Option<UserId>) {
+    /// Users were changed. `had_channels`: those whose channels may be others now, and who might use some before. The password of `default`
+    /// concerns everybody.
+    pub fn users_changed(&mut self, had_channels: &BTreeSet<UserId>) {
         let users = &self.access.users;
         for (_, client) in &mut self.clients {
             derive_gates(users, &mut client.session);
         }
-        self.close_forbidden_subscribers(who);
+        self.close_forbidden_subscribers(had_channels);
     }
 
-    /// Closes the clients that are subscribed to what their users may not listen to any more.
-    fn close_forbidden_subscribers(&mut self, who: Option<UserId>) {
+    /// Closes the clients that are subscribed to what their users may not listen to: of users who cannot have lost a channel, as in Redis,
+    /// nobody.
+    fn close_forbidden_subscribers(&mut self, had_channels: &BTreeSet<UserId>) {
         let is_forbidden = |client: &Client| {
             let user = self.access.users.get(client.session.user);
             let permits =
                 |name: &[u8], is_pattern| user.permissions().any(|some| some.permits_channel(name, is_pattern));
             client.subscriber.is_some_and(|subscriber| !self.pubsub.are_all(subscriber, permits))
         };
-        let is_concerned = |session: &Session| {
-            session.gates & gate::RESTRICTED != 0 && who.is_none_or(|changed| changed == session.user)
-        };
+        let is_concerned =
+            |session: &Session| session.gates & gate::RESTRICTED != 0 && had_channels.contains(&session.user);
         let concerned = self.clients.iter().filter(|(_, client)| is_concerned(&client.session));
         let doomed: Vec<usize> = concerned.filter(|(_, client)| is_forbidden(client)).map(|(key, _)| key).collect();
         for key in doomed {
@@ -200,7 +203,7 @@ impl Engine {
     /// CONFIG SET requirepass.
     pub(super) fn apply_requirepass(&mut self) {
         set_default_password(&mut self.access.users, &self.config.requirepass);
-        self.users_changed(Some(DEFAULT_USER));
+        self.users_changed(&BTreeSet::new());
     }
 
     /// At the start: the users of `aclfile`, if there is one.
@@ -225,8 +228,9 @@ impl Engine {
         let path = &self.config.aclfile;
         let text = std::fs::read(path)
             .map_err(|error| format!("Error loading ACLs, opening file '{path}': {}", super::start::reason(&error)))?;
+        let had_channels = self.access.users.with_channels();
         let gone = self.access.users.load(&text, path, &self.registry)?;
-        self.users_changed(None);
+        self.users_changed(&had_channels);
         Ok(gone)
     }
 

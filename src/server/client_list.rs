@@ -37,10 +37,10 @@ impl ClientType {
     }
 }
 
-/// Everybody there is to be listed.
+/// Everybody there is to be listed: not who has been killed, though the connection ends with the turn.
 pub fn visible(engine: &Engine) -> impl Iterator<Item = (usize, &Client)> {
     let everybody = engine.clients.iter().map(|(key, client)| (key, &**client));
-    everybody.filter(|(_, client)| !client.session.replays)
+    everybody.filter(|(_, client)| !client.session.replays && !client.closing)
 }
 
 /// Slab keys by client number.
@@ -56,12 +56,11 @@ fn flags(engine: &Engine, key: usize) -> String {
         (client.subscriber.is_some(), 'P'),
         (session.gates & gate::MULTI != 0, 'x'),
         (session.gates & (gate::HELD | gate::BLOCKED | gate::AWAITS) != 0, 'b'),
-        (engine.is_watch_broken(key), 'd'),
         (client.tracking.is_some(), 't'),
         (client.tracking.as_ref().is_some_and(|own| own.is_redirect_broken), 'R'),
         (client.tracking.as_ref().is_some_and(|own| own.mode.contains(Mode::BCAST)), 'B'),
+        (engine.is_watch_broken(key), 'd'),
         (session.close_after_reply, 'c'),
-        (client.closing, 'A'),
         (session.identity.unix_socket, 'U'),
         (session.no_evict, 'e'),
         (session.no_touch, 'T'),

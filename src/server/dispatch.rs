@@ -497,7 +497,10 @@ impl Engine {
     pub(super) fn call(&mut self, key: usize, id: CommandId, args: &mut Args<'_>) {
         match self.resolve(key, id, args) {
             Ok(id) => self.call_resolved(key, id, args),
-            Err((id, error)) => self.reject(key, id, error),
+            Err((id, error)) => {
+                self.show_refused_exec(key, id, args);
+                self.reject(key, id, error);
+            }
         }
     }
 
@@ -513,7 +516,11 @@ impl Engine {
         args.keep(is_journaled);
         let mut wait = None;
         let result = match command.run {
-            Run::Server(run) => run(args, self, key),
+            Run::Server(run) => {
+                // What commands before it found expired is gone for it.
+                self.keyspace.reap_seen();
+                run(args, self, key)
+            }
             _ => {
                 let client = &mut self.clients[key];
                 let mut reply = Reply::new(&mut client.output, client.session.version);
@@ -635,7 +642,8 @@ impl Engine {
             match &verdict {
                 Verdict::Run(id) => engine.call_resolved(key, *id, args),
                 Verdict::Queue(id) => engine.queue_request(key, *id, request.on_data, args),
-                Verdict::Refuse(..) | Verdict::Wait(_) => {}
+                Verdict::Refuse(id, _) => engine.show_refused_exec(key, *id, args),
+                Verdict::Wait(_) => {}
             }
             (verdict, is_of_http)
         });

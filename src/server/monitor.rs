@@ -10,7 +10,7 @@
 use crate::base::sink::Sink;
 use crate::base::text::hex_digits;
 use crate::commands::{Args, CommandId, Flags};
-use crate::server::engine::Engine;
+use crate::server::engine::{Engine, UNKNOWN};
 use crate::server::observation::Before;
 use crate::server::redaction;
 use crate::server::session::gate;
@@ -60,7 +60,22 @@ impl Engine {
 
     /// Tells the monitors of a call of the client at `key` that has just been executed.
     pub(super) fn feed_monitors(&mut self, key: usize, before: &Before) {
-        let Some(args) = &before.line else { return };
+        if let Some(line) = &before.line {
+            self.feed_monitors_line(key, line);
+        }
+    }
+
+    /// They were told of the MULTI, so they are told of the end of the transaction, too, when EXEC is refused.
+    pub(super) fn show_refused_exec(&mut self, key: usize, id: CommandId, args: &Args<'_>) {
+        if id != UNKNOWN
+            && self.registry.command(id).name == "exec"
+            && let Some(line) = self.line_for_monitors(id, args)
+        {
+            self.feed_monitors_line(key, &line);
+        }
+    }
+
+    fn feed_monitors_line(&mut self, key: usize, args: &[u8]) {
         let session = &self.clients[key].session;
         let now_us = self.clock.unix_us();
         let (seconds, micros, db) = (now_us / 1_000_000, now_us % 1_000_000, session.db);

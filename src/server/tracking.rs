@@ -162,7 +162,7 @@ impl Bulk for Forgotten {
 struct Prefix {
     /// By id.
     clients: BTreeMap<u64, ClientRef>,
-    /// Keys changed in this turn, with the client that did it.
+    /// Keys changed in this turn, with the client that did it last.
     changed: BTreeMap<Box<[u8]>, Option<u64>>,
 }
 
@@ -239,8 +239,10 @@ impl Tracking {
             if prefix.changed.is_empty() {
                 self.to_broadcast.push(name[..len].into());
             }
-            if !prefix.changed.contains_key(name) {
-                prefix.changed.insert(name.into(), by);
+            // Whoever did it last knows what the key is now, and nobody else.
+            match prefix.changed.get_mut(name) {
+                Some(last) => *last = by,
+                None => drop(prefix.changed.insert(name.into(), by)),
             }
         }
     }
@@ -395,7 +397,8 @@ impl Engine {
         if !is_wanted || !command.flags.contains(Flags::READONLY) || command.flags.contains(Flags::PUBSUB) {
             return;
         }
-        // What a transaction changed before it read the key is no news.
+        // What a transaction changed before it read the key is no news, and neither is that the time of one was up.
+        self.keyspace.reap_seen();
         self.tracking.calling = Some(key);
         self.tell_invalidations(Some(key));
         self.tracking.calling = None;
@@ -551,9 +554,14 @@ impl Engine {
     fn broadcast(&mut self) {
         let mut names = std::mem::take(&mut self.tracking.to_broadcast);
         names.sort_unstable();
+        names.dedup();
         for name in names {
             let Some(prefix) = self.tracking.prefixes.get_mut(&name) else { continue };
             let changed = std::mem::take(&mut prefix.changed);
+            if changed.is_empty() {
+                // Nobody wanted it any more, and then somebody again.
+                continue;
+            }
             let clients: Vec<ClientRef> = prefix.clients.values().copied().collect();
             let names: Vec<&[u8]> = changed.keys().map(|key| &**key).collect();
             let text = keys_text(names.into_iter());

@@ -3,6 +3,7 @@
 use super::{OWN, OWN_ACL};
 use crate::commands::{Arg, Args, Command, CommandError, CommandResult, Group, Run};
 use crate::server::Engine;
+use crate::server::client_list;
 use crate::server::tracking::{ClientRef, Mode};
 
 pub(super) static TRACKING: Command = Command {
@@ -41,7 +42,7 @@ fn tracking(args: &mut Args<'_>, engine: &mut Engine, key: usize) -> CommandResu
                 return Err(CommandError::new("ERR A client can only redirect to a single other client"));
             }
             let id = args.int(at)?;
-            let found = engine.clients.iter().find(|(_, client)| i64::try_from(client.session.id) == Ok(id));
+            let found = client_list::visible(engine).find(|(_, client)| i64::try_from(client.session.id) == Ok(id));
             let (found, client) =
                 found.ok_or(CommandError::new("ERR The client ID you want redirect to does not exist"))?;
             redirect = Some(ClientRef::of(found, client));

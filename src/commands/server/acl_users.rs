@@ -26,13 +26,12 @@ fn setuser(args: &mut Args<'_>, engine: &mut Engine, key: usize) -> CommandResul
         return Err(CommandError::new("ERR Usernames can't contain spaces or null characters"));
     }
     let rules: Vec<&[u8]> = args.from(3).collect();
-    let access = &mut engine.access;
-    access
-        .users
+    let users = &mut engine.access.users;
+    let had_channels = users.find(name).filter(|&id| users.get(id).permits_some_channel());
+    users
         .set(name, &rules, &engine.registry)
         .map_err(|error| CommandError::owned([b"ERR ".as_slice(), &error.0].concat()))?;
-    let changed = engine.access.users.find(name);
-    engine.users_changed(changed);
+    engine.users_changed(&had_channels.into_iter().collect());
     engine.reply(key).ok();
     Ok(())
 }

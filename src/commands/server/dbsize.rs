@@ -1,12 +1,12 @@
 //! DBSIZE.
 
-use crate::commands::{Acl, Args, Command, CommandResult, Flags, Group, Reply, Run};
-use crate::keyspace::View;
+use crate::commands::{Acl, Args, Command, CommandResult, Flags, Group, Run};
+use crate::server::Engine;
 
 pub(super) static DBSIZE: Command = Command {
     name: "dbsize",
     arity: 1,
-    run: Run::Read(dbsize),
+    run: Run::Server(dbsize),
     flags: Flags::READONLY.union(Flags::FAST),
     acl: Acl::KEYSPACE.union(Acl::READ).union(Acl::FAST),
     group: Group::Server,
@@ -15,7 +15,8 @@ pub(super) static DBSIZE: Command = Command {
     ..Command::BASE
 };
 
-fn dbsize(_args: &mut Args<'_>, view: &View<'_>, reply: &mut Reply<'_>) -> CommandResult {
-    reply.len(view.db().len());
+fn dbsize(_args: &mut Args<'_>, engine: &mut Engine, key: usize) -> CommandResult {
+    let keys = engine.keyspace.db(engine.clients[key].session.db).len();
+    engine.reply(key).len(keys);
     Ok(())
 }

@@ -387,3 +387,30 @@ fn info_fits_between_other_replies() {
     let answer = harness.feed(harness.first, &requests);
     assert_eq!(answer, b"+PONG\r\n$30\r\n# Cluster\r\ncluster_enabled:0\r\n\r\n+PONG\r\n");
 }
+
+/// What an earlier command of the same turn, or of the transaction, found expired is not counted.
+#[test]
+fn expired_keys_that_were_found_are_not_counted() {
+    for lines in ["GET e\r\nDBSIZE\r\n", "MULTI\r\nGET e\r\nDBSIZE\r\nEXEC\r\n"] {
+        let mut harness = EngineHarness::new();
+        harness.line("DEBUG SET-ACTIVE-EXPIRE 0");
+        harness.line("SET e 1 PX 1");
+        harness.line("SET k 1");
+        harness.advance_ms(10);
+        assert_eq!(harness.line("DBSIZE"), ":2\r\n");
+        let answers = String::from_utf8(harness.feed(harness.first, lines.as_bytes())).expect("text");
+        assert!(answers.ends_with("$-1\r\n:1\r\n"), "{answers}");
+        assert!(harness.line("INFO keyspace").contains("db0:keys=1,"));
+    }
+}
+
+#[test]
+fn who_has_been_killed_is_not_seen_any_more() {
+    let mut harness = EngineHarness::new();
+    harness.connect();
+    let lines = b"CLIENT KILL ID 2\r\nCLIENT LIST ID 2\r\nCLIENT TRACKING ON REDIRECT 2\r\nCLIENT KILL ID 2\r\n";
+    assert_eq!(
+        String::from_utf8(harness.feed(harness.first, lines)).expect("text"),
+        ":1\r\n$0\r\n\r\n-ERR The client ID you want redirect to does not exist\r\n:0\r\n"
+    );
+}

@@ -123,3 +123,62 @@ fn many_prefixes_of_one_client_are_checked_quickly() {
     harness.engine.close(client);
     assert_eq!(harness.engine.tracking.prefixes(), 0);
 }
+
+/// With NOLOOP who has changed a key is not told, unless somebody else has changed it since.
+#[test]
+fn the_last_who_changed_a_key_is_spared() {
+    for (first_is_own, told) in [(true, true), (false, false)] {
+        let mut harness = EngineHarness::new();
+        let (own, other) = (tracking(&mut harness, " BCAST NOLOOP"), harness.connect());
+        let writers = if first_is_own { [own, other] } else { [other, own] };
+        // In one turn.
+        harness.engine.begin_turn();
+        for writer in writers {
+            harness.engine.feed(writer, b"SET k v\r\n");
+        }
+        harness.engine.run();
+        let expected = "+OK\r\n".to_string() + &if told { invalidation(&["k"]) } else { String::new() };
+        assert_eq!(taken(&mut harness, own), expected);
+    }
+    // And unless its time is up.
+    let mut harness = EngineHarness::new();
+    let own = tracking(&mut harness, " BCAST NOLOOP");
+    harness.line("DEBUG SET-ACTIVE-EXPIRE 0");
+    harness.line("SET k v PX 1");
+    taken(&mut harness, own);
+    harness.advance_ms(10);
+    harness.engine.begin_turn();
+    harness.engine.feed(own, b"SET other v\r\nSET again v\r\n");
+    harness.engine.feed(harness.first, b"GET k\r\n");
+    harness.engine.run();
+    assert_eq!(taken(&mut harness, own), "+OK\r\n+OK\r\n".to_string() + &invalidation(&["k"]));
+}
+
+/// Whoever finds a key expired has read that it is not there, and is told when it is.
+#[test]
+fn an_expired_key_that_was_read_is_remembered() {
+    for read in ["GET k", "MGET k", "EXISTS k", "TTL k", "TYPE k", "HGETALL k"] {
+        let mut harness = EngineHarness::new();
+        let reader = tracking(&mut harness, " NOLOOP");
+        harness.line("DEBUG SET-ACTIVE-EXPIRE 0");
+        harness.line("SET k v PX 1");
+        harness.advance_ms(10);
+        let answer = harness.line_as(reader, read);
+        assert!(!answer.contains("invalidate"), "{read}: {answer}");
+        assert_eq!(harness.engine.tracking.keys_and_items(), (1, 1), "{read}");
+        harness.line("SET k v");
+        assert_eq!(taken(&mut harness, reader), invalidation(&["k"]), "{read}");
+    }
+}
+
+#[test]
+fn nothing_is_no_message() {
+    let mut harness = EngineHarness::new();
+    let client = harness.connect();
+    harness.line_as(client, "HELLO 3");
+    let lines = b"CLIENT TRACKING ON BCAST\r\nSET k 1\r\nCLIENT TRACKING OFF\r\nCLIENT TRACKING ON BCAST\r\n";
+    assert_eq!(harness.feed(client, lines), b"+OK\r\n".repeat(4));
+    let lines = b"SET k 1\r\nCLIENT TRACKING OFF\r\nCLIENT TRACKING ON BCAST\r\nSET k 2\r\n";
+    let expected = "+OK\r\n".repeat(4) + &invalidation(&["k"]);
+    assert_eq!(String::from_utf8(harness.feed(client, lines)).expect("text"), expected);
+}
