@@ -91,9 +91,9 @@ fn cpus(list: &str) -> Option<CpuSet> {
 /// What `proc-title-template` makes of the settings.
 pub fn title(settings: &Settings, program: &str, config_file: &str) -> String {
     let address = match (settings.port, settings.bind.first()) {
-        (0, _) => settings.unixsocket.clone(),
+        (0, _) => format!("unixsocket:{}", settings.unixsocket),
         (port, None) => format!("*:{port}"),
-        (port, Some(address)) => format!("{}:{port}", address.trim_start_matches('-')),
+        (port, Some(address)) => format!("{address}:{port}"),
     };
     let port = settings.port.to_string();
     let variables = [
@@ -238,8 +238,8 @@ mod tests {
         };
         assert_eq!(made(""), "./zedis *:6379");
         assert_eq!(made("bind 127.0.0.1 ::1\nport 7000"), "./zedis 127.0.0.1:7000");
-        assert_eq!(made("bind -::1"), "./zedis ::1:6379");
-        assert_eq!(made("port 0\nunixsocket /tmp/s"), "./zedis /tmp/s");
+        assert_eq!(made("bind -::1"), "./zedis -::1:6379");
+        assert_eq!(made("port 0\nunixsocket /tmp/s"), "./zedis unixsocket:/tmp/s");
         let all = "proc-title-template \" a {port} {tls-port} {unixsocket} {config-file} {title}{server-mode}b \"";
         assert_eq!(made(all), "a 6379 0  /etc/{port}.conf ./zedisb");
     }

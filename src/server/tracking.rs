@@ -16,7 +16,8 @@
 //!
 //! Cost: nothing without tracking clients and what they have left behind; with some, a change is a look into the table.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
 
 use hashbrown::HashTable;
 use slab::Slab;
@@ -24,6 +25,7 @@ use slab::Slab;
 use crate::collections::segmented_table::SegmentedTable;
 use crate::commands::{Args, Command, CommandError, Flags, find_keys, quotable};
 use crate::keyspace::{Bulk, Invalidation, Pending};
+use crate::reactor::SharedMessage;
 use crate::resp::reply::{Encoder, Version};
 use crate::server::engine::Engine;
 use crate::server::session::{Client, gate};
@@ -272,6 +274,29 @@ impl Tracking {
     }
 }
 
+/// An array of keys, and the messages that it is sent in, made once for all that get them.
+struct Keys<'a> {
+    text: &'a [u8],
+    /// By protocol version.
+    messages: [Option<SharedMessage>; 2],
+}
+
+impl<'a> Keys<'a> {
+    fn new(text: &'a [u8]) -> Keys<'a> {
+        Keys { text, messages: [None, None] }
+    }
+
+    fn message(&mut self, version: Version) -> &SharedMessage {
+        self.messages[version as usize].get_or_insert_with(|| {
+            let header: &[&[u8]] = match version {
+                Version::Resp3 => &[b">2\r\n$10\r\ninvalidate\r\n"],
+                Version::Resp2 => &[b"*3\r\n$7\r\nmessage\r\n$20\r\n", CHANNEL, b"\r\n"],
+            };
+            SharedMessage { message: Arc::new([&header.concat(), self.text].concat()), joined: None }
+        })
+    }
+}
+
 /// An array of keys.
 fn keys_text<'a>(keys: impl ExactSizeIterator<Item = &'a [u8]>) -> Vec<u8> {
     let mut text = Vec::new();
@@ -498,6 +523,10 @@ impl Engine {
 
     /// Sends a client, or the one that it redirects to, an array of keys.
     fn send_invalidation(&mut self, key: usize, keys: &[u8]) {
+        self.send_keys(key, &mut Keys::new(keys));
+    }
+
+    fn send_keys(&mut self, key: usize, keys: &mut Keys<'_>) {
         let Some(own) = &mut self.clients[key].tracking else { return };
         let redirect = own.redirect;
         let mut target = key;
@@ -508,16 +537,13 @@ impl Engine {
             target = redirect.key;
         }
         let client = &self.clients[target];
-        let header: &[&[u8]] = match client.session.version {
-            Version::Resp3 => &[b">2\r\n$10\r\ninvalidate\r\n"],
-            Version::Resp2 if redirect.is_some() && client.subscriber.is_some() => {
-                &[b"*3\r\n$7\r\nmessage\r\n$20\r\n", CHANNEL, b"\r\n"]
-            }
-            // In RESP2 there is no telling it apart from a reply.
-            Version::Resp2 => return,
-        };
-        let message = [&header.concat(), keys].concat();
-        self.push_to(target, &message, self.tracking.calling);
+        let version = client.session.version;
+        // In RESP2 there is no telling it apart from a reply.
+        if version == Version::Resp2 && (redirect.is_none() || client.subscriber.is_none()) {
+            return;
+        }
+        let message = keys.message(version);
+        self.push_to(target, &message.message, Some(message), self.tracking.calling);
     }
 
     #[cold]
@@ -528,7 +554,7 @@ impl Engine {
         }
         if client.session.version == Version::Resp3 {
             let message = format!(">2\r\n$21\r\ntracking-redir-broken\r\n:{id}\r\n");
-            self.push_to(key, message.as_bytes(), self.tracking.calling);
+            self.push_to(key, message.as_bytes(), None, self.tracking.calling);
         }
     }
 
@@ -565,12 +591,14 @@ impl Engine {
             let clients: Vec<ClientRef> = prefix.clients.values().copied().collect();
             let names: Vec<&[u8]> = changed.keys().map(|key| &**key).collect();
             let text = keys_text(names.into_iter());
+            let mut all = Keys::new(&text);
+            let writers: HashSet<u64> = changed.values().copied().flatten().collect();
             for client in clients {
                 let Some(own) = client.find(&self.clients).and_then(|found| found.tracking.as_deref()) else {
                     continue;
                 };
-                if !own.mode.contains(Mode::NOLOOP) {
-                    self.send_invalidation(client.key, &text);
+                if !own.mode.contains(Mode::NOLOOP) || !writers.contains(&client.id) {
+                    self.send_keys(client.key, &mut all);
                     continue;
                 }
                 let others = changed.iter().filter(|(_, by)| **by != Some(client.id)).map(|(key, _)| &**key);

@@ -245,9 +245,18 @@ impl Engine {
     }
 
     /// Sends one client something that it did not ask for right now.
-    pub(in crate::server) fn push_to(&mut self, key: usize, message: &[u8], calling: Option<usize>) {
+    /// `shared`: the message again, if others are sent it, too.
+    pub(in crate::server) fn push_to(
+        &mut self,
+        key: usize,
+        message: &[u8],
+        shared: Option<&SharedMessage>,
+        calling: Option<usize>,
+    ) {
         let mut over = SmallVec::new();
-        Delivery { engine: self, calling, over: &mut over }.reach_client(key, |_| (message, None));
+        // A short one is copied: what goes before the ring is known by the one that all were sent last.
+        let shared = shared.filter(|_| message.len() >= PUSH_SHARED_MIN);
+        Delivery { engine: self, calling, over: &mut over }.reach_client(key, |_| (message, shared));
         for key in over {
             self.check_output_limit(key);
         }

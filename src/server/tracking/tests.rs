@@ -182,3 +182,32 @@ fn nothing_is_no_message() {
     let expected = "+OK\r\n".repeat(4) + &invalidation(&["k"]);
     assert_eq!(String::from_utf8(harness.feed(client, lines)).expect("text"), expected);
 }
+
+/// A long list of keys is in memory once, however many want it.
+#[test]
+fn many_are_told_with_one_message() {
+    let mut harness = EngineHarness::new();
+    let listeners: Vec<usize> = (0..50).map(|_| tracking(&mut harness, " BCAST")).collect();
+    let aloof = tracking(&mut harness, " BCAST NOLOOP");
+    let names: Vec<String> = (0..5000).map(|n| format!("key{n:05}")).collect();
+    let mut request: Vec<&[u8]> = vec![b"MSET"];
+    for name in &names {
+        request.extend([name.as_bytes(), b"v"]);
+    }
+    assert_eq!(harness.send(&request), b"+OK\r\n");
+    let mut expected: Vec<&str> = names.iter().map(String::as_str).collect();
+    expected.sort_unstable();
+    let expected = invalidation(&expected);
+    for &listener in listeners.iter().chain([&aloof]) {
+        let own_bytes = harness.engine.clients[listener].output.ring_bytes();
+        assert_eq!(own_bytes, 0, "a reference, and no copy in a ring");
+        assert!(taken(&mut harness, listener) == expected);
+    }
+    // Who has changed some of them itself is told of the others.
+    harness.engine.begin_turn();
+    harness.engine.feed(aloof, b"SET mine v\r\n");
+    harness.engine.feed(harness.first, b"SET yours v\r\n");
+    harness.engine.run();
+    assert_eq!(taken(&mut harness, aloof), "+OK\r\n".to_string() + &invalidation(&["yours"]));
+    assert_eq!(taken(&mut harness, listeners[0]), invalidation(&["mine", "yours"]));
+}
