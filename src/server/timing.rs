@@ -132,7 +132,7 @@ pub struct TimedRun {
 
 impl TimedRun {
     /// Books its calls and its time. Who and what one was that took long is found out while the requests' bytes are still there.
-    #[inline]
+    #[inline(always)]
     pub(super) fn book(self, registry: &mut Registry, stats: &mut Stats) {
         let counted = &mut registry.stats[usize::from(self.command)];
         counted.calls += u64::from(self.calls);
