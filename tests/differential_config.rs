@@ -344,7 +344,7 @@ fn the_kernel_is_told() {
     let read = |file: &str| std::fs::read_to_string(format!("/proc/{}/{file}", server.pid())).unwrap();
     let shown = || read("cmdline").trim_end_matches('\0').to_string();
     let socket = server.socket().display().to_string();
-    assert!(shown().ends_with(&format!("zedis {socket}")), "{}", shown());
+    assert!(shown().ends_with(&format!("zedis unixsocket:{socket}")), "{}", shown());
     assert_eq!(read("oom_score_adj").trim(), "300");
     assert!(read("status").contains("Cpus_allowed_list:\t0\n"));
     let path = server.dir().join("server.conf").display().to_string();
