@@ -229,7 +229,7 @@ const EXPIRE_LEAST_NS: u64 = 150_000;
 /// Keys and records looked at between two looks at the clock: at first, and at most. When they take longer than this, it begins anew, with
 /// less time to go on: what has not been touched for seconds may be far away. A virtual machine's host can take a tenth of a millisecond,
 /// or five, to bring back a page of memory, and a key has its parts in several: with 64 keys a step, turns of 3 and 6 ms were seen. So many
-/// looks cost a twentieth of the expiry.
+/// looks cost less than a tenth of the expiry.
 pub(super) const EXPIRE_FIRST_STEP: usize = 1;
 const EXPIRE_STEP: usize = 8;
 const EXPIRE_STEP_NS: u64 = 30_000;

@@ -580,7 +580,6 @@ impl Engine {
     fn broadcast(&mut self) {
         let mut names = std::mem::take(&mut self.tracking.to_broadcast);
         names.sort_unstable();
-        names.dedup();
         for name in names {
             let Some(prefix) = self.tracking.prefixes.get_mut(&name) else { continue };
             let changed = std::mem::take(&mut prefix.changed);
