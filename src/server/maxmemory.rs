@@ -31,7 +31,7 @@ const SLACK_PART: usize = 64;
 /// Buffers in reserve that are more than this part of the limit go before any key.
 const RESERVE_PART: usize = 64;
 /// Evictions between two looks at the clock.
-const STEP: usize = 16;
+const STEP: usize = 4;
 /// Evictions in one slice, however quick they are.
 const SLICE_MAX: usize = 4096;
 /// Time of a turn for eviction, nanoseconds, per unit of `maxmemory-eviction-tenacity` (10 by default). In Redis that is the time for one
