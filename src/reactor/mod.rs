@@ -5,6 +5,7 @@
 //! connection on a list of its own instead of asking the kernel again.
 
 mod buffer;
+mod events;
 pub mod http;
 mod input;
 mod listener;
@@ -14,6 +15,7 @@ mod ticker;
 mod waker;
 
 pub use buffer::{BufferPool, RING_CAPACITY};
+pub use events::{Event, Events};
 pub use input::Input;
 pub use listener::{Address, Listener};
 pub use output::{IOV_MAX, Output, PUSH_SHARED_MIN, SharedMessage};

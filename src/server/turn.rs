@@ -24,14 +24,13 @@ use std::io;
 use std::os::fd::AsRawFd;
 use std::time::Duration;
 
-use mio::event::Event;
 use mio::unix::SourceFd;
-use mio::{Events, Interest, Poll, Token};
+use mio::{Interest, Poll, Token};
 
 use crate::base::clock::Clock;
 use crate::base::log;
 use crate::config::ShutdownFlags;
-use crate::reactor::{self, Flushed, Listener, Received, Stream, Ticker, Waker};
+use crate::reactor::{self, Event, Events, Flushed, Listener, Received, Stream, Ticker, Waker};
 use crate::server::engine::Engine;
 use crate::server::exporter;
 use crate::server::network::{FIRST_LISTENER, Network, SIGNALS, TICK, WAKE};
@@ -241,10 +240,7 @@ impl Server {
     /// Sleeps until there is something to do, and reads the clock.
     fn wait(&mut self, events: &mut Events) -> io::Result<()> {
         let timeout = self.timeout();
-        match self.poll.poll(events, timeout) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => events.clear(),
-            polled => polled?,
-        }
+        events.wait(self.poll.registry(), timeout)?;
         self.engine.begin_turn();
         Ok(())
     }
@@ -292,8 +288,8 @@ impl Server {
                 self.accept(listener);
             }
         }
-        for event in events {
-            let Token(token) = event.token();
+        for event in events.iter() {
+            let Token(token) = event.token;
             if token < exporter::FIRST_TOKEN {
                 self.connection_event(token, event);
             } else {
@@ -350,7 +346,7 @@ impl Server {
     }
 
     #[inline]
-    fn connection_event(&mut self, key: usize, event: &Event) {
+    fn connection_event(&mut self, key: usize, event: Event) {
         let Some(client) = self.engine.clients.get(key) else { return };
         if event.is_writable() && !client.output.is_empty() {
             self.engine.mark_dirty(key);
@@ -358,7 +354,7 @@ impl Server {
         if event.is_read_closed() {
             self.engine.clients[key].read_closed = true;
         }
-        if event.is_readable() || event.is_read_closed() || event.is_error() {
+        if event.is_readable() {
             self.read(key);
         }
     }

@@ -4,12 +4,10 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::time::Duration;
 
-use mio::Events;
-
 use super::{CALLS_NS, CALLS_PER_LOOK, EVENTS_MAX, Server, Sleep};
 use crate::base::clock::Clock;
 use crate::config::Config;
-use crate::reactor::{Address, Listener};
+use crate::reactor::{Address, Events, Listener};
 use crate::server::engine::{BATCH_MAX, Engine};
 use crate::server::housekeeping::EXPIRE_FIRST_STEP;
 
