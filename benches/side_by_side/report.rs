@@ -15,6 +15,7 @@ use crate::pubsub::Delivery;
 use crate::rounds::{FLOOR, Line};
 use crate::stalls::{self, Stall};
 use crate::structures::{self, Timing};
+use crate::workloads::{ROUNDS_NEAR_FLOOR, ROUNDS_UNPIPELINED};
 
 /// What was measured, and the circumstances.
 pub struct Report {
@@ -253,12 +254,16 @@ impl Report {
         }
         let _ = writeln!(
             text,
-            "Load: `{}`, 50 connections, {} alternating rounds. Servers: `{}`.\n\n\
+            "Load: `{}`, 50 connections, {} alternating rounds (at pipeline 1 {} to {} shorter ones). Servers: `{}`.\n\n\
              CPU per request is the run time of all the server's threads as the scheduler counts it, divided by the requests; user and \
              system in the proportion of their clock ticks. Figures are medians of the rounds, ± is half the distance between the \
              cheapest and the dearest round, a ratio is the median of the ratios within the rounds. The floor is a bare epoll server: \
              what the kernel's part costs.\n",
-            self.load, self.rounds, self.arguments
+            self.load,
+            self.rounds,
+            self.rounds * ROUNDS_UNPIPELINED,
+            self.rounds * ROUNDS_NEAR_FLOOR,
+            self.arguments
         );
         if !self.lines.is_empty() {
             self.cpu_table(&mut text);

@@ -69,6 +69,7 @@ pub fn measure(
         let floor = Floor::start(workload.request_len(), &workload.reply())?;
         let mut targets = vec![(FLOOR, floor.port, floor.pid())];
         targets.extend(programs.iter().zip(&servers).map(|(p, server)| (p.name, server.port, server.pid())));
+        let rounds = workload.rounds(rounds);
         let mut series: Vec<Series> =
             targets.iter().map(|&(name, ..)| Series { name, samples: Vec::with_capacity(rounds) }).collect();
         for round in 1..=rounds {
@@ -196,7 +197,12 @@ impl Line {
             text.push_str(&format!("  {} {:>6.0} ns", series.name, series.ns()));
         }
         if let Some(ratio) = self.ratio("zedis", "redis") {
-            text.push_str(&format!("  zedis/redis {ratio:.3} (budget {}) {}", self.budget_text(), self.verdict()));
+            let of_floor = match (self.workload.budget.of_floor, self.ratio("zedis", FLOOR)) {
+                (Some(_), Some(of_floor)) => format!(", {of_floor:.3} of floor"),
+                _ => String::new(),
+            };
+            let budget = self.budget_text();
+            text.push_str(&format!("  zedis/redis {ratio:.3}{of_floor} (budget {budget}) {}", self.verdict()));
         }
         text
     }
