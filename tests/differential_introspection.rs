@@ -95,6 +95,7 @@ const SCENE: &str = r#"
 1 KEYS *
 1 DEBUG SLEEP 0
 1 SORT list BY nosort
+1 ECHO "\x00\x01\x07\x08\x09\x0a\x0b\x0c\x0d\x1b \x22\x27\x5c~\x7f\x80\xc3\xa9\xff"
 1 RESET
 1 ECHO end
 "#;

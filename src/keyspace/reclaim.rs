@@ -94,7 +94,7 @@ impl Garbage {
 
 /// Elements of a value, and keys of a database, by which the memory of all is estimated.
 const ELEMENTS_WEIGHED: usize = 5;
-const KEYS_WEIGHED: usize = 64;
+const KEYS_WEIGHED: usize = 8;
 
 fn is_heavy(value: &ValueRef<'_>) -> bool {
     match value {
