@@ -92,7 +92,8 @@ impl Garbage {
     }
 }
 
-/// Elements of a value, and keys of a database, by which the memory of all is estimated.
+/// Elements of a value, and keys of a database, by which the memory of all is estimated. Few: each may be on a page of its own that a
+/// virtual machine's host has to bring back while the turn waits.
 const ELEMENTS_WEIGHED: usize = 5;
 const KEYS_WEIGHED: usize = 8;
 

@@ -1,4 +1,4 @@
-//! What epoll_wait(2) brings. It is called without libc, whose wrapper is a cancellation point: four locked instructions and a second
+//! What epoll_wait(2) brings. It is called without libc, whose wrapper is a cancellation point: two locked instructions and a second
 //! frame of code for every turn of the loop. Everything is registered through mio, so the data of an event is mio's token.
 
 use std::io;
