@@ -78,9 +78,10 @@ fn growth(key: &dyn Fn(usize) -> Vec<u8>) {
             times.push(started.elapsed().as_micros() as u64);
         }
         times.sort_unstable();
+        let mean = times.iter().sum::<u64>() as f64 / times.len() as f64;
         let at = |part: f64| times[((times.len() - 1) as f64 * part) as usize];
         println!(
-            "growth to {GROWTH_KEYS} keys, {PIPELINE} SETs at a time: median {} us, p99.9 {} us, p99.99 {} us, longest {} us",
+            "growth to {GROWTH_KEYS} keys, {PIPELINE} SETs at a time: mean {mean:.1} us, median {} us, p99.9 {} us, p99.99 {} us, longest {} us",
             at(0.5),
             at(0.999),
             at(0.9999),

@@ -6,14 +6,14 @@
 //!
 //!   directory         segments
 //!   000 --------+
-//!   001 --------+---> [ depth 1, up to 896 entries, one hashbrown::HashTable ]
+//!   001 --------+---> [ depth 1, up to 224 entries, one hashbrown::HashTable ]
 //!   010 ------------> [ depth 3 ]
 //!   011 ------------> [ depth 3 ]
 //! ```
 //!
 //! A full segment splits in two by the next bit of the prefix; the directory doubles when a segment as deep as itself splits (extendible
-//! hashing: Fagin, Nievergelt, Pippenger, Strong, 1979). So growth moves at most 896 entries at a time at any size and memory never
-//! doubles; what does is the directory, of four bytes for some six hundred entries: 1 MiB for a hundred million. Two halves that have
+//! hashing: Fagin, Nievergelt, Pippenger, Strong, 1979). So growth moves at most 224 entries at a time at any size and memory never
+//! doubles; what does is the directory, of four bytes for some hundred and fifty entries: 4 MiB for a hundred million. Two halves that have
 //! become nearly empty merge again. With a hash whose top bits are spread as [`crate::base::hash`] does, splits come one by one and the
 //! load of the whole stays near two thirds; with a uniform one it swings between 7/16 and 7/8.
 //!
@@ -34,8 +34,10 @@ use std::cell::Cell;
 
 use hashbrown::HashTable;
 
-/// Most entries of a segment: 1,024 buckets at hashbrown's load of 7/8.
-pub const SEGMENT_MAX: usize = 896;
+/// Most entries of a segment: 256 buckets at hashbrown's load of 7/8. A split reads something of each entry, and each may lie on a page of
+/// its own that a virtual machine's host takes several microseconds to bring back; four times as many made turns of milliseconds there.
+/// A segment costs 44 bytes of its own, here 0.3 of a byte for each entry.
+pub const SEGMENT_MAX: usize = 224;
 /// Most buckets of a segment, unless it is [`DEPTH_MAX`] deep.
 const BUCKETS_MAX: usize = SEGMENT_MAX * 8 / 7;
 /// A segment with at least so many entries splits when the marks of removed ones fill it up. With fewer it is tidied, which moves
@@ -49,15 +51,15 @@ const HOLLOW_MIN: usize = 4;
 /// Vacant segments that are kept beyond three for each one in use.
 const VACANT_MAX: usize = 8;
 /// Entries that a segment is made for ahead of time: more, and chance would have it split all the same.
-const EXPECTED_MAX: f64 = (SEGMENT_MAX - 32) as f64;
-/// Most bits of prefix: a directory of 4 M slots, some 2.5 G entries.
-const DEPTH_MAX: u32 = 22;
+const EXPECTED_MAX: f64 = (SEGMENT_MAX - 16) as f64;
+/// Most bits of prefix: a directory of 16 M slots, some 2.5 G entries.
+const DEPTH_MAX: u32 = 24;
 /// Places that hashbrown looks at at once, from the one that the hash says.
 const GROUP_LEN: usize = 16;
 /// Segments are kept in blocks of this many, so that adding one never moves the others.
 const BLOCK: usize = 1024;
 /// Bits of a cursor: prefix, bucket, version; 63 in all, so that a client may keep it in a signed integer.
-const BUCKET_BITS: u32 = 20;
+const BUCKET_BITS: u32 = 18;
 const VERSION_BITS: u32 = 21;
 const _: () = assert!(DEPTH_MAX + BUCKET_BITS + VERSION_BITS == 63);
 /// The inner hash takes its h1 from hash bits 32.. upward and its h2 from bits 25..32; neither may reach the prefix.

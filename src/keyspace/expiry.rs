@@ -87,7 +87,7 @@ impl Keyspace {
             let keyspace = RefCell::new(&mut *self);
             budget = wheel.file_ahead(
                 budget,
-                |hash| keyspace.borrow().prefetch(db, hash),
+                |hash| _ = keyspace.borrow().prefetch(db, hash),
                 |hash| keyspace.borrow_mut().record_due(db, hash, true),
             );
             self.dbs[db].wheel = wheel;
@@ -117,7 +117,7 @@ impl Keyspace {
         let left = wheel.advance_ahead(
             now_tick,
             budget,
-            |hash| keyspace.borrow().prefetch(db, hash),
+            |hash| _ = keyspace.borrow().prefetch(db, hash),
             |hash| keyspace.borrow_mut().record_due(db, hash, true),
         );
         if wheel.is_sweeping() {

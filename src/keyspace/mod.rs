@@ -288,14 +288,16 @@ impl Keyspace {
         self.dbs[0].len() < CACHED_KEYS
     }
 
-    /// Brings what a lookup of this hash, or the insertion of what is not there, will touch into the cache.
+    /// Brings what a lookup of this hash will touch into the cache. False: there is no such key.
     #[inline]
-    pub fn prefetch(&self, db: usize, hash: u64) {
-        let table = &self.dbs[db].table;
-        match table.guess(hash) {
-            Some(entry) => entry.prefetch(),
-            None => table.vacancy(hash).into_iter().for_each(entry::prefetch),
-        }
+    pub fn prefetch(&self, db: usize, hash: u64) -> bool {
+        self.dbs[db].table.guess(hash).map(Entry::prefetch).is_some()
+    }
+
+    /// Brings what the insertion of a key with this hash will touch into the cache, after [`Keyspace::prefetch`].
+    #[inline]
+    pub fn prefetch_vacancy(&self, db: usize, hash: u64) {
+        self.dbs[db].table.vacancy(hash).into_iter().for_each(entry::prefetch);
     }
 
     /// Brings what the insertion of keys with these hashes will touch into the cache.

@@ -151,6 +151,8 @@ pub(super) struct Batch {
     pub requests: Vec<Request>,
     /// Clients with requests, each with the number of its first.
     pub clients: Vec<(u32, u32)>,
+    /// Databases and hashes of keys that are not there; empty but for [`Engine::prefetch`].
+    absent: Vec<(usize, u64)>,
     /// Requests that are gathered now: [`BATCH_MAX`], or about as many as a turn has had time for.
     pub limit: usize,
     /// Requests for which this turn has no time, and the clients of which it executes none.
@@ -164,6 +166,7 @@ impl Default for Batch {
             args: Vec::new(),
             requests: Vec::new(),
             clients: Vec::new(),
+            absent: Vec::new(),
             limit: BATCH_MAX,
             put_off_requests: 0,
             put_off: Vec::new(),
@@ -177,6 +180,7 @@ impl Batch {
         self.args.shrink_to(ARGS_KEPT);
         self.requests.shrink_to(2 * BATCH_MAX);
         self.clients.shrink_to(2 * BATCH_MAX);
+        self.absent.shrink_to(2 * BATCH_MAX);
     }
 }
 
@@ -744,20 +748,23 @@ impl Engine {
         self.commands_from_ns = Some(now_ns);
     }
 
-    /// Touches what the requests' keys will need, so that cache misses overlap instead of queueing.
+    /// Touches what the requests' keys will need, so that cache misses overlap instead of queueing. Where a key that is not there would go
+    /// depends on what the first pass has fetched: asked for at once, each such key would wait for its own miss.
     fn prefetch(&mut self) {
         if self.batch.requests.len() < 2 || self.keyspace.fits_in_cache() {
             return;
         }
-        for (index, &(key, first)) in self.batch.clients.iter().enumerate() {
-            let end = self.batch.clients.get(index + 1).map_or(self.batch.requests.len(), |next| next.1 as usize);
+        let Batch { requests, clients, absent, .. } = &mut self.batch;
+        for (index, &(key, first)) in clients.iter().enumerate() {
+            let end = clients.get(index + 1).map_or(requests.len(), |next| next.1 as usize);
             let db = self.clients[key as usize].session.db;
-            for request in &self.batch.requests[first as usize..end] {
-                if request.hash != 0 {
-                    self.keyspace.prefetch(db, request.hash);
+            for request in &requests[first as usize..end] {
+                if request.hash != 0 && !self.keyspace.prefetch(db, request.hash) {
+                    absent.push((db, request.hash));
                 }
             }
         }
+        absent.drain(..).for_each(|(db, hash)| self.keyspace.prefetch_vacancy(db, hash));
     }
 
     /// What the commands caused.
