@@ -124,36 +124,9 @@ pub(super) fn parse(directive: &Directive, words: &[&[u8]], present: &Value) -> 
             let bytes = number::parse_memory(single()?).ok_or("argument must be a memory value")?;
             if (min..=max).contains(&bytes) { Ok(Value::Memory(bytes)) } else { out_of_range(&min, &max) }
         }
-        Kind::MemoryOrPercent => {
-            let word = single()?;
-            if let Some(percent) = number::parse_percent(word).filter(|percent| *percent <= 100) {
-                return Ok(Value::Percent(percent));
-            }
-            // As in Redis a size that an i64 cannot hold counts as a percentage that is too large.
-            match number::parse_memory(word) {
-                Some(bytes) if i64::try_from(bytes).is_ok() => Ok(Value::Memory(bytes)),
-                None if number::parse_percent(word).is_none() => {
-                    Err("argument must be a memory or percent value".to_owned())
-                }
-                _ => Err("percentage argument must be less or equal to 100".to_owned()),
-            }
-        }
+        Kind::MemoryOrPercent => memory_or_percent(single()?),
         Kind::Enum(names) => enum_index(names, single()?).map(Value::Enum).ok_or_else(|| must_be_one_of(names)),
-        Kind::Flags(names) => {
-            if words.is_empty() {
-                return Err(must_be_one_of(names));
-            }
-            let mut flags = 0;
-            for word in words {
-                let index = enum_index(names, word).ok_or_else(|| must_be_one_of(names))?;
-                flags |= 1u32 << index >> 1;
-            }
-            const BOTH_SAVES: u32 = 3;
-            if flags & BOTH_SAVES == BOTH_SAVES {
-                return Err("shutdown options SAVE and NOSAVE can't be used simultaneously".to_owned());
-            }
-            Ok(Value::Flags(flags))
-        }
+        Kind::Flags(names) => flags(names, words).map(Value::Flags),
         Kind::Text(rule) => {
             let text = single()?;
             check_text(directive.name, rule, text)?;
@@ -161,41 +134,12 @@ pub(super) fn parse(directive: &Directive, words: &[&[u8]], present: &Value) -> 
         }
         Kind::Save => save_points(words).map(Value::Save).ok_or_else(|| "Invalid save parameters".to_owned()),
         Kind::BufferLimits => buffer_limits(words, present).map(Value::BufferLimits),
-        Kind::Bind => match words {
-            [b""] => Ok(Value::Words(Vec::new())),
-            words if words.len() > BIND_MAX => Err("Too many bind addresses specified.".to_owned()),
-            // No address has these, and CONFIG REWRITE is not to write a line of somebody's choice.
-            words if words.iter().any(|word| word.is_empty() || !word.iter().all(u8::is_ascii_graphic)) => {
-                Err("Failed to bind to specified addresses.".to_owned())
-            }
-            words => Ok(Value::Words(words.iter().map(|word| word.to_vec()).collect())),
-        },
+        Kind::Bind => addresses(words).map(Value::Words),
         Kind::KeyspaceEvents => events(single()?)
             .map(Value::Flags)
             .ok_or_else(|| "Invalid event class character. Use 'Ag$lshzxeKEtmdn'.".to_owned()),
-        Kind::OomScores => {
-            if words.len() != OOM_SCORES {
-                return Err("wrong number of arguments".to_owned());
-            }
-            let score = |word: &&[u8]| c_integer(word, 10).filter(|n| n.abs() <= OOM_SCORE_MAX);
-            words.iter().map(score).collect::<Option<Vec<i64>>>().map(Value::Ints).ok_or_else(|| {
-                format!("Invalid oom-score-adj-values, elements must be between -{OOM_SCORE_MAX} and {OOM_SCORE_MAX}.")
-            })
-        }
-        Kind::Percentiles => {
-            let mut percentiles = Vec::with_capacity(words.len());
-            for word in words.iter().filter(|_| words != [b""]) {
-                let percentile =
-                    number::parse_f64(word).ok_or("Invalid latency-tracking-info-percentiles parameters")?;
-                if !(0.0..=100.0).contains(&percentile) {
-                    return Err(
-                        "latency-tracking-info-percentiles parameters should sit between [0.0,100.0]".to_owned()
-                    );
-                }
-                percentiles.push(percentile);
-            }
-            Ok(Value::Percentiles(percentiles))
-        }
+        Kind::OomScores => oom_scores(words).map(Value::Ints),
+        Kind::Percentiles => percentiles(words).map(Value::Percentiles),
         Kind::ReplicaOf => match words {
             // Its default, which cannot be written in a file.
             [] if *present == Value::None => Ok(Value::Words(Vec::new())),
@@ -209,6 +153,68 @@ pub(super) fn parse(directive: &Directive, words: &[&[u8]], present: &Value) -> 
             _ => Err("wrong number of arguments".to_owned()),
         },
     }
+}
+
+fn memory_or_percent(word: &[u8]) -> Result<Value, String> {
+    if let Some(percent) = number::parse_percent(word).filter(|percent| *percent <= 100) {
+        return Ok(Value::Percent(percent));
+    }
+    // As in Redis a size that an i64 cannot hold counts as a percentage that is too large.
+    match number::parse_memory(word) {
+        Some(bytes) if i64::try_from(bytes).is_ok() => Ok(Value::Memory(bytes)),
+        None if number::parse_percent(word).is_none() => Err("argument must be a memory or percent value".to_owned()),
+        _ => Err("percentage argument must be less or equal to 100".to_owned()),
+    }
+}
+
+fn flags(names: &[&str], words: &[&[u8]]) -> Result<u32, String> {
+    const BOTH_SAVES: u32 = 3;
+    if words.is_empty() {
+        return Err(must_be_one_of(names));
+    }
+    let mut flags = 0;
+    for word in words {
+        let index = enum_index(names, word).ok_or_else(|| must_be_one_of(names))?;
+        flags |= 1u32 << index >> 1;
+    }
+    if flags & BOTH_SAVES == BOTH_SAVES {
+        return Err("shutdown options SAVE and NOSAVE can't be used simultaneously".to_owned());
+    }
+    Ok(flags)
+}
+
+fn addresses(words: &[&[u8]]) -> Result<Vec<Vec<u8>>, String> {
+    match words {
+        [b""] => Ok(Vec::new()),
+        words if words.len() > BIND_MAX => Err("Too many bind addresses specified.".to_owned()),
+        // No address has these, and CONFIG REWRITE is not to write a line of somebody's choice.
+        words if words.iter().any(|word| word.is_empty() || !word.iter().all(u8::is_ascii_graphic)) => {
+            Err("Failed to bind to specified addresses.".to_owned())
+        }
+        words => Ok(words.iter().map(|word| word.to_vec()).collect()),
+    }
+}
+
+fn oom_scores(words: &[&[u8]]) -> Result<Vec<i64>, String> {
+    if words.len() != OOM_SCORES {
+        return Err("wrong number of arguments".to_owned());
+    }
+    let score = |word: &&[u8]| c_integer(word, 10).filter(|n| n.abs() <= OOM_SCORE_MAX);
+    words.iter().map(score).collect::<Option<Vec<i64>>>().ok_or_else(|| {
+        format!("Invalid oom-score-adj-values, elements must be between -{OOM_SCORE_MAX} and {OOM_SCORE_MAX}.")
+    })
+}
+
+fn percentiles(words: &[&[u8]]) -> Result<Vec<f64>, String> {
+    let mut percentiles = Vec::with_capacity(words.len());
+    for word in words.iter().filter(|_| words != [b""]) {
+        let percentile = number::parse_f64(word).ok_or("Invalid latency-tracking-info-percentiles parameters")?;
+        if !(0.0..=100.0).contains(&percentile) {
+            return Err("latency-tracking-info-percentiles parameters should sit between [0.0,100.0]".to_owned());
+        }
+        percentiles.push(percentile);
+    }
+    Ok(percentiles)
 }
 
 /// The value as CONFIG GET shows it.

@@ -42,6 +42,15 @@ pub(super) struct SearchOptions {
     pub order: Order,
 }
 
+/// Which words for centre and shape there were. As in Redis the last of equal words counts, and of different ones there can be one.
+#[derive(Clone, Copy, Default)]
+struct Given {
+    from_member: bool,
+    from_position: bool,
+    by_radius: bool,
+    by_box: bool,
+}
+
 fn length(args: &Args<'_>, at: usize, error: &'static str) -> Result<f64, CommandError> {
     number::parse_f64(args.get(at)).ok_or(CommandError::new(error))
 }
@@ -92,9 +101,7 @@ impl SearchOptions {
             any: false,
             order: Order::AsFound,
         };
-        // As in Redis the last of equal words counts, and of different ones there can be one.
-        let (mut from_member, mut from_position) = (false, false);
-        let (mut by_radius, mut by_box) = (false, false);
+        let mut given = Given::default();
         let mut at = match form {
             Form::Radius { .. } => {
                 options.centre = Some(position(args, 2)?);
@@ -135,26 +142,26 @@ impl SearchOptions {
                     options.store_at = Some(at + 1);
                     at += 1;
                 }
-                () if by_words && !from_position && follow >= 1 && args.is(at, "FROMMEMBER") => {
+                () if by_words && !given.from_position && follow >= 1 && args.is(at, "FROMMEMBER") => {
                     if let Some(set) = set {
                         options.centre = Some(position_of(set, args.get(at + 1), context)?);
                     }
-                    from_member = true;
+                    given.from_member = true;
                     at += 1;
                 }
-                () if by_words && !from_member && follow >= 2 && args.is(at, "FROMLONLAT") => {
+                () if by_words && !given.from_member && follow >= 2 && args.is(at, "FROMLONLAT") => {
                     options.centre = Some(position(args, at + 1)?);
-                    from_position = true;
+                    given.from_position = true;
                     at += 2;
                 }
-                () if by_words && !by_box && follow >= 2 && args.is(at, "BYRADIUS") => {
+                () if by_words && !given.by_box && follow >= 2 && args.is(at, "BYRADIUS") => {
                     (options.shape, options.unit_m) = circle(args, at + 1)?;
-                    by_radius = true;
+                    given.by_radius = true;
                     at += 2;
                 }
-                () if by_words && !by_radius && follow >= 3 && args.is(at, "BYBOX") => {
+                () if by_words && !given.by_radius && follow >= 3 && args.is(at, "BYBOX") => {
                     (options.shape, options.unit_m) = rectangle(args, at + 1)?;
-                    by_box = true;
+                    given.by_box = true;
                     at += 3;
                 }
                 () if form == Form::SearchStore && args.is(at, "STOREDIST") => options.store_distance = true,
@@ -162,9 +169,19 @@ impl SearchOptions {
             }
             at += 1;
         }
-        let replies_more = options.with_distance || options.with_hash || options.with_coordinates;
-        if options.store_at.is_some() && replies_more {
-            let who = if by_words { "GEOSEARCHSTORE" } else { "STORE option in GEORADIUS" };
+        options.check(args, by_words.then_some(given))?;
+        // So many of them means the nearest ones.
+        if options.count > 0 && options.order == Order::AsFound && !options.any {
+            options.order = Order::Ascending;
+        }
+        Ok(options)
+    }
+
+    /// Whether what was asked for goes together. `given`: what a command that names centre and shape by words was given of them.
+    fn check(&self, args: &Args<'_>, given: Option<Given>) -> Result<(), CommandError> {
+        let replies_more = self.with_distance || self.with_hash || self.with_coordinates;
+        if self.store_at.is_some() && replies_more {
+            let who = if given.is_some() { "GEOSEARCHSTORE" } else { "STORE option in GEORADIUS" };
             return Err(CommandError::owned(format!(
                 "ERR {who} is not compatible with WITHDIST, WITHHASH and WITHCOORD options"
             )));
@@ -173,19 +190,15 @@ impl SearchOptions {
             let error = [format!("ERR exactly one of {what} can be specified for ").as_bytes(), args.get(0)].concat();
             Err(CommandError::owned(error))
         };
-        if by_words && !from_member && !from_position {
+        if given.is_some_and(|given| !given.from_member && !given.from_position) {
             return lacks("FROMMEMBER or FROMLONLAT");
         }
-        if by_words && !by_radius && !by_box {
+        if given.is_some_and(|given| !given.by_radius && !given.by_box) {
             return lacks("BYRADIUS and BYBOX");
         }
-        if options.any && options.count == 0 {
+        if self.any && self.count == 0 {
             return Err(CommandError::new("ERR the ANY argument requires COUNT argument"));
         }
-        // So many of them means the nearest ones.
-        if options.count > 0 && options.order == Order::AsFound && !options.any {
-            options.order = Order::Ascending;
-        }
-        Ok(options)
+        Ok(())
     }
 }
