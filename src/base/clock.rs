@@ -29,6 +29,15 @@ pub struct VirtualClock {
     between_looks_us: Cell<u64>,
 }
 
+impl VirtualClock {
+    #[cold]
+    #[inline(never)]
+    fn look_ns(&self) -> u64 {
+        self.unix_us.set(self.unix_us.get() + self.between_looks_us.get());
+        self.unix_us.get() * 1000
+    }
+}
+
 /// The system's clocks, of which one is read: wall time follows from monotonic time until [`Clock::resync`] looks again.
 #[derive(Clone, Debug)]
 pub struct RealClock {
@@ -46,11 +55,21 @@ impl RealClock {
     #[inline]
     fn since_origin_ns(&self) -> u64 {
         let counted_ns = self.counter.as_ref().and_then(Counter::now_ns);
-        let now_ns = counted_ns.unwrap_or_else(system_ns) - self.origin_ns;
+        let now_ns = match counted_ns {
+            Some(counted_ns) => counted_ns,
+            None => uncounted_ns(),
+        } - self.origin_ns;
         let told_ns = now_ns.max(self.told_ns.get());
         self.told_ns.set(told_ns);
         told_ns
     }
+}
+
+/// The same as [`system_ns`], out of the way of readings of the counter.
+#[cold]
+#[inline(never)]
+fn uncounted_ns() -> u64 {
+    system_ns()
 }
 
 /// Monotonic time by the system's clock, nanoseconds.
@@ -123,10 +142,7 @@ impl Clock {
     pub fn monotonic_ns(&self) -> u64 {
         match self {
             Clock::Real(clock) => clock.since_origin_ns(),
-            Clock::Virtual(clock) => {
-                clock.unix_us.set(clock.unix_us.get() + clock.between_looks_us.get());
-                clock.unix_us.get() * 1000
-            }
+            Clock::Virtual(clock) => clock.look_ns(),
         }
     }
 

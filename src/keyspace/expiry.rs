@@ -15,6 +15,12 @@ enum Overdue<'a> {
     Named(&'a [&'a [u8]]),
 }
 
+/// When the next field of a database is due, if one has a deadline.
+#[inline(never)]
+fn first_field_tick(db: &Db) -> u64 {
+    db.field_deadlines.first().map_or(u64::MAX, |&(deadline_ms, _)| tick_of(deadline_ms))
+}
+
 impl Keyspace {
     /// Removes up to `budget` keys and fields whose deadline has passed; what is left of the budget. 0 means that there may be more.
     pub fn expire_slice(&mut self, mut budget: usize) -> usize {
@@ -66,8 +72,8 @@ impl Keyspace {
             if let Some(tick) = db.wheel.next_tick() {
                 next = next.min(tick);
             }
-            if let Some(&(deadline_ms, _)) = db.field_deadlines.first() {
-                next = next.min(tick_of(deadline_ms));
+            if !db.field_deadlines.is_empty() {
+                next = next.min(first_field_tick(db));
             }
         }
         (next != u64::MAX).then_some(next)

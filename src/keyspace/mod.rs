@@ -354,10 +354,18 @@ impl Keyspace {
     /// Hands what the turn's commands let go of to the thread that frees it.
     #[inline]
     pub fn flush_garbage(&mut self) {
+        if self.discarded.has_any() {
+            self.collect_discarded();
+        }
+        self.reclaimer.flush();
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn collect_discarded(&mut self) {
         for displaced in self.discarded.drain() {
             self.reclaimer.displaced(displaced);
         }
-        self.reclaimer.flush();
     }
 
     /// CONFIG RESETSTAT.

@@ -130,8 +130,13 @@ impl Discarded {
         }
     }
 
-    /// What is to be freed elsewhere.
+    /// Whether there is something.
     #[inline]
+    pub fn has_any(&mut self) -> bool {
+        !self.0.get_mut().is_empty()
+    }
+
+    /// What is to be freed elsewhere.
     pub fn drain(&mut self) -> impl Iterator<Item = Displaced> {
         self.0.get_mut().drain(..)
     }

@@ -197,6 +197,8 @@ impl Input {
         }
     }
 
+    #[cold]
+    #[inline(never)]
     fn move_to_front(&mut self) {
         let start = (self.head & MASK) as usize;
         if start == 0 {

@@ -14,6 +14,7 @@ use socket2::{SockRef, TcpKeepalive};
 use super::buffer::BufferPool;
 use super::input::Input;
 use super::output::{IOV_MAX, Output};
+use crate::base::branch::cold_path;
 
 /// A connected socket, or none: a client fed by a test.
 pub enum Stream {
@@ -192,9 +193,14 @@ pub fn receive(stream: &mut Stream, input: &mut Input, pool: &mut BufferPool) ->
                 input.received(len);
                 if len < room { Received::Drained } else { Received::More }
             }
-            Err(error) if error.kind() == ErrorKind::WouldBlock => Received::Drained,
-            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-            Err(_) => Received::Closed,
+            Err(error) => {
+                cold_path();
+                match error.kind() {
+                    ErrorKind::WouldBlock => Received::Drained,
+                    ErrorKind::Interrupted => continue,
+                    _ => Received::Closed,
+                }
+            }
         };
     }
 }
@@ -212,11 +218,16 @@ pub fn flush(stream: &mut Stream, output: &mut Output, pool: &mut BufferPool) ->
                 return (Flushed::All, len);
             }
             Ok(len) => {
+                cold_path();
                 output.sent(len);
                 return (Flushed::Partly, len);
             }
-            Err(error) if error.kind() == ErrorKind::WouldBlock => return (Flushed::Partly, 0),
-            Err(_) => {}
+            Err(error) => {
+                cold_path();
+                if error.kind() == ErrorKind::WouldBlock {
+                    return (Flushed::Partly, 0);
+                }
+            }
         }
     }
     // What has failed will fail again, and be told apart there.

@@ -86,6 +86,7 @@ pub(super) fn check_user_lines(settings: &Settings, registry: &Registry) -> Resu
 
 /// How many requests at the front of `requests` the user may make, as far as that can be told without looking closely. The
 /// rest may be allowed too.
+#[inline(never)]
 pub(super) fn permitted_run(
     access: &AccessControl,
     user: &User,

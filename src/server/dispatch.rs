@@ -3,6 +3,7 @@
 //! Cost of a command besides its own work: one test of the gate bits, one of the arity, one indirect call, one counter. Time is measured
 //! per run of equal quick commands, not per command: a clock reading costs as much as a small GET.
 
+use crate::base::branch::cold_path;
 use crate::base::clock::Clock;
 use crate::base::log;
 use crate::commands::{Args, CommandError, CommandId, CommandResult, Outcome, Registry, Reply, Run, Write};
@@ -109,12 +110,14 @@ impl DataLoop<'_> {
                 Run::Block(_) | Run::Session(_) | Run::Server(_) | Run::Container => unreachable!("it is not on data"),
             };
             if let Err(error) = result {
+                cold_path();
                 registry.stats[usize::from(id)].failed += 1;
                 stats.count_error(error.text());
                 reply.error(error.text());
             }
             done += 1;
             if has_to_tell {
+                cold_path();
                 // Whoever waits for what was changed comes first.
                 break;
             }
@@ -155,7 +158,13 @@ impl Engine {
         }
         // The loop has just looked at the clock. What is executed outside of it, from a file for one, is executed to the end.
         let gathered_ns = self.recorder.turn.gathered_ns();
-        let started_ns = commands_from_ns.or(gathered_ns).unwrap_or_else(|| self.clock.monotonic_ns());
+        let started_ns = match commands_from_ns.or(gathered_ns) {
+            Some(ns) => ns,
+            None => {
+                cold_path();
+                self.clock.monotonic_ns()
+            }
+        };
         let mut timer = RunTimer::start(started_ns);
         if gathered_ns.is_some() {
             timer.stop_at(started_ns + EXECUTE_NS);
@@ -179,6 +188,7 @@ impl Engine {
     fn execute_client(&mut self, key: usize, first: usize, end: usize, timer: &mut RunTimer) {
         let may_put_off = self.may_put_off(key, first);
         if may_put_off && timer.is_over() && !self.joins_fan_out(first) {
+            cold_path();
             return self.put_off(key, end - first);
         }
         let until_ns = (!may_put_off).then(|| timer.stop_at(u64::MAX));
@@ -191,6 +201,7 @@ impl Engine {
                 continue;
             }
             if index < end {
+                cold_path();
                 if timer.is_over() && !self.joins_fan_out(index) {
                     self.batch.put_off_requests += end - index;
                     let client = &mut self.clients[key];
@@ -234,6 +245,7 @@ impl Engine {
         }
         client.session.last_interaction_ms = now_ms;
         if index < end {
+            cold_path();
             if client.session.gates & gate::HELD != 0 {
                 // CLIENT LIST shows what the client waits with.
                 client.session.last_command = Some(self.batch.requests[index].command);
@@ -247,9 +259,11 @@ impl Engine {
             client.partial.clear();
         }
         if !client.input.owned.is_empty() {
+            cold_path();
             client.input.owned = Vec::new();
         }
         if !client.spilled.is_empty() {
+            cold_path();
             client.spilled = Vec::new();
         }
         client.input.settle(&mut self.pool);
@@ -313,6 +327,7 @@ impl Engine {
         self.count_client(key);
         let client = &mut self.clients[key];
         if client.output.is_empty() {
+            cold_path();
             client.output.settle(&mut self.pool);
             if client.session.close_after_reply {
                 self.close(key);

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use slab::Slab;
 
+use crate::base::branch::cold_path;
 use crate::base::clock::Clock;
 use crate::base::random::Random;
 use crate::commands::{self, CommandId, Registry, Reply, Run};
@@ -726,6 +727,7 @@ impl Engine {
     pub fn run(&mut self) {
         let mut has_done_others = false;
         if self.is_stirred && self.replay_client.is_none() {
+            cold_path();
             has_done_others |= self.end_pauses();
             has_done_others |= self.release_publishers();
             has_done_others |= self.end_waits();
@@ -734,7 +736,9 @@ impl Engine {
         if has_done_others {
             self.begin_commands();
         }
-        self.prefetch();
+        if self.batch.requests.len() >= 2 && !self.keyspace.fits_in_cache() {
+            self.prefetch();
+        }
         self.execute();
         self.settle();
     }
@@ -750,10 +754,8 @@ impl Engine {
 
     /// Touches what the requests' keys will need, so that cache misses overlap instead of queueing. Where a key that is not there would go
     /// depends on what the first pass has fetched: asked for at once, each such key would wait for its own miss.
+    #[inline(never)]
     fn prefetch(&mut self) {
-        if self.batch.requests.len() < 2 || self.keyspace.fits_in_cache() {
-            return;
-        }
         let Batch { requests, clients, absent, .. } = &mut self.batch;
         for (index, &(key, first)) in clients.iter().enumerate() {
             let end = clients.get(index + 1).map_or(requests.len(), |next| next.1 as usize);

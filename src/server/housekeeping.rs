@@ -1,6 +1,7 @@
 //! What surrounds a turn in the engine: its beginning and end, the periodic jobs, clients that come and go.
 
 use crate::acl::DEFAULT_USER;
+use crate::base::branch::cold_path;
 use crate::base::log;
 use crate::reactor::Stream;
 use crate::server::crash;
@@ -15,6 +16,7 @@ impl Engine {
         self.recorder.begin(now_ns);
         self.keyspace.set_now_ms((self.clock.unix_us_at(now_ns) / 1000) as i64);
         if self.is_stirred && self.has_fan_out() {
+            cold_path();
             self.begin_fan_out_turn();
         }
     }
@@ -31,6 +33,7 @@ impl Engine {
         let cpu_ns = || self.clock.thread_cpu_ns();
         let over = self.recorder.finish(&self.stats.turn, &self.registry, self.config.stall_threshold_us, cpu_ns);
         if let Some(stall) = over {
+            cold_path();
             log::verbose(format_args!("A turn took {} us: {}", stall.ns / 1000, stall.cause));
             self.recorder.keep(Stall { unix_ms: self.clock.unix_us() / 1000, ..stall });
         }

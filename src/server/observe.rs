@@ -14,6 +14,14 @@ impl Engine {
     /// Those who waited may change keys in turn, of which others are told then.
     #[inline]
     pub(super) fn tell_observers(&mut self, by: Option<usize>) {
+        if !self.keyspace.observers.pending().is_empty() {
+            self.tell_everything(by);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn tell_everything(&mut self, by: Option<usize>) {
         while !self.keyspace.observers.pending().is_empty() {
             if self.replay_client.is_some() {
                 // Nobody is told of, or served with, what happened long ago.

@@ -22,6 +22,7 @@ use std::sync::Arc;
 use hashbrown::HashTable;
 use slab::Slab;
 
+use crate::base::branch::cold_path;
 use crate::collections::segmented_table::SegmentedTable;
 use crate::commands::{Args, Command, CommandError, Flags, find_keys, quotable};
 use crate::keyspace::{Bulk, Invalidation, Pending};
@@ -565,6 +566,7 @@ impl Engine {
             self.broadcast();
         }
         if self.is_tracking_table_full() {
+            cold_path();
             self.is_stirred = true;
             self.shrink_tracking_table();
         }

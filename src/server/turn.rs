@@ -27,6 +27,7 @@ use std::time::Duration;
 use mio::unix::SourceFd;
 use mio::{Interest, Poll, Token};
 
+use crate::base::branch::cold_path;
 use crate::base::clock::Clock;
 use crate::base::log;
 use crate::config::ShutdownFlags;
@@ -74,8 +75,13 @@ impl CallBudget {
     fn count(&mut self, clock: &Clock) {
         self.calls += 1;
         if self.calls.is_multiple_of(CALLS_PER_LOOK) {
-            self.is_spent |= clock.monotonic_ns() >= self.until_ns;
+            self.look(clock);
         }
+    }
+
+    #[inline(never)]
+    fn look(&mut self, clock: &Clock) {
+        self.is_spent |= clock.monotonic_ns() >= self.until_ns;
     }
 }
 
@@ -255,6 +261,7 @@ impl Server {
         }
         let mut until_ms = engine.keyspace.next_expiry_ms().unwrap_or(u64::MAX);
         if engine.is_stirred {
+            cold_path();
             if engine.has_unfinished() {
                 return Some(Duration::ZERO);
             }
@@ -284,9 +291,7 @@ impl Server {
             self.gather_ready();
         }
         if self.engine.is_stirred {
-            for listener in std::mem::take(&mut self.engine.network.unfinished) {
-                self.accept(listener);
-            }
+            self.accept_unfinished();
         }
         for event in events.iter() {
             let Token(token) = event.token;
@@ -297,11 +302,26 @@ impl Server {
             }
         }
         if !self.rest.is_empty() || !self.left_out.is_empty() {
-            // In the order in which they came, and before those of whom there is something to execute in this turn.
-            self.rest.append(&mut self.left_out);
-            self.rest.append(&mut self.engine.ready);
-            std::mem::swap(&mut self.engine.ready, &mut self.rest);
+            self.keep_rest();
         }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn accept_unfinished(&mut self) {
+        for listener in std::mem::take(&mut self.engine.network.unfinished) {
+            self.accept(listener);
+        }
+    }
+
+    /// Those who have to wait for the next turn: in the order in which they came, and before those of whom there is something to execute
+    /// in this turn.
+    #[cold]
+    #[inline(never)]
+    fn keep_rest(&mut self) {
+        self.rest.append(&mut self.left_out);
+        self.rest.append(&mut self.engine.ready);
+        std::mem::swap(&mut self.engine.ready, &mut self.rest);
     }
 
     /// Those who have more without an event. There may be thousands, of which a turn has time for a few: those behind are not touched.
@@ -349,9 +369,11 @@ impl Server {
     fn connection_event(&mut self, key: usize, event: Event) {
         let Some(client) = self.engine.clients.get(key) else { return };
         if event.is_writable() && !client.output.is_empty() {
+            cold_path();
             self.engine.mark_dirty(key);
         }
         if event.is_read_closed() {
+            cold_path();
             self.engine.clients[key].read_closed = true;
         }
         if event.is_readable() {
@@ -363,25 +385,30 @@ impl Server {
     fn read(&mut self, key: usize) {
         let client = &mut self.engine.clients[key];
         if client.ready || client.closing {
+            cold_path();
             // On the list for the next turn already, or about to go.
             client.unread |= client.put_off;
             return;
         }
         let is_paused = |client: &Client| client.session.gates & gate::HELD != 0 && self.engine.pause.is_on();
         if client.read_closed && (client.is_blocked() || is_paused(client)) {
+            cold_path();
             // Nobody is left to wait; what it may have sent besides is not read for the end of it.
             return self.engine.close(key);
         }
         if client.gathered || client.session.is_held() {
+            cold_path();
             // Nothing more is parsed now; what has arrived is read when its turn comes.
             return self.engine.mark_unread(key);
         }
         if self.has_enough() {
+            cold_path();
             self.engine.clients[key].ready = true;
             return self.left_out.push(key);
         }
         let client = &mut self.engine.clients[key];
         if std::mem::take(&mut client.put_off) {
+            cold_path();
             let is_unread = std::mem::take(&mut client.unread);
             if self.engine.gather(key) || is_unread {
                 self.engine.mark_ready(key);
@@ -389,6 +416,7 @@ impl Server {
             return;
         }
         if client.input.is_full() {
+            cold_path();
             client.input.spill();
         }
         let before = client.input.received_bytes();
@@ -399,14 +427,21 @@ impl Server {
         let gathered = self.engine.batch.requests.len();
         let more = self.engine.gather(key);
         if self.engine.batch.requests.len() == gathered {
+            cold_path();
             // Nothing to execute, so nobody else will look at the ring.
             self.engine.settle_input(key);
         }
         match received {
             Received::Drained if !more && !self.engine.clients[key].read_closed => {}
             // Requests that did not fit into this turn are still executed.
-            Received::Closed if !more => self.engine.peer_closed(key),
-            _ => self.engine.mark_ready(key),
+            Received::Closed if !more => {
+                cold_path();
+                self.engine.peer_closed(key);
+            }
+            _ => {
+                cold_path();
+                self.engine.mark_ready(key);
+            }
         }
     }
 
@@ -487,11 +522,7 @@ impl Server {
         let mut dirty = std::mem::take(&mut engine.dirty);
         let mut sending = match dirty.len() < CALLS_PER_LOOK || engine.waits_for_disk() {
             true => CallBudget::unlimited(),
-            // What comes between that and this is short without a journal.
-            false => CallBudget::new(match engine.recorder.turn.executed_ns() {
-                Some(executed_ns) if !engine.keyspace.journal.is_on() => executed_ns,
-                _ => engine.clock.monotonic_ns(),
-            }),
+            false => sending_budget(engine),
         };
         let mut sends = 0;
         let mut sent_bytes = 0;
@@ -500,6 +531,7 @@ impl Server {
         // on its own processor, and a delivery costs a sixth less.
         let has_few = (1..=FAN_OUT_FIRST).contains(&engine.pubsub.fan_out.len());
         if has_few {
+            cold_path();
             sends += send_to_subscribers(engine, &mut sent_bytes);
         }
         while sending.calls < dirty.len() && !sending.is_spent && sent_bytes < TURN_BYTES {
@@ -512,21 +544,25 @@ impl Server {
         if sending.calls == dirty.len() {
             dirty.clear();
         } else {
+            cold_path();
             dirty.drain(..sending.calls);
         }
         if !has_few && !engine.pubsub.fan_out.is_empty() {
+            cold_path();
             sends += send_to_subscribers(engine, &mut sent_bytes);
         }
         engine.recorder.turn.sends = sends as u32;
         engine.stats.net_output_bytes += sent_bytes;
         // Behind those who were not sent to, those who were and have more.
         if !engine.dirty.is_empty() {
+            cold_path();
             dirty.append(&mut engine.dirty);
         }
         engine.dirty = dirty;
     }
 
-    /// Deadlines, periodic jobs, farewells.
+    /// Deadlines, periodic jobs, farewells: in one turn of many.
+    #[inline(never)]
     fn housekeep(&mut self) {
         let engine = &mut self.engine;
         // What has been loaded of a file is as it was then.
@@ -561,6 +597,16 @@ impl Server {
     }
 }
 
+/// What a turn may send, if there is more than a few of it.
+#[inline(never)]
+fn sending_budget(engine: &Engine) -> CallBudget {
+    // What comes between that and this is short without a journal.
+    CallBudget::new(match engine.recorder.turn.executed_ns() {
+        Some(executed_ns) if !engine.keyspace.journal.is_on() => executed_ns,
+        _ => engine.clock.monotonic_ns(),
+    })
+}
+
 /// Sends to subscribers what was published: not to all of them in one turn, but to some in every turn. How many sends, and their bytes.
 #[inline(never)]
 fn send_to_subscribers(engine: &mut Engine, sent_bytes: &mut u64) -> usize {
@@ -593,6 +639,16 @@ fn send(engine: &mut Engine, key: usize) -> u64 {
     engine.count_client(key);
     match flushed {
         Flushed::All if !ends => {}
+        _ => sent_otherwise(engine, key, flushed),
+    }
+    sent as u64
+}
+
+/// What comes of a sending that did not take everything of somebody who stays.
+#[cold]
+#[inline(never)]
+fn sent_otherwise(engine: &mut Engine, key: usize, flushed: Flushed) {
+    match flushed {
         Flushed::All | Flushed::Closed => engine.close(key),
         Flushed::More => {
             engine.mark_dirty(key);
@@ -600,7 +656,6 @@ fn send(engine: &mut Engine, key: usize) -> u64 {
         }
         Flushed::Partly => engine.check_output_limit(key),
     }
-    sent as u64
 }
 
 #[cfg(test)]
