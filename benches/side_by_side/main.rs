@@ -101,7 +101,7 @@ fn run() -> io::Result<()> {
         report.deliveries = pubsub::measure(&programs, rounds, is_quick, &logs)?;
     }
     if connections::is_selected() {
-        report.crowds = connections::measure(&programs, rounds, is_quick, &logs)?;
+        report.crowds = connections::measure(&programs, is_quick, &logs)?;
     }
     if memory::is_selected() {
         report.memory = memory::measure(&programs, &logs)?;

@@ -453,6 +453,31 @@ fn an_entry_is_put_where_it_was_foretold() {
     assert!(right * 100 > foretold * 95, "{right} of {foretold} right");
 }
 
+#[test]
+fn no_step_of_growing_or_shrinking_reads_more_than_a_segment() {
+    let reads = Cell::new(0);
+    let counted = |&key: &u64| {
+        reads.set(reads.get() + 1);
+        hash(key)
+    };
+    let mut table = SegmentedTable::new();
+    let mut most = 0;
+    for key in 0..100_000 {
+        reads.set(0);
+        table.insert_unique(hash(key), key, counted);
+        most = most.max(reads.get());
+    }
+    // 224, of which each may be on a page of its own: more, and a turn takes longer where memory is slow to come back.
+    assert_eq!(most, SEGMENT_MAX, "entries that one insertion read again");
+    most = 0;
+    for key in 0..100_000 {
+        reads.set(0);
+        assert_eq!(table.remove(hash(key), |&entry| entry == key, counted), Some(key));
+        most = most.max(reads.get());
+    }
+    assert!(most <= SEGMENT_MAX, "one removal read {most} entries again");
+}
+
 /// What goes in the order of its hashes, as fields with one deadline do, leaves nothing to be read again: reading is what merging costs.
 #[test]
 fn removing_in_hash_order_reads_hardly_anything_again() {
