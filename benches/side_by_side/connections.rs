@@ -29,6 +29,7 @@ const ACTIVE_ONE_IN: usize = 100;
 /// Requests a second, over all.
 pub const RATE: u32 = 10_000;
 const VALUE: [u8; 32] = [b'x'; 32];
+/// Of a round.
 const TIME: Duration = Duration::from_secs(2);
 /// Many short rounds: where the host takes a processor away for 20 ms at a time, one such pause is the p99 of a round, and five rounds of
 /// one program against itself came to 0.7.

@@ -30,6 +30,7 @@ pub struct VirtualClock {
 }
 
 impl VirtualClock {
+    /// Monotonic time, which a look may move.
     #[cold]
     #[inline(never)]
     fn look_ns(&self) -> u64 {

@@ -79,6 +79,7 @@ impl CallBudget {
         }
     }
 
+    /// Out of line: it is asked for in several places, by every fourth call.
     #[inline(never)]
     fn look(&mut self, clock: &Clock) {
         self.is_spent |= clock.monotonic_ns() >= self.until_ns;
@@ -306,6 +307,7 @@ impl Server {
         }
     }
 
+    /// Listeners that had more connections than a turn accepts.
     #[cold]
     #[inline(never)]
     fn accept_unfinished(&mut self) {

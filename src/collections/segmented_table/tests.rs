@@ -390,7 +390,7 @@ fn a_table_made_ahead_is_the_table_it_would_have_become() {
     for key in 0..KEYS {
         insert(&mut table, key);
     }
-    assert!(table.segments() - made <= made / 20, "few segments split all the same: {}", table.segments() - made);
+    assert!(table.segments() - made <= 15, "few segments split all the same: {}", table.segments() - made);
     check(&table, rehash);
     assert!((0..KEYS).all(|key| contains(&table, key)));
 
@@ -403,7 +403,7 @@ fn a_table_made_ahead_is_the_table_it_would_have_become() {
 fn a_table_made_for_many_works_with_few() {
     let mut table = SegmentedTable::new();
     table.expect(|first, last| 10_000_000.0 * ((last - first) as f64 / u64::MAX as f64));
-    assert!(table.memory_bytes() < 10_000_000 / 3, "a third of a byte for each: {}", table.memory_bytes());
+    assert!(table.memory_bytes() < 3_000_000, "{}", table.memory_bytes());
     // A scan goes on in bounded steps through what is empty, and finds everything.
     for key in 0..100 {
         insert(&mut table, key);
